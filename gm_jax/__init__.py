@@ -1,0 +1,1 @@
+"""Generative models as games of pure functions."""

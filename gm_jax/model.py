@@ -1,0 +1,140 @@
+"""The contract: a generative model is a game played with pure functions.
+
+    GenerativeModel
+        init        (key, batch, previous) -> Variables
+        players     in the order they move
+        functions   {name: (variables, batch, key) -> batch}     the model at work
+
+A likelihood model is a game with one player, a GAN one with two. Everything that differs between
+families is in the objectives; the trainer (`gm_jax/training`) knows this file alone.
+
+A batch is a dict of arrays with the same leading axis: `image` [B, H, W, C] float32 in [-1, 1],
+`label` [B] int32, ..., and always `index` [B] int32, the example's position in the global batch.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+Array = jax.Array
+Batch = Mapping[str, Array]
+PyTree = Any
+
+
+class Field(NamedTuple):
+    """What one entry of a batch looks like: the shape of one example, and how many values it takes.
+
+    An image has 256 values a channel, a label as many as there are classes, a character as many as
+    the vocabulary holds; None where values are real numbers.
+    """
+
+    shape: tuple[int, ...]
+    cardinality: int | None = None
+
+
+Spec = Mapping[str, Field]
+
+
+class Variables(NamedTuple):
+    """All that a game changes or looks up while it is played.
+
+    params   learned, by name of the subtree that a player owns
+    state    carried from move to move and equal on all devices (batch statistics, chains, pools)
+    frozen   an earlier stage's variables: read, never differentiated, never donated
+    opt      {player: state of its optimizer}, made by the trainer
+    average  {player: moving average of what it owns}, made by the trainer for players that ask
+    """
+
+    params: dict[str, PyTree]
+    state: dict[str, PyTree] = {}
+    frozen: PyTree = ()
+    opt: dict[str, PyTree] = {}
+    average: dict[str, PyTree] = {}
+
+
+class Aux(NamedTuple):
+    """What an objective returns beside its value.
+
+    metrics  {name: scalar}, averaged over the devices by the trainer
+    state    the top-level entries of `Variables.state` that it replaces, equal on all devices:
+             make them with `axis.mean` and `axis.gather`, the trainer does not average them
+    """
+
+    metrics: dict[str, Array] = {}
+    state: dict[str, PyTree] = {}
+
+
+Objective = Callable[[Variables, Batch, Array, Array], tuple[Array, Aux]]
+
+
+class Move(NamedTuple):
+    """One thing a player does: a step of its optimizer down an objective, compiled as one program.
+
+    objective  (variables, batch, key, step) -> (scalar to minimise, Aux)
+    times      step -> how often it is played in this round, decided on the host
+    """
+
+    name: str
+    objective: Objective
+    times: Callable[[int], int] = lambda step: 1
+
+
+class Player(NamedTuple):
+    """Who moves: the subtrees of `params` it owns, its one optimizer (optax), its moves in order.
+
+    average    step -> decay of the moving average kept of what it owns, updated after each of its
+               moves; None to keep none
+    """
+
+    name: str
+    owns: tuple[str, ...]
+    optimizer: Any
+    moves: tuple[Move, ...]
+    average: Callable[[Array], Array] | None = None
+
+
+class GenerativeModel(NamedTuple):
+    """A game: how it begins, who plays, and what the trained model can do.
+
+    init       (key, batch, previous) -> Variables with params, state and frozen; `previous` holds
+               the variables of the phase before, or None
+    functions  {name: (variables, batch, key) -> batch}: sample, reconstruct, bound, ...; they read
+               from the batch only what they need (`index` always, `label` where conditional)
+    """
+
+    init: Callable[[Array, Batch, Variables | None], Variables]
+    players: tuple[Player, ...]
+    functions: dict[str, Callable[[Variables, Batch, Array], Batch]]
+
+
+class Phase(NamedTuple):
+    """A stretch of training with one model on one data set; its step and optimizers start anew.
+
+    data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
+    steps   rounds to play
+    """
+
+    name: str
+    model: GenerativeModel
+    data: Any
+    steps: int
+
+
+class Stage(NamedTuple):
+    """An earlier run that a later one builds upon: its model, and its variables to freeze."""
+
+    model: GenerativeModel
+    variables: Variables
+
+
+# What every system's file exports: (config, spec of the data, {name: Stage}) -> phases in order.
+Build = Callable[[Any, Spec, Mapping[str, Stage]], tuple[Phase, ...]]
+
+
+def example_keys(key: Array, batch: Batch) -> Array:
+    """One key an example, [B]: noise that depends on its place in the global batch alone.
+
+    With it, one device and eight draw the same noise for the same example.
+    """
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, batch["index"])
