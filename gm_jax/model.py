@@ -41,7 +41,7 @@ class Variables(NamedTuple):
 
     params   learned, by name of the subtree that a player owns
     state    carried from move to move and equal on all devices (batch statistics, chains, pools)
-    frozen   an earlier stage's variables: read, never differentiated, never donated
+    frozen   an earlier run's variables (`Phase.frozen`): read, never differentiated or donated
     opt      {player: state of its optimizer}, made by the trainer
     average  {player: moving average of what it owns}, made by the trainer for players that ask
     """
@@ -97,8 +97,8 @@ class Player(NamedTuple):
 class GenerativeModel(NamedTuple):
     """A game: how it begins, who plays, and what the trained model can do.
 
-    init       (key, batch, previous) -> Variables with params, state and frozen; `previous` holds
-               the variables of the phase before, or None
+    init       (key, batch, previous) -> Variables with params and state; `previous` holds the
+               variables of the phase before as they ended, or None
     functions  {name: (variables, batch, key) -> batch}: sample, reconstruct, bound, ...; they read
                from the batch only what they need (`index` always, `label` where conditional)
     """
@@ -113,12 +113,14 @@ class Phase(NamedTuple):
 
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
     steps   rounds to play
+    frozen  what its `Variables.frozen` holds: the variables of an earlier run's stages
     """
 
     name: str
     model: GenerativeModel
     data: Any
     steps: int
+    frozen: PyTree = ()
 
 
 class Stage(NamedTuple):

@@ -1,0 +1,19 @@
+"""Sources of data, batches of them, and how each kind of data is shown. Knows no system."""
+
+from gm_jax.data.pipeline import ordered_batches, training_batches
+from gm_jax.data.prepare import finish, preparation, to_float, to_uint8
+from gm_jax.data.show import show
+from gm_jax.data.sources import Source, from_arrays, open_source
+
+__all__ = [
+    "Source",
+    "finish",
+    "from_arrays",
+    "open_source",
+    "ordered_batches",
+    "preparation",
+    "show",
+    "to_float",
+    "to_uint8",
+    "training_batches",
+]

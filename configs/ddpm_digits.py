@@ -1,0 +1,32 @@
+"""DDPM on the digits of scikit-learn: the main job of `make demo`.
+
+paper: Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models
+status: unverified
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    return recipe(
+        variant,
+        dict(
+            system="ddpm",
+            steps=3000,
+            batch_size=128,
+            average=0.995,
+            data=dict(name="digits"),
+            conditional=False,
+            label_dropout=0.0,
+            schedule="cosine",
+            times=1000,
+            prediction="noise",
+            network=dict(width=32, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.0),
+            optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100),
+            sampler=dict(
+                name="ancestral", steps=100, variance="small", eta=0.0, clip=True, guidance=0.0
+            ),
+            show=dict(every=1000, counts=dict(sample=64, trajectory=8)),
+        ),
+        smoke=dict(steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4)),
+    )

@@ -1,0 +1,53 @@
+"""Batches by position: a shuffled, endless data set whose place is one integer.
+
+Batch number `position` is the same whoever asks and however often: a resumed run, or another
+number of processes, goes on from that integer alone.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import grain
+import numpy as np
+
+from gm_jax.data.sources import Source
+
+
+def training_batches(
+    source: Source, batch_size: int, seed: int, start: int, rows: slice
+) -> Iterator[dict[str, np.ndarray]]:
+    """Batches number start, start + 1, ... of an endless epoch-wise shuffle, read ahead in threads.
+
+    Each holds `rows` (this process' share) of a global batch, and `index`, their place in it.
+    Epochs follow one another within a batch, so that nothing is dropped.
+    """
+
+    @functools.lru_cache(maxsize=2)
+    def permutation(epoch: int) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(source.size)
+
+    def load(position: int) -> dict[str, np.ndarray]:
+        places = position * batch_size + np.arange(batch_size)[rows]
+        epochs, offsets = np.divmod(places, source.size)
+        indices = np.empty_like(offsets)
+        for epoch in np.unique(epochs):
+            indices[epochs == epoch] = permutation(int(epoch))[offsets[epochs == epoch]]
+        index = np.arange(batch_size, dtype=np.int32)[rows]
+        return {**source.load(indices), "index": index}
+
+    endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load)
+    return iter(endless.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))
+
+
+def ordered_batches(
+    source: Source, batch_size: int, count: int, rows: slice
+) -> Iterator[dict[str, np.ndarray]]:
+    """The first `count` examples in order, around again where the source holds fewer.
+
+    `index` [b] is the example's number. The last batch is filled up to the static shape with
+    repetitions; `mask` [b] tells the examples asked for from the filling.
+    """
+    for first in range(0, count, batch_size):
+        index = first + np.arange(batch_size, dtype=np.int32)[rows]
+        batch = source.load(np.minimum(index, count - 1) % source.size)
+        yield {**batch, "index": index, "mask": index < count}

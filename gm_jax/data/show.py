@@ -1,0 +1,48 @@
+"""How each kind of data is shown: one picture, text or sound file for any function's output.
+
+The name of an entry tells its kind; no system is known here. Images [B, H, W, C] become a grid,
+image sequences [B, T, H, W, C] (a denoising chain, an interpolation) one row an example.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+PIXELS = 32  # small images are enlarged to about this many pixels, to be seen
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Images [B, H, W, C] uint8 as one picture [rows H', columns W', C], one pixel apart.
+
+    A sequence of pictures an example, [B, T, H, W, C], is laid out a row each.
+    """
+    if images.ndim == 5:
+        return grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1])
+    count, height, width, channels = images.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    scale = max(1, PIXELS // height)
+    cells = np.zeros(
+        (-(-count // columns) * columns, height * scale + 1, width * scale + 1, channels), np.uint8
+    )
+    cells[:count, :-1, :-1] = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    rows = cells.reshape(-1, columns, *cells.shape[1:]).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(-1, columns * cells.shape[2], channels)[:-1, :-1]
+
+
+def _show_image(values: np.ndarray, path: Path) -> Path:
+    path = path.with_suffix(".png")
+    picture = grid(values)
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(path)
+    return path
+
+
+KINDS = {"image": _show_image}
+
+
+def show(outputs: dict[str, np.ndarray], path: Path) -> list[Path]:
+    """Writes every entry of `outputs` that has a way to be shown; `path` lacks its suffix.
+
+    Images are uint8. Returns the files written.
+    """
+    return [KINDS[name](np.asarray(values), path) for name, values in outputs.items() if name in KINDS]

@@ -1,0 +1,154 @@
+"""Denoising diffusion probabilistic models.
+
+Ho, Jain & Abbeel 2020 (arXiv 2006.11239), with the cosine schedule of Nichol & Dhariwal 2021, the
+v-prediction of Salimans & Ho 2022, DDIM sampling (Song et al. 2021) and classifier-free guidance
+(Ho & Salimans 2022).
+
+    x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps                              eq. 4
+    L_simple = E || eps - eps_theta(x_t, t) ||^2,  t uniform on 1 .. T         eq. 14
+    x_{t-1} ~ q(x_{t-1} | x_t, x0_hat)                                         eq. 6-7, algorithm 2
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax.diffusion import samplers
+from gm_jax.diffusion.prediction import PREDICTIONS
+from gm_jax.diffusion.schedules import SCHEDULES
+from gm_jax.errors import UserError
+from gm_jax.losses import diffusion as losses
+from gm_jax.losses.likelihoods import sum_over_example
+from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
+from gm_jax.nn.common import normal
+from gm_jax.nn.unet import UNet
+from gm_jax.optimizers import optimizer, warmed_up
+
+FRAMES = 12  # of the strip from noise to image
+
+
+def build(config, spec, stages) -> tuple[Phase, ...]:
+    """A U-Net trained on L_simple in one phase; see configs/ddpm_digits.py for the recipe's keys."""
+    shape = spec["image"].shape
+    classes = spec["label"].cardinality if config.conditional else 0
+    network = UNet(**config.network, classes=classes, dtype=jnp.dtype(config.dtype))
+    schedule = SCHEDULES[config.schedule](config.times)
+    prediction = PREDICTIONS[config.prediction]
+    table = _table(config.sampler, schedule)
+    if config.sampler.guidance and not (config.conditional and config.label_dropout):
+        raise UserError(
+            "sampler.guidance needs a model trained with conditional=True and label_dropout > 0:"
+            " without them there is no unconditional prediction to move away from"
+        )
+
+    def init(key, batch, previous):
+        x = batch["image"]
+        t = jnp.zeros(x.shape[0])
+        return Variables({"network": network.init(key, x, t, _labels(batch))["params"]})
+
+    def _labels(batch, drop=False):
+        """The labels [B], the null label where `drop` says so; None for an unconditional model."""
+        return jnp.where(drop, classes, batch["label"]) if classes else None
+
+    def l_simple(variables, batch, key, step):
+        x0 = batch["image"]
+        time_keys, noise_keys, drop_keys, dropout_keys = (
+            example_keys(k, batch) for k in jax.random.split(key, 4)
+        )
+        t = jax.vmap(lambda k: jax.random.randint(k, (), 1, schedule.steps + 1))(time_keys)
+        noise = normal(noise_keys, shape)
+        alpha, sigma = _at(schedule, t)
+        x_t = alpha * x0 + sigma * noise
+        drop = jax.vmap(lambda k: jax.random.bernoulli(k, config.label_dropout))(drop_keys)
+        output = network.apply(
+            {"params": variables.params["network"]}, x_t, t, _labels(batch, drop), dropout_keys
+        )
+        loss = losses.l_simple(prediction.target(x0, noise, alpha, sigma), output)
+        return jnp.mean(loss), Aux()
+
+    def denoiser(variables, batch):
+        """x0_hat of (x_t, t), guided and clipped to the range of images."""
+        guidance = config.sampler.guidance
+
+        def predict(x, t, labels):
+            times = jnp.broadcast_to(t, x.shape[:1])
+            return network.apply({"params": variables.params["network"]}, x, times, labels)
+
+        def denoise(x, t):
+            output = predict(x, t, _labels(batch))
+            if guidance:
+                # (1 + w) conditional - w unconditional. Ho & Salimans 2022, eq. 6.
+                output += guidance * (output - predict(x, t, _labels(batch, drop=True)))
+            x0 = prediction.to_x0(output, x, *_at(schedule, t[None]))
+            return jnp.clip(x0, -1.0, 1.0) if config.sampler.clip else x0
+
+        return denoise
+
+    def chain(variables, batch, key):
+        start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
+        return samplers.run(table, denoiser(variables, batch), normal(start, shape), fresh)
+
+    def sample(variables, batch, key):
+        return {"image": chain(variables, batch, key)[-1]}
+
+    def trajectory(variables, batch, key):
+        """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
+        xs = chain(variables, batch, key)
+        frames = jnp.round(jnp.linspace(0, len(xs) - 1, FRAMES)).astype(int)
+        return {"image": jnp.moveaxis(xs[frames], 0, 1)}
+
+    def bound(variables, batch, key):
+        """-log p(x) <= L_T + sum L_{t-1} + L_0 (eq. 5), all T terms, in bits per dimension, [B]."""
+        x0, denoise = batch["image"], denoiser(variables, batch)
+        every = samplers.spaced_times(schedule, schedule.steps)
+        q = samplers.transition(schedule, every[:-1], every[1:])
+        # beta~_1 is 0: L_0 takes beta~_2's place, as the paper's code does.
+        small = jnp.asarray(q.small).at[-1].set(q.small[-2])
+        model_variance = {"large": jnp.asarray(q.large), "small": small}[config.sampler.variance]
+        keys = example_keys(key, batch)
+
+        def term(total, row):
+            t, x0_weight, x_weight, variance, model_variance = row
+            alpha, sigma = _at(schedule, t[None])
+            noise = normal(jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, t), shape)
+            x_t = alpha * x0 + sigma * noise
+            mean = x0_weight * x0 + x_weight * x_t
+            model_mean = x0_weight * denoise(x_t, t) + x_weight * x_t
+            log_variance = jnp.log(jnp.maximum(variance, 1e-30))
+            log_model = jnp.log(model_variance)
+            transition = losses.transition_term(mean, log_variance, model_mean, log_model)
+            nats = jnp.where(t == 1, losses.decoder_term(x0, model_mean, log_model), transition)
+            return total + nats, None
+
+        alpha, sigma = _at(schedule, jnp.array([schedule.steps]))
+        start = losses.prior_term(alpha * x0, 2 * jnp.log(sigma))
+        rows = tuple(map(jnp.asarray, (every[:-1], q.x0_weight, q.x_weight, q.small)))
+        nats, _ = lax.scan(term, start, (*rows, model_variance))
+        return {"bits_per_dimension": nats / (jnp.log(2.0) * sum_over_example(jnp.ones_like(x0)))}
+
+    player = Player(
+        "ddpm",
+        owns=("network",),
+        optimizer=optimizer(config.optimizer),
+        moves=(Move("l_simple", l_simple),),
+        average=warmed_up(config.average),
+    )
+    functions = {"sample": sample, "trajectory": trajectory, "bound": bound}
+    model = GenerativeModel(init, (player,), functions)
+    return (Phase("train", model, config.data, config.steps),)
+
+
+def _at(schedule, t):
+    """alpha and sigma at times t [B], shaped to broadcast against images."""
+    broadcast = (-1, 1, 1, 1)
+    return (
+        jnp.asarray(schedule.alpha)[t].reshape(broadcast),
+        jnp.asarray(schedule.sigma)[t].reshape(broadcast),
+    )
+
+
+def _table(sampler, schedule):
+    times = samplers.spaced_times(schedule, sampler.steps)
+    if sampler.name == "ddim":
+        return samplers.ddim(schedule, times, sampler.eta)
+    return samplers.ancestral(schedule, times, sampler.variance)

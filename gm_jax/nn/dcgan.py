@@ -1,0 +1,90 @@
+"""The generator and discriminator of DCGAN (Radford, Metz & Chintala 2016), at any image size.
+
+Batch norm except at the generator's output and the discriminator's input; ReLU in the generator,
+LeakyReLU 0.2 in the discriminator; weights N(0, 0.02); no fully connected hidden layers.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gm_jax import axis
+from gm_jax.model import Array
+from gm_jax.nn.common import full_precision
+
+WEIGHTS = nn.initializers.normal(0.02)
+
+
+def _scale_around_one(key, shape, dtype=jnp.float32):
+    return 1.0 + nn.initializers.normal(0.02)(key, shape, dtype)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over the global batch, as one device would compute it."""
+
+    train: bool
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        return nn.BatchNorm(
+            use_running_average=not self.train,
+            momentum=0.9,
+            dtype=self.dtype,
+            scale_init=_scale_around_one,
+            axis_name=axis.name(),
+        )(x)
+
+
+def halvings(size: int) -> int:
+    """How often an image's side is halved on the way down to 4 to 7 pixels (or 3, if odd)."""
+    count = 0
+    while size > 4 and size % 2 == 0:
+        size, count = size // 2, count + 1
+    return count
+
+
+class Generator(nn.Module):
+    """z [B, D] to an image [B, *shape] in [-1, 1]; the last hidden map has `width` channels."""
+
+    shape: tuple[int, int, int]
+    width: int = 64
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: Array, train: bool) -> Array:
+        doublings = halvings(min(self.shape[:2]))
+        height, width = (side >> doublings for side in self.shape[:2])
+        features = self.width << max(doublings - 1, 0)
+        x = nn.Dense(
+            height * width * features, use_bias=False, kernel_init=WEIGHTS, dtype=self.dtype
+        )(z)
+        x = x.reshape(-1, height, width, features)
+        x = nn.relu(BatchNorm(train, self.dtype)(x))
+        for level in reversed(range(doublings)):
+            last = level == 0
+            features = self.shape[-1] if last else self.width << (level - 1)
+            x = nn.ConvTranspose(
+                features, (4, 4), strides=(2, 2), use_bias=last, kernel_init=WEIGHTS,
+                dtype=self.dtype,
+            )(x)  # fmt: skip
+            x = x if last else nn.relu(BatchNorm(train, self.dtype)(x))
+        return jnp.tanh(full_precision(x))
+
+
+class Discriminator(nn.Module):
+    """Image [B, H, W, C] to one logit an image, [B]."""
+
+    width: int = 64
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        for level in range(halvings(min(x.shape[1:3]))):
+            first = level == 0
+            x = nn.Conv(
+                self.width << level, (4, 4), strides=2, use_bias=first, kernel_init=WEIGHTS,
+                dtype=self.dtype,
+            )(x)  # fmt: skip
+            x = nn.leaky_relu(x if first else BatchNorm(train, self.dtype)(x), 0.2)
+        x = x.reshape(x.shape[0], -1)
+        return full_precision(nn.Dense(1, kernel_init=WEIGHTS, dtype=self.dtype)(x))[:, 0]

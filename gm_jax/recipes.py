@@ -1,0 +1,99 @@
+"""Recipes: how a file in configs/ becomes a configuration, and what its header says."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from gm_jax.errors import UserError
+
+# What every recipe has; a recipe states only what differs.
+DEFAULTS = {
+    "seed": 0,
+    "dtype": "float32",  # of the networks' computation: float32, bfloat16
+    "average": 0.0,  # decay of the parameters' moving average; 0 keeps none
+    "data": {"name": "digits", "path": "", "directory": "", "flip": False, "binarize": False},
+    "report": {"every": 100},
+    "checkpoint": {"every": 1000, "keep": 2},
+    "show": {"every": 1000, "counts": {"sample": 64}},
+    "sample": {"count": 1000},
+    "evaluate": {"batch_size": 256, "split": "test", "counts": {}, "score": 0},
+    "stages": {},  # {name: workdir} of earlier runs that this one builds upon
+}
+
+# Keys that may differ between a run and its continuation: they do not change what is learned.
+FREE = ("steps", "report", "checkpoint", "show", "sample", "sampler", "evaluate")
+
+
+def recipe(variant: str, settings: dict, **variants: dict) -> ConfigDict:
+    """DEFAULTS, then a recipe's settings, then those of the variant asked for ("" for none).
+
+    Raises UserError on a variant the recipe does not have.
+    """
+    if variant and variant not in variants:
+        raise UserError(f"no variant {variant!r} of this recipe; it has: {', '.join(variants)}")
+    merged = DEFAULTS
+    for layer in (settings, variants.get(variant, {})):
+        merged = _merge(merged, layer)
+    return ConfigDict(merged)
+
+
+def load_config(name: str) -> ConfigDict:
+    """The configuration of a recipe file, `configs/NAME.py` or `configs/NAME.py:VARIANT`."""
+    path, _, variant = str(name).partition(":")
+    spec = importlib.util.spec_from_file_location("recipe", path)
+    if spec is None or not Path(path).exists():
+        raise UserError(f"no recipe at {path}; python launch.py --list shows all there are")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(variant)
+
+
+def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """What a run's configuration and another one disagree on, outside FREE: "key: old, now new"."""
+    found = []
+    for key in sorted({*old, *new}):
+        if not prefix and key in FREE:
+            continue
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key}: {a!r}, now {b!r}")
+    return found
+
+
+def header(path: Path) -> dict[str, str]:
+    """The evidence at the top of a recipe: its `field: text` lines, continued by indentation."""
+    lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+    fields, last = {"title": lines[0] if lines else ""}, None
+    for line in lines[1:]:
+        name, colon, text = line.partition(":")
+        if colon and name.isidentifier():
+            last = name
+            fields[last] = text.strip()
+        elif last and line.startswith(" "):
+            fields[last] = f"{fields[last]} {line.strip()}".strip()
+    return fields
+
+
+def table(folder: Path) -> str:
+    """All recipes of a folder as a table in Markdown: system, data, status, our number."""
+    rows = ["| recipe | system | data | status | measured | time |", "|---|---|---|---|---|---|"]
+    for path in sorted(folder.glob("[!_]*.py")):
+        fields, config = header(path), load_config(path)
+        rows.append(
+            f"| [{path.stem}]({folder.name}/{path.name}) | {config.system} | {config.data.name}"
+            f" | {fields.get('status', 'unverified')} | {fields.get('measured', '')}"
+            f" | {fields.get('time', '')} |"
+        )
+    return "\n".join(rows)
+
+
+def _merge(base: dict, layer: dict) -> dict:
+    merged = dict(base)
+    for key, value in layer.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _merge(base[key], value) if both else value
+    return merged

@@ -1,0 +1,160 @@
+"""A recipe put to work: build, train, sample, evaluate. The launcher and notebooks call these.
+
+    config = gm_jax.load_config("configs/ddpm_digits.py")
+    trained = gm_jax.train(config, "runs/ddpm_digits")
+    images = gm_jax.sample(trained, 64)["image"]
+"""
+
+import functools
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gm_jax import data, zoo
+from gm_jax.errors import UserError
+from gm_jax.model import Phase, Stage, Variables
+from gm_jax.recipes import differences
+from gm_jax.training import checkpoint, loop, parallel, state
+
+
+class Trained(NamedTuple):
+    """A model at work: `variables` hold the averaged parameters where there are any."""
+
+    config: ConfigDict
+    phase: Phase
+    variables: Variables
+    devices: parallel.Devices = None
+
+
+def build(config: ConfigDict) -> tuple[Phase, ...]:
+    """The phases of a recipe. Raises UserError where it asks for what there is not."""
+    if config.system not in zoo.SYSTEMS:
+        raise UserError(f"unknown system {config.system!r}; there are: {', '.join(zoo.SYSTEMS)}")
+    spec = data.open_source(config.data).spec
+    stages = {name: _stage(Path(path)) for name, path in config.stages.items()}
+    return zoo.SYSTEMS[config.system](config, spec, stages)
+
+
+def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
+    """Trains a recipe's phases in order, going on from whatever `workdir` holds of them."""
+    workdir = Path(workdir)
+    rows = parallel.rows(config.batch_size, devices)
+    phases = build(config)
+    _claim(workdir, config)
+    variables = None
+    for phase in phases:
+        trained = functools.partial(Trained, config, phase, devices=devices)
+
+        def pictures(variables, step, trained=trained):
+            show(trained(state.at_work(variables)), workdir / "samples", f"step_{step:07d}_")
+            return {}
+
+        settings = loop.Settings(
+            seed=config.seed,
+            report_every=config.report.every,
+            checkpoint_every=config.checkpoint.every,
+            keep=config.checkpoint.keep,
+            periodic=((config.show.every, pictures),) if config.show.every else (),
+        )
+        feed = _feed(phase, config, rows)
+        variables = loop.train(phase, feed, settings, workdir, variables, devices)
+    return trained(state.at_work(variables))
+
+
+def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
+    """The model that a run has trained so far, under its own configuration or a given one."""
+    workdir = Path(workdir)
+    if not (workdir / "config.json").exists():
+        raise UserError(f"{workdir} is not the workdir of a run: it has no config.json")
+    own = ConfigDict(json.loads((workdir / "config.json").read_text()))
+    config = own if config is None else config
+    _same_recipe(workdir, own, config)
+    for phase in reversed(build(config)):
+        folder = workdir / "checkpoints" / phase.name
+        if not folder.exists():
+            continue
+        create = functools.partial(state.create, phase.model)
+        first = _feed(phase, config, slice(0, config.batch_size))
+        first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
+        template = jax.eval_shape(create, jax.random.key(0), first, None)
+        found = checkpoint.restore(checkpoint.open_checkpoints(folder, 0), template)
+        if found:
+            variables = found[0]._replace(frozen=phase.frozen)
+            variables = parallel.replicate(state.at_work(variables), devices)
+            return Trained(config, phase, variables, devices)
+    raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
+
+
+def apply(trained: Trained, name: str, count: int, split: str = "train"):
+    """One of the model's functions on the first `count` examples of a split, batch by batch.
+
+    Yields host arrays; images as uint8. Raises UserError where the model has no such function.
+    """
+    functions = trained.phase.model.functions
+    if name not in functions:
+        raise UserError(f"the model has no function {name!r}; it has: {', '.join(functions)}")
+    devices = len(jax.devices() if trained.devices is None else trained.devices)
+    size = min(trained.config.evaluate.batch_size, count)
+    size = -(-size // devices) * devices
+    source = data.open_source(trained.phase.data, split)
+    batches = data.ordered_batches(source, size, count, parallel.rows(size, trained.devices))
+    prepare = data.preparation(trained.phase.data)
+    mapped = parallel.map_function(functions[name], prepare, data.finish, trained.devices)
+    return mapped(trained.variables, batches, jax.random.key(trained.config.seed + 1))
+
+
+def sample(trained: Trained, count: int, function: str = "sample") -> dict[str, np.ndarray]:
+    """The outputs of a function for `count` examples, [count, ...] each, images as uint8."""
+    parts = list(apply(trained, function, count))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def show(trained: Trained, folder: Path, prefix: str = "") -> list[Path]:
+    """Writes what the recipe's `show.counts` asks for, one file a function."""
+    files = []
+    for name, count in trained.config.show.counts.items():
+        outputs = sample(trained, count, name)
+        if jax.process_index() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            files += data.show(outputs, folder / f"{prefix}{name}")
+    return files
+
+
+def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
+    source = data.open_source(phase.data)
+    batches = functools.partial(data.training_batches, source, config.batch_size, config.seed)
+    first = next(batches(0, slice(0, config.batch_size)))
+    return loop.Feed(functools.partial(batches, rows=rows), first, data.preparation(phase.data))
+
+
+def _stage(workdir: Path) -> Stage:
+    earlier = load(workdir)
+    return Stage(earlier.phase.model, parallel.to_host(earlier.variables))
+
+
+def _claim(workdir: Path, config: ConfigDict) -> None:
+    """Makes the workdir this recipe's, or refuses one that is another's."""
+    saved = workdir / "config.json"
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if saved.exists():
+            _same_recipe(workdir, ConfigDict(json.loads(saved.read_text())), config)
+        if jax.process_index() == 0:
+            saved.write_text(config.to_json_best_effort(indent=2) + "\n")
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {workdir} ({error.strerror}): choose another --workdir"
+        ) from error
+
+
+def _same_recipe(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
+    found = differences(own.to_dict(), ConfigDict(json.loads(config.to_json_best_effort())).to_dict())
+    if found:
+        raise UserError(
+            f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): choose another"
+            " --workdir, or give the settings it was begun with"
+        )

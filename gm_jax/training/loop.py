@@ -1,0 +1,165 @@
+"""The loop: rounds of moves, reports, checkpoints. It knows games, and no system.
+
+The loop waits for the device only to report and to keep at most two moves under way.
+"""
+
+import collections
+import contextlib
+import itertools
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from absl import logging
+
+from gm_jax.errors import UserError
+from gm_jax.model import Batch, GenerativeModel, Phase, Variables
+from gm_jax.training import checkpoint, parallel, reporting, state, step
+
+
+class Feed(NamedTuple):
+    """A phase's data: this process' rows of the batches from a position on, and one whole batch.
+
+    prepare   (batch, key) -> batch, on the device
+    """
+
+    batches: Callable[[int], Iterator[Batch]]
+    first: Batch
+    prepare: Callable
+
+
+class Settings(NamedTuple):
+    """When to write what, in rounds.
+
+    periodic  [(every, (variables, step) -> {metric: value}), ...], called between rounds
+    """
+
+    seed: int
+    report_every: int
+    checkpoint_every: int
+    keep: int
+    periodic: tuple = ()
+
+
+class Stopped(Exception):
+    """The run was asked to stop (SIGINT, SIGTERM) and has saved itself."""
+
+
+def rounds(
+    model: GenerativeModel, variables: Variables, feed: Feed, key, place, devices=None
+) -> Iterator[tuple[int, int, Variables, dict]]:
+    """Plays on from a place for ever: (rounds played, batches drawn, variables, metrics)."""
+    frozen, variables = variables.frozen, variables._replace(frozen=())
+    moves = [
+        (player.name, move, parallel.map_move(step.make_move(player, move, feed.prepare), devices))
+        for player in model.players
+        for move in player.moves
+    ]
+    batches, position = feed.batches(place.position), place.position
+    under_way, most = collections.deque(), parallel.in_flight(devices)
+    for number in itertools.count(place.step):
+        metrics = {}
+        for player, move, play in moves:
+            for _ in range(move.times(number)):
+                variables, aux = play(variables, frozen, next(batches), key, number, position)
+                position += 1
+                metrics.update({f"{player}/{name}": value for name, value in aux.items()})
+                under_way.append(aux)
+                if len(under_way) >= most:
+                    jax.block_until_ready(under_way.popleft())
+        yield number + 1, position, variables._replace(frozen=frozen), metrics
+
+
+def train(
+    phase: Phase,
+    feed: Feed,
+    settings: Settings,
+    workdir: Path,
+    previous: Variables | None = None,
+    devices: parallel.Devices = None,
+) -> Variables:
+    """Plays a phase to its end, from its newest checkpoint if there is one.
+
+    Returns the variables, replicated over the devices. Raises Stopped after a signal (saved
+    first), UserError on a loss that is not finite.
+    """
+    key = jax.random.key(settings.seed)
+    first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
+    variables = state.create(phase.model, jax.random.fold_in(key, 2), first, previous)
+    checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
+    found = checkpoint.restore(checkpoints, variables)
+    variables, place = found or (variables, checkpoint.Place())
+    variables = variables._replace(frozen=phase.frozen)
+    variables = parallel.replicate(variables, devices)
+    if place.step >= phase.steps:
+        return variables
+
+    silent = jax.process_index() != 0
+    if not silent:
+        logging.info("phase %s\n%s", phase.name, reporting.overview(variables))
+    log = reporting.open_log(workdir, phase.name, place.step, phase.steps, silent)
+    key = jax.random.fold_in(key, 3)
+    try:
+        with _signals() as asked:
+            game = rounds(phase.model, variables, feed, key, place, devices)
+            return _watch(game, phase, place, settings, checkpoints, log, asked)
+    finally:
+        reporting.close(log)
+
+
+def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
+    """Draws rounds from a game, reports and saves them when it is time, and ends it."""
+    window, waiting, began, last = list(place.window), [], None, place.step
+    for number, position, variables, metrics in game:
+        if began is None:  # The first round compiles: time what follows it.
+            jax.block_until_ready(metrics)
+            began, last = time.perf_counter(), number
+        waiting.append((number, metrics))
+        report = number % settings.report_every == 0
+        ending = number >= phase.steps
+        # Processes must stop at the same round, so where there are several they agree at reports.
+        stop = asked() if jax.process_count() == 1 else report and parallel.any_process(asked())
+        saving = ending or stop or number % settings.checkpoint_every == 0
+        if report or saving:
+            window += [(n, {k: float(v) for k, v in m.items()}) for n, m in jax.device_get(waiting)]
+            waiting = []
+            reporting.check_finite(window, phase.name, _last(checkpoints))
+            reporting.advance(log, number)
+        rate = (number - last) / (time.perf_counter() - began)
+        due = [act for every, act in settings.periodic if ending or number % every == 0]
+        measured = {k: v for act in due for k, v in act(variables, number).items()}
+        if report or measured:
+            summary = {**reporting.summarize(window), **measured}
+            reporting.write(log, number, summary, {"steps_per_second": rate})
+            window, began, last = [], time.perf_counter(), number
+        if saving:
+            here = checkpoint.Place(number, position, tuple(window))
+            checkpoint.save(checkpoints, variables, here)
+        if ending:
+            return variables
+        if stop:
+            raise Stopped(f"stopped at step {number} and saved; the same command goes on from there")
+    raise UserError(f"phase {phase.name} has no moves to play")
+
+
+def _last(checkpoints: checkpoint.Checkpoints) -> str:
+    newest = checkpoints.manager.latest_step()
+    return "none" if newest is None else str(checkpoints.directory / str(newest))
+
+
+@contextlib.contextmanager
+def _signals():
+    """Within, SIGINT and SIGTERM raise a flag instead of an exception: `asked()` reads it."""
+    raised = []
+    try:
+        old = {s: signal.signal(s, lambda *_: raised.append(1)) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # Not the main thread: signals go elsewhere.
+        old = {}
+    try:
+        yield lambda: bool(raised)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

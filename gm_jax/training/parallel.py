@@ -1,0 +1,128 @@
+"""The one file that knows how work is spread over devices and processes.
+
+A move is written for one device's share of the batch and mapped here. Variables are replicated and
+never have a device axis; batches are split along their first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from gm_jax import axis
+from gm_jax.errors import UserError
+from gm_jax.model import Batch, Variables
+
+Devices = Sequence[jax.Device] | None
+
+
+def local(devices: Devices) -> list[jax.Device]:
+    """The devices of this process that take part; None stands for all there are."""
+    devices = jax.devices() if devices is None else devices
+    return [d for d in devices if d.process_index == jax.process_index()]
+
+
+def rows(batch_size: int, devices: Devices) -> slice:
+    """The rows of a global batch that this process feeds.
+
+    Raises UserError where the batch does not divide by the devices.
+    """
+    count = len(jax.devices() if devices is None else devices)
+    if batch_size % count:
+        raise UserError(
+            f"batch_size {batch_size} does not divide by {count} devices: use a multiple of"
+            f" {count}, such as {max(1, round(batch_size / count)) * count}"
+        )
+    share = batch_size // count * len(local(devices))
+    return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+
+
+def map_move(program: Callable, devices: Devices = None) -> Callable:
+    """A move over all devices: see `step.make_move`. The variables are donated."""
+    mapped = jax.pmap(
+        program,
+        axis_name=axis.NAME,
+        in_axes=(None, None, 0, None, None, None),
+        out_axes=None,
+        donate_argnums=0,
+        devices=devices,
+    )
+    count = len(local(devices))
+
+    def play(variables: Variables, frozen, batch: Batch, key, step: int, position: int):
+        step, position = np.int32(step), np.int32(position)
+        return mapped(variables, frozen, _split(batch, count), key, step, position)
+
+    return play
+
+
+def map_function(
+    function: Callable, prepare: Callable, finish: Callable, devices: Devices = None
+) -> Callable:
+    """One of a model's functions over all devices: (variables, raw batches, key) -> outputs.
+
+    Takes batches with `mask` (`data.ordered_batches`) and yields, batch by batch, the outputs of
+    the examples asked for, as host arrays, on every process those of the global batch.
+    """
+
+    def program(variables, batch, key):
+        prepared = prepare(batch, jax.random.fold_in(key, 0))
+        return finish(function(variables, prepared, jax.random.fold_in(key, 1)))
+
+    mapped = jax.pmap(program, axis_name=axis.NAME, in_axes=(None, 0, None), devices=devices)
+    count = len(local(devices))
+
+    def apply(variables: Variables, batches: Iterable[Batch], key) -> Iterator[Batch]:
+        for batch in batches:
+            outputs = dict(mapped(variables, _split(batch, count), key), mask=batch["mask"])
+            outputs = jax.tree.map(np.asarray, outputs)
+            outputs = {k: v if k == "mask" else _join(v) for k, v in outputs.items()}
+            if jax.process_count() > 1:
+                outputs = multihost_utils.process_allgather(outputs, tiled=True)
+            mask = outputs.pop("mask")
+            yield {name: values[mask] for name, values in outputs.items()}
+
+    return apply
+
+
+def replicate(tree, devices: Devices = None):
+    """A copy of `tree` on every device, placed as a mapped move returns it.
+
+    So the first call of a program compiles it for all the calls that follow. No two leaves share
+    a buffer afterwards (a moving average begins as its parameters), as donation demands.
+    """
+    placement = NamedSharding(Mesh(np.array(local(devices)), (axis.NAME,)), PartitionSpec())
+    return jax.tree.map(lambda x: jax.device_put(np.array(x), placement), tree)
+
+
+def to_host(tree):
+    """The tree as arrays of NumPy: what may be saved, and survives donation."""
+    return jax.tree.map(np.asarray, tree)
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is up on any process; a meeting point of all of them."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(multihost_utils.process_allgather(jnp.asarray(flag)).any())
+
+
+def in_flight(devices: Devices = None) -> int:
+    """How many moves may be under way at once.
+
+    Two keep an accelerator fed. Virtual devices of one CPU share its threads, and a second move
+    under way can starve the first one's all-reduce: there each is waited for.
+    """
+    here = local(devices)
+    return 1 if len(here) > 1 and here[0].platform == "cpu" else 2
+
+
+def _split(batch: Batch, count: int) -> Batch:
+    return {k: v.reshape(count, v.shape[0] // count, *v.shape[1:]) for k, v in batch.items()}
+
+
+def _join(values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, *values.shape[2:])

@@ -1,0 +1,49 @@
+"""One move of one player: the program that is compiled."""
+
+from collections.abc import Callable
+
+import jax
+import optax
+
+from gm_jax import axis
+from gm_jax.model import Batch, Move, Player, Variables
+
+
+def make_move(player: Player, move: Move, prepare: Callable) -> Callable:
+    """The move as a function of one device's share of a batch, to be mapped over the devices.
+
+    Returns (variables without frozen, frozen, raw batch, key, step, position) -> (variables,
+    metrics). `key` is the run's; `position` counts the batches, so that (key, position) names the
+    noise of this move. Gradients and metrics are averaged over the devices; state is taken as
+    the objective returns it.
+    """
+
+    def program(variables: Variables, frozen, batch: Batch, key, step, position):
+        key = jax.random.fold_in(key, position)
+        batch = prepare(batch, jax.random.fold_in(key, 0))
+
+        def loss(owned):
+            seen = variables._replace(params={**variables.params, **owned}, frozen=frozen)
+            return move.objective(seen, batch, jax.random.fold_in(key, 1), step)
+
+        owned = {name: variables.params[name] for name in player.owns}
+        (value, aux), gradients = jax.value_and_grad(loss, has_aux=True)(owned)
+        gradients, metrics = axis.mean((gradients, {"loss": value, **aux.metrics}))
+        updates, opt = player.optimizer.update(gradients, variables.opt[player.name], owned)
+        owned = optax.apply_updates(owned, updates)
+        average = variables.average
+        if player.average:
+            decay = player.average(step)
+            average = {
+                **average,
+                player.name: optax.incremental_update(owned, average[player.name], 1.0 - decay),
+            }
+        variables = variables._replace(
+            params={**variables.params, **owned},
+            state={**variables.state, **aux.state},
+            opt={**variables.opt, player.name: opt},
+            average=average,
+        )
+        return variables, metrics
+
+    return program
