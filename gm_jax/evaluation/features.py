@@ -1,0 +1,113 @@
+"""Feature networks, and the one pass that runs them over any number of images."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gm_jax import axis
+from gm_jax.evaluation.errors import EvaluationError
+
+
+class Features(NamedTuple):
+    """A function from images to feature vectors, and which one it is.
+
+    name         what metrics are called after: "inception", "classifier_mnist", ...
+    fingerprint  hash of the parameters: statistics of other weights are refused
+    layers       {layer: dimension d}
+    params       the network's parameters, an argument and never a constant of the program
+    apply        (params, uint8 images [B, H, W, C]) -> {layer: float32 [B, d]}; pure, example by
+                 example, with its own resize and scale inside
+    """
+
+    name: str
+    fingerprint: str
+    layers: Mapping[str, int]
+    params: Any
+    apply: Callable[[Any, jax.Array], dict[str, jax.Array]]
+
+
+def fingerprint(params) -> str:
+    """A hash of the parameters' names, shapes and values: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        leaf = np.ascontiguousarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype.str} {leaf.shape};".encode())
+        digest.update(leaf.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def static_batches(
+    batches: Iterable[np.ndarray], batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Regroups uint8 images [b, H, W, C], b of any size, into (images [B, H, W, C], mask [B]).
+
+    The last batch is padded with zeros that the mask leaves out; no image is dropped. Raises
+    EvaluationError for images that are not uint8, or change their shape.
+    """
+    waiting, shape = [], None
+    for batch in batches:
+        batch = np.asarray(batch)
+        if batch.ndim != 4 or batch.dtype != np.uint8:
+            raise EvaluationError(
+                f"images must be uint8 [B, H, W, C], got {batch.dtype} {batch.shape}: quantise "
+                "floats first (gm_jax.evaluation.quantise)"
+            )
+        shape = shape or batch.shape[1:]
+        if batch.shape[1:] != shape:
+            raise EvaluationError(f"images of mixed shape: {shape} and then {batch.shape[1:]}")
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= batch_size:
+            images = np.concatenate(waiting)
+            full = len(images) - len(images) % batch_size
+            for start in range(0, full, batch_size):
+                yield images[start : start + batch_size], np.ones(batch_size, bool)
+            waiting = [images[full:]] if full < len(images) else []
+    if waiting:
+        images = np.concatenate(waiting)
+        padding = np.zeros((batch_size - len(images), *shape), np.uint8)
+        yield np.concatenate([images, padding]), np.arange(batch_size) < len(images)
+
+
+def extract(
+    features: Features,
+    batches: Iterable[np.ndarray],
+    layers: Sequence[str] | None = None,
+    batch_size: int = 64,
+    devices: Sequence[jax.Device] | None = None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Runs the features over uint8 images [b, H, W, C]: yields {layer: float32 [b', d]} in order.
+
+    Batches are regrouped to one static shape, so one program is compiled, and shared by `devices`
+    (default: this process' own), which `batch_size` is rounded up to a multiple of. While the host
+    works on one batch the devices compute the next. Rows of padding are not yielded.
+    """
+    devices = list(devices or jax.local_devices())
+    layers = tuple(layers or features.layers)
+    unknown = sorted(set(layers) - set(features.layers))
+    if unknown:
+        raise EvaluationError(
+            f"{features.name} has no features {unknown}: it has {sorted(features.layers)}"
+        )
+
+    def apply(params, images):
+        outputs = features.apply(params, images)
+        return {layer: outputs[layer] for layer in layers}
+
+    mapped = jax.pmap(apply, axis_name=axis.NAME, in_axes=(None, 0), devices=devices)
+    share = -(-batch_size // len(devices))
+
+    def rows(result, mask):
+        host = {layer: np.asarray(value) for layer, value in result.items()}
+        return {layer: v.reshape(-1, v.shape[-1])[mask] for layer, v in host.items()}
+
+    ahead = None
+    for images, mask in static_batches(batches, share * len(devices)):
+        result = mapped(features.params, images.reshape(len(devices), share, *images.shape[1:]))
+        if ahead is not None:
+            yield rows(*ahead)
+        ahead = result, mask
+    if ahead is not None:
+        yield rows(*ahead)

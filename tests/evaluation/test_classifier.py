@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from gm_jax.evaluation import EvaluationError, extract, train_classifier
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    return np.rint(data.images / 16 * 255).astype(np.uint8)[..., None], data.target
+
+
+def test_it_learns_digits_and_is_not_trained_twice(digits, tmp_path):
+    first = train_classifier(*digits, 10, dataset="digits", directory=tmp_path)
+    assert first.accuracy > 0.95
+    assert first.features.name == "classifier_digits" and first.features.layers == {"64": 64}
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+    second = train_classifier(*digits, 10, dataset="digits", directory=tmp_path)
+    assert second.features.fingerprint == first.features.fingerprint
+    assert second.accuracy == first.accuracy
+    assert [f.stat().st_mtime_ns for f in tmp_path.iterdir()] == [written]
+    (a,), (b,) = (list(extract(c.features, [digits[0][:9]])) for c in (first, second))
+    np.testing.assert_array_equal(a["64"], b["64"])
+    assert a["64"].shape == (9, 64)
+
+
+def test_other_data_is_another_key(digits, tmp_path):
+    images, labels = digits[0][:100], digits[1][:100]
+    for seed in (0, 0, 1):
+        train_classifier(images, labels, 10, seed, directory=tmp_path, epochs=1)
+    train_classifier(images[::-1].copy(), labels, 10, directory=tmp_path, epochs=1)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_floats_are_refused(digits):
+    with pytest.raises(EvaluationError, match="needs uint8 images"):
+        train_classifier(digits[0] / 255.0, digits[1], 10)
