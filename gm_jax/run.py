@@ -7,6 +7,7 @@
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +123,21 @@ def show(trained: Trained, folder: Path, prefix: str = "") -> list[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             files += data.show(outputs, folder / f"{prefix}{name}")
     return files
+
+
+def save_samples(trained: Trained, folder: Path) -> Path:
+    """Writes `sample.count` samples as an npz of uint8 images (and whatever else sample gives)."""
+    outputs = sample(trained, trained.config.sample.count)
+    path = folder / "samples.npz"
+    if jax.process_index() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **outputs)
+    return path
+
+
+def cache_directory() -> Path:
+    """Where what is costly to make again is kept between runs: $XDG_CACHE_HOME/gm_jax."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gm_jax"
 
 
 def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:

@@ -1,5 +1,7 @@
 """The one error of this package: an input that cannot be judged, said in one line."""
 
+from gm_jax.errors import UserError
 
-class EvaluationError(ValueError):
+
+class EvaluationError(UserError):
     """What is wrong, where, and what to do about it, in one line."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-from absl import logging
 
 from gm_jax.errors import UserError
 from gm_jax.model import Batch, GenerativeModel, Phase, Variables
@@ -98,8 +97,8 @@ def train(
         return variables
 
     silent = jax.process_index() != 0
-    if not silent:
-        logging.info("phase %s\n%s", phase.name, reporting.overview(variables))
+    if not silent and not found:
+        print(f"phase {phase.name}\n{reporting.overview(variables)}")
     log = reporting.open_log(workdir, phase.name, place.step, phase.steps, silent)
     key = jax.random.fold_in(key, 3)
     try:

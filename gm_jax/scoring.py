@@ -1,0 +1,102 @@
+"""A trained model judged: its functions' values over a split, and its samples against the data."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gm_jax import data, evaluation
+from gm_jax.errors import UserError
+from gm_jax.run import Trained, apply, cache_directory, sample
+
+DRAWS = 10  # random choices of reals that a score is the mean of
+
+
+def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
+    """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
+
+    counts  {function: examples}: the mean of each value [B] it returns, over so many of the split
+    score   N: Fréchet distance of N samples to the data, as `score_images` says
+    """
+    settings, results = trained.config.evaluate, {}
+    if not settings.counts and not settings.score:
+        raise UserError("this recipe evaluates nothing: set evaluate.counts or evaluate.score")
+    for name, count in settings.counts.items():
+        results |= _averages(trained, name, count, settings.split)
+    if settings.score:
+        results |= score_images(trained, settings.score)
+    if jax.process_index() == 0:
+        path = Path(workdir) / "evaluation.json"
+        path.write_text(json.dumps(results, indent=2) + "\n")
+    return results
+
+
+def score_images(trained: Trained, count: int) -> dict[str, dict]:
+    """fd_<features>: the Fréchet distance of `count` samples to `count` training images.
+
+    Features are those of a small classifier trained on the same data, kept for the next time. The
+    value is the mean over ten random choices of the reals; beside it stands the same distance
+    between `count` reals and `count` others. Not FID, and not comparable across data sets.
+    Raises UserError where the data has no labels, or fewer than 2 x count images.
+    """
+    source = data.open_source(trained.phase.data)
+    if "label" not in source.spec:
+        raise UserError(f"{source.name} has no labels to train a classifier on: no fd score of it")
+    real = source.load(np.arange(source.size))
+    classifier = evaluation.train_classifier(
+        real["image"], real["label"], source.spec["label"].cardinality,
+        dataset=source.name, directory=cache_directory() / "classifiers",
+    )  # fmt: skip
+
+    def features(images):
+        parts = evaluation.extract(classifier.features, [images], batch_size=256)
+        return np.concatenate([part["64"] for part in parts])
+
+    reals, fakes = features(real["image"]), features(sample(trained, count)["image"])
+    floor, floor_deviation = evaluation.real_floor(reals, count, DRAWS)
+    chosen = [np.random.default_rng([1, i]).choice(len(reals), count, False) for i in range(DRAWS)]
+    values = [evaluation.frechet_of_features(fakes, reals[c]) for c in chosen]
+    return {
+        f"fd_{classifier.features.name}": {
+            "value": float(np.mean(values)),
+            "deviation": float(np.std(values)),
+            "examples": count,
+            "real_against_real": floor,
+            "real_against_real_deviation": floor_deviation,
+            "classifier_accuracy": classifier.accuracy,
+            "weights": classifier.features.fingerprint,
+        }
+    }
+
+
+def report(results: dict[str, dict]) -> str:
+    """The results as lines to read."""
+    lines = []
+    for name, row in results.items():
+        line = f"{name:<24} {row['value']:.4f}"
+        if "standard_error" in row:
+            line += f" ± {row['standard_error']:.4f} over {row['examples']} examples"
+        if "real_against_real" in row:
+            floor = row["real_against_real"]
+            line += (
+                f" at N = {row['examples']}; real against real {floor:.4f}"
+                f" (ratio {row['value'] / floor:.2f})"
+            )
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, dict]:
+    parts = list(apply(trained, name, count, split))
+    values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return {
+        key: {
+            "value": float(np.mean(v, dtype=np.float64)),
+            "standard_error": float(np.std(v, ddof=1, dtype=np.float64) / np.sqrt(len(v))),
+            "examples": len(v),
+            "split": split,
+        }
+        for key, v in values.items()
+        if v.ndim == 1
+    }

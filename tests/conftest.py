@@ -1,0 +1,33 @@
+"""Eight virtual devices for every test, and where the data for development may lie."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with real data sets that a development checkout has beside it."""
+    folder = Path(os.environ.get("GM_JAX_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip("no ../shared/data beside this checkout (set GM_JAX_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits16(tmp_path_factory):
+    """200 digits enlarged to 16x16 in an npz: big enough for a normalised layer in both DCGANs."""
+    raw = load_digits()
+    image = (raw.images[:200] * 15).astype(np.uint8).repeat(2, 1).repeat(2, 2)[..., None]
+    path = tmp_path_factory.mktemp("data") / "digits16.npz"
+    label = raw.target[:200].astype(np.int32)
+    np.savez(path, image=image, label=label, test_image=image[:40], test_label=label[:40])
+    return path

@@ -1,0 +1,58 @@
+"""Small games for the tests: one system per shape of game, with all that can go wrong switched on."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+import gm_jax
+from gm_jax import run
+from gm_jax.training import loop, parallel, state
+from gm_jax.training.checkpoint import Place
+
+# Each family with what depends on the split over devices: noise, dropout, batch statistics.
+OVERRIDES = {
+    "vae": {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
+    "gan": {"discriminator.times": 2, "data.flip": True},
+    "ddpm": {"network.dropout": 0.2, "conditional": True, "label_dropout": 0.3},
+}
+FAMILIES = tuple(OVERRIDES)
+
+
+def config(system: str, data_path, **overrides):
+    """The smoke variant of a family's digits recipe, on 16x16 digits, batches of 16."""
+    settings = gm_jax.load_config(f"configs/{system}_digits.py:smoke")
+    changes = {"data.name": "npz", "data.path": str(data_path), "batch_size": 16}
+    with settings.unlocked():
+        settings.update_from_flattened_dict({**changes, **OVERRIDES[system], **overrides})
+    return settings
+
+
+def opening(settings, devices=None, dtype=None):
+    """A phase, its feed, and its variables before the first move, on the devices given."""
+    (phase,) = gm_jax.build(settings)
+    feed = run._feed(phase, settings, parallel.rows(settings.batch_size, devices))
+    key = jax.random.key(settings.seed)
+    first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
+    variables = state.create(phase.model, jax.random.fold_in(key, 2), first, None)
+    if dtype is not None:
+        variables = jax.tree.map(
+            lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, variables
+        )
+    return phase, feed, parallel.replicate(variables, devices)
+
+
+def play(settings, rounds: int, devices=None, dtype=None):
+    """The variables (on the host) and metrics after so many rounds."""
+    phase, feed, variables = opening(settings, devices, dtype)
+    game = loop.rounds(phase.model, variables, feed, jax.random.key(0), Place(), devices)
+    for number, _, variables, metrics in game:
+        if number == rounds:
+            return jax.device_get((variables, metrics))
+
+
+perturb = functools.partial(
+    jax.tree.map,
+    # Blocks that begin at zero hide the gradient of what is before them: move off the start.
+    lambda x: x + 0.05 * jax.random.normal(jax.random.key(x.size), x.shape, x.dtype),
+)
