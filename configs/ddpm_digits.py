@@ -12,8 +12,8 @@ def get_config(variant=""):
         variant,
         dict(
             system="ddpm",
-            steps=3000,
-            batch_size=128,
+            steps=1000,
+            batch_size=64,
             average=0.995,
             data=dict(name="digits"),
             conditional=False,
@@ -21,12 +21,16 @@ def get_config(variant=""):
             schedule="cosine",
             times=1000,
             prediction="noise",
-            network=dict(width=32, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.0),
-            optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100),
+            network=dict(width=32, multipliers=(1, 2), blocks=1, attention=(), dropout=0.0),
+            optimizer=dict(name="adam", learning_rate=2e-3, warmup_steps=100),
             sampler=dict(
-                name="ancestral", steps=100, variance="small", eta=0.0, clip=True, guidance=0.0
+                name="ancestral", steps=50, variance="small", eta=0.0, clip=True, guidance=0.0
             ),
-            show=dict(every=1000, counts=dict(sample=64, trajectory=8)),
+            show=dict(every=500, counts=dict(sample=64, trajectory=8)),
+            evaluate=dict(score=750),
         ),
-        smoke=dict(steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4)),
-    )
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4),
+            show=dict(counts=dict(sample=16, trajectory=2)), evaluate=dict(score=32),
+        ),
+    )  # fmt: skip

@@ -3,14 +3,18 @@
 import os
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Tests compile hundreds of tiny programs: cheaply, and the same one only once.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")

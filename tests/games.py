@@ -13,16 +13,17 @@ from gm_jax.training.checkpoint import Place
 # Each family with what depends on the split over devices: noise, dropout, batch statistics.
 OVERRIDES = {
     "vae": {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
-    "gan": {"discriminator.times": 2, "data.flip": True},
-    "ddpm": {"network.dropout": 0.2, "conditional": True, "label_dropout": 0.3},
+    # Of 16x16 pixels, so that both networks have a normalised layer.
+    "gan": {"discriminator.times": 2, "data.flip": True, "data.name": "npz"},
+    "ddpm": {"network.multipliers": (1,), "network.dropout": 0.2, "conditional": True, "label_dropout": 0.3},
 }
 FAMILIES = tuple(OVERRIDES)
 
 
 def config(system: str, data_path, **overrides):
-    """The smoke variant of a family's digits recipe, on 16x16 digits, batches of 16."""
+    """The smoke variant of a family's digits recipe in batches of 16, with OVERRIDES."""
     settings = gm_jax.load_config(f"configs/{system}_digits.py:smoke")
-    changes = {"data.name": "npz", "data.path": str(data_path), "batch_size": 16}
+    changes = {"data.path": str(data_path), "batch_size": 16}
     with settings.unlocked():
         settings.update_from_flattened_dict({**changes, **OVERRIDES[system], **overrides})
     return settings

@@ -105,7 +105,7 @@ def test_functions_do_not_depend_on_batch_size_or_devices_and_drop_nothing(digit
         placed = parallel.replicate(variables, devices)
         trained = gm_jax.Trained(settings, phase, placed, devices)
         outputs.append(gm_jax.sample(trained, 37)["image"].astype(int))
-    assert outputs[0].shape == outputs[1].shape == (37, 16, 16, 1)
+    assert outputs[0].shape == outputs[1].shape == (37, 8, 8, 1)
     assert np.abs(outputs[0] - outputs[1]).max() <= 1
 
 

@@ -9,16 +9,17 @@ v-prediction of Salimans & Ho 2022, DDIM sampling (Song et al. 2021) and classif
     x_{t-1} ~ q(x_{t-1} | x_t, x0_hat)                                         eq. 6-7, algorithm 2
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from gm_jax.diffusion import samplers
+from gm_jax.diffusion.bound import variational_bound
 from gm_jax.diffusion.prediction import PREDICTIONS
 from gm_jax.diffusion.schedules import SCHEDULES
 from gm_jax.errors import UserError
 from gm_jax.losses import diffusion as losses
-from gm_jax.losses.likelihoods import sum_over_example
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
 from gm_jax.nn.common import normal
 from gm_jax.nn.unet import UNet
@@ -98,33 +99,12 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return {"image": jnp.moveaxis(xs[frames], 0, 1)}
 
     def bound(variables, batch, key):
-        """-log p(x) <= L_T + sum L_{t-1} + L_0 (eq. 5), all T terms, in bits per dimension, [B]."""
-        x0, denoise = batch["image"], denoiser(variables, batch)
-        every = samplers.spaced_times(schedule, schedule.steps)
-        q = samplers.transition(schedule, every[:-1], every[1:])
-        # beta~_1 is 0: L_0 takes beta~_2's place, as the paper's code does.
-        small = jnp.asarray(q.small).at[-1].set(q.small[-2])
-        model_variance = {"large": jnp.asarray(q.large), "small": small}[config.sampler.variance]
-        keys = example_keys(key, batch)
-
-        def term(total, row):
-            t, x0_weight, x_weight, variance, model_variance = row
-            alpha, sigma = _at(schedule, t[None])
-            noise = normal(jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, t), shape)
-            x_t = alpha * x0 + sigma * noise
-            mean = x0_weight * x0 + x_weight * x_t
-            model_mean = x0_weight * denoise(x_t, t) + x_weight * x_t
-            log_variance = jnp.log(jnp.maximum(variance, 1e-30))
-            log_model = jnp.log(model_variance)
-            transition = losses.transition_term(mean, log_variance, model_mean, log_model)
-            nats = jnp.where(t == 1, losses.decoder_term(x0, model_mean, log_model), transition)
-            return total + nats, None
-
-        alpha, sigma = _at(schedule, jnp.array([schedule.steps]))
-        start = losses.prior_term(alpha * x0, 2 * jnp.log(sigma))
-        rows = tuple(map(jnp.asarray, (every[:-1], q.x0_weight, q.x_weight, q.small)))
-        nats, _ = lax.scan(term, start, (*rows, model_variance))
-        return {"bits_per_dimension": nats / (jnp.log(2.0) * sum_over_example(jnp.ones_like(x0)))}
+        """The variational bound on -log p(x) (eq. 5), all T terms, in bits per dimension, [B]."""
+        x0, keys = batch["image"], example_keys(key, batch)
+        nats = variational_bound(
+            schedule, denoiser(variables, batch), x0, keys, config.sampler.variance
+        )
+        return {"bits_per_dimension": nats / (math.log(2.0) * math.prod(shape))}
 
     player = Player(
         "ddpm",

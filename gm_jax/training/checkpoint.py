@@ -3,13 +3,13 @@
 A checkpoint that cannot be read is set aside with a warning, and the one before it is taken.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from absl import logging
 
 from gm_jax.model import Variables
 from gm_jax.training import parallel
@@ -56,10 +56,7 @@ def save(checkpoints: Checkpoints, variables: Variables, place: Place) -> None:
 
 
 def restore(checkpoints: Checkpoints, variables: Variables) -> tuple[Variables, Place] | None:
-    """The newest readable checkpoint as host arrays in the structure of `variables`, or None.
-
-    Raises ValueError where the checkpoint is whole but of another structure or shape.
-    """
+    """The newest readable checkpoint as host arrays in the structure of `variables`, or None."""
     template = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _as_dict(variables))
     for step in sorted(checkpoints.manager.all_steps(), reverse=True):
         try:
@@ -79,10 +76,12 @@ def restore(checkpoints: Checkpoints, variables: Variables) -> tuple[Variables, 
 def _set_aside(checkpoints: Checkpoints, step: int, error: Exception) -> None:
     broken = checkpoints.directory / f"broken-{step}"
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    logging.warning(
-        "checkpoint %d cannot be read (%s); it is moved to %s and the one before it is taken",
-        step, reason[:200], broken,
-    )  # fmt: skip
+    warnings.warn(
+        f"checkpoint {step} cannot be read ({reason[:200]}); it is moved to {broken} and the one"
+        " before it is taken",
+        RuntimeWarning,
+        stacklevel=3,
+    )
     if jax.process_index() == 0:
         (checkpoints.directory / str(step)).rename(broken)
     checkpoints.manager.reload()

@@ -1,0 +1,36 @@
+"""DDPM on MNIST.
+
+paper: Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv 2006.11239
+status: unverified
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    return recipe(
+        variant,
+        dict(
+            system="ddpm",
+            steps=5000,
+            batch_size=32,
+            average=0.999,
+            data=dict(name="mnist"),
+            conditional=False,
+            label_dropout=0.0,
+            schedule="cosine",
+            times=1000,
+            prediction="noise",
+            network=dict(width=32, multipliers=(1, 2, 2), blocks=1, attention=(7,), dropout=0.0),
+            optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5000),
+            sampler=dict(
+                name="ancestral", steps=100, variance="small", eta=0.0, clip=True, guidance=0.0
+            ),
+            show=dict(every=1000, counts=dict(sample=64, trajectory=8)),
+            evaluate=dict(score=1000),
+        ),
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4),
+            show=dict(counts=dict(sample=16, trajectory=2)), evaluate=dict(score=32),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Two processes over localhost are one run."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+from test_resume import SETTINGS, saved
+
+ROOT = Path(__file__).parent.parent
+RECIPE = ("--config=configs/vae_digits.py:smoke", "--config.steps=12", "--config.dtype=float64")
+
+
+def launch(workdir, devices, *more):
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices), "JAX_ENABLE_X64": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "launch.py"), *RECIPE, *SETTINGS, f"--workdir={workdir}", *more],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def finish(*processes):
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, output
+
+
+def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
+    """One process with two devices; two with one each; two that one process goes on from."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+
+    def both(workdir, *more):
+        joint = (f"--coordinator=localhost:{port}", "--processes=2")
+        return [launch(workdir, 1, *joint, f"--process={i}", *more) for i in range(2)]
+
+    finish(launch(tmp_path / "one", 2))
+    finish(*both(tmp_path / "two"))
+    finish(*both(tmp_path / "split", "--config.steps=6"))
+    finish(launch(tmp_path / "split", 2))
+    one, place = saved(tmp_path / "one", 12)
+    assert place["position"] == 12
+    for name in ("two", "split"):
+        other, other_place = saved(tmp_path / name, 12)
+        assert other_place["position"] == 12
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), one, other)
+    lines = [len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) for name in ("one", "two")]
+    assert lines == [4, 4]  # Written by one process only.

@@ -1,0 +1,176 @@
+"""Whatever kills a run, the same command ends it as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from games import FAMILIES, config
+
+import gm_jax
+from gm_jax.training import checkpoint, loop, parallel
+from gm_jax.training.checkpoint import Place
+
+LAUNCH = str(Path(__file__).parent.parent / "launch.py")
+SETTINGS = ("--config.report.every=3", "--config.checkpoint.every=4", "--config.show.every=0")
+
+
+def command(system, workdir, *more):
+    recipe = f"--config=configs/{system}_digits.py:smoke"
+    return [sys.executable, LAUNCH, recipe, f"--workdir={workdir}", *SETTINGS, *more]
+
+
+def environment():
+    """Two devices and full optimisation, as a user's run has it."""
+    return {**os.environ, "JAX_NUM_CPU_DEVICES": "2", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+
+
+def saved(workdir, step):
+    """Everything in a checkpoint, as arrays by path."""
+    manager = checkpoint.open_checkpoints(workdir / "checkpoints" / "train", 0).manager
+    found = manager.restore(
+        step,
+        args=checkpoint.ocp.args.Composite(
+            variables=checkpoint.ocp.args.StandardRestore(), place=checkpoint.ocp.args.JsonRestore()
+        ),
+    )
+    return found.variables, found.place
+
+
+@pytest.mark.parametrize("system", FAMILIES)
+def test_a_killed_run_ends_bitwise_as_one_never_interrupted(system, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    steps = "--config.steps=20"
+    subprocess.run(
+        command(system, whole, steps), check=True, env=environment(), capture_output=True
+    )
+    # Long enough to be killed on the way: the kill comes once step 9 is on record.
+    process = subprocess.Popen(
+        command(system, killed, "--config.steps=100000"), env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    log = killed / "metrics.jsonl"
+    deadline = time.time() + 240
+    while not (log.exists() and '"step": 9' in log.read_text()):
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _forget_after(killed, 16)
+    subprocess.run(
+        command(system, killed, steps), check=True, env=environment(), capture_output=True
+    )
+    assert log.read_text() == (whole / "metrics.jsonl").read_text()
+    (a, place_a), (b, place_b) = saved(whole, 20), saved(killed, 20)
+    assert place_a == place_b and place_a["position"] == (20 if system != "gan" else 40)
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def _forget_after(workdir, step):
+    """A quick run may pass step 20 before the signal lands: drop its checkpoints beyond `step`."""
+    for folder in (workdir / "checkpoints" / "train").glob("[0-9]*"):
+        if folder.name.isdigit() and int(folder.name) > step:
+            subprocess.run(["rm", "-r", str(folder)], check=True)
+
+
+def small(digits16, **overrides):
+    return config(
+        "vae", digits16,
+        **{"report.every": 3, "checkpoint.every": 4, "show.every": 0, "steps": 8, **overrides},
+    )  # fmt: skip
+
+
+def equal(a, b):
+    jax.tree.map(np.testing.assert_array_equal, *(parallel.to_host(t.variables.params) for t in (a, b)))
+
+
+def test_a_truncated_checkpoint_falls_back_to_the_one_before_loudly(digits16, tmp_path):
+    one = jax.devices()[:1]
+    whole = gm_jax.train(small(digits16), tmp_path / "whole", one)
+    gm_jax.train(small(digits16), tmp_path / "broken", one)
+    files = (tmp_path / "broken/checkpoints/train/8/variables/d").glob("*")
+    largest = max(files, key=lambda f: f.stat().st_size)
+    os.truncate(largest, largest.stat().st_size // 2)
+    with pytest.warns(RuntimeWarning, match="checkpoint 8 cannot be read"):
+        again = gm_jax.train(small(digits16), tmp_path / "broken", one)
+    equal(whole, again)
+    assert (tmp_path / "broken/checkpoints/train/broken-8").is_dir()
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "broken")]
+    assert logs[0] == logs[1]
+    # The new checkpoint 8 is whole again.
+    equal(whole, gm_jax.load(tmp_path / "broken", devices=one))
+
+
+def test_sigint_saves_and_the_same_call_goes_on(digits16, tmp_path, monkeypatch):
+    one = jax.devices()[:1]
+    whole = gm_jax.train(small(digits16), tmp_path / "whole", one)
+    rounds = loop.rounds
+
+    def interrupted(*arguments):
+        for item in rounds(*arguments):
+            if item[0] == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield item
+
+    monkeypatch.setattr(loop, "rounds", interrupted)
+    with pytest.raises(loop.Stopped, match="stopped at step 5 and saved"):
+        gm_jax.train(small(digits16), tmp_path / "stopped", one)
+    monkeypatch.setattr(loop, "rounds", rounds)
+    equal(whole, gm_jax.train(small(digits16), tmp_path / "stopped", one))
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "stopped")]
+    assert logs[0] == logs[1]
+
+
+def test_a_longer_run_goes_on_from_a_shorter_ones_end(digits16, tmp_path):
+    one = jax.devices()[:1]
+    gm_jax.train(small(digits16), tmp_path, one)
+    longer = gm_jax.train(small(digits16, steps=12), tmp_path, one)
+    equal(longer, gm_jax.train(small(digits16, steps=12), tmp_path / "at_once", one))
+
+
+def test_a_workdir_of_another_recipe_is_refused_and_untouched(digits16, tmp_path):
+    gm_jax.train(small(digits16), tmp_path, jax.devices()[:1])
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(gm_jax.UserError, match=r"another recipe \(beta: 1.0, now 4.0\)"):
+        gm_jax.train(small(digits16, beta=4.0), tmp_path, jax.devices()[:1])
+    assert (tmp_path / "config.json").read_text() == before
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_term_and_last_good_checkpoint(
+    digits16, tmp_path, monkeypatch
+):
+    rounds = loop.rounds
+
+    def poisoned(*arguments):
+        for number, position, variables, metrics in rounds(*arguments):
+            bad = {"vae/kl": np.float32(np.nan)} if number == 6 else {}
+            yield number, position, variables, {**metrics, **bad}
+
+    monkeypatch.setattr(loop, "rounds", poisoned)
+    with pytest.raises(gm_jax.UserError, match=r"step 6: vae/kl became NaN .*train/4\."):
+        gm_jax.train(small(digits16), tmp_path, jax.devices()[:1])
+    assert sorted(p.name for p in (tmp_path / "checkpoints/train").glob("[0-9]*")) == ["4"]
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").open()]
+    assert steps == [3]
+
+
+def test_a_checkpoint_restores_on_another_number_of_devices(digits16, tmp_path):
+    gm_jax.train(small(digits16), tmp_path, jax.devices()[:1])
+    eight = gm_jax.train(small(digits16, steps=9), tmp_path, jax.devices())
+    assert {len(x.sharding.device_set) for x in jax.tree.leaves(eight.variables.params)} == {8}
+
+
+def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
+    window = ((1, {"loss": 0.1}), (2, {"loss": float(np.float32(1) / 3)}))
+    store = checkpoint.open_checkpoints(tmp_path, 2)
+    variables = gm_jax.model.Variables({"w": np.arange(3.0)}, opt={"p": ()})
+    checkpoint.save(store, variables, Place(2, 7, window))
+    found, place = checkpoint.restore(store, variables)
+    assert place.position == 7 and [tuple(row) for row in place.window] == list(window)
+    np.testing.assert_array_equal(found.params["w"], np.arange(3.0))
