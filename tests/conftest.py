@@ -10,11 +10,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache")  # Of classifiers, not the user's own.
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-
 
 
 @pytest.fixture(scope="session")

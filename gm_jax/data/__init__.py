@@ -2,13 +2,14 @@
 
 from gm_jax.data.pipeline import ordered_batches, training_batches
 from gm_jax.data.prepare import finish, preparation, to_float, to_uint8
-from gm_jax.data.show import show
+from gm_jax.data.show import grid, show
 from gm_jax.data.sources import Source, from_arrays, open_source
 
 __all__ = [
     "Source",
     "finish",
     "from_arrays",
+    "grid",
     "open_source",
     "ordered_batches",
     "preparation",

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
+from gm_jax.nn.transposed import TransposedConv
 
 
 class ConvEncoder(nn.Module):
@@ -43,7 +44,7 @@ class ConvDecoder(nn.Module):
         x = x.reshape(-1, height, width, self.widths[-1])
         for features in (*self.widths[-2::-1], self.shape[-1]):
             height, width = sizes.pop()
-            x = nn.ConvTranspose(features, (4, 4), strides=(2, 2), dtype=self.dtype)(x)
+            x = TransposedConv(features, dtype=self.dtype)(x)
             x = x[:, :height, :width]
             x = nn.relu(x) if sizes else x
         return full_precision(x)

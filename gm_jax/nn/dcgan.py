@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from gm_jax import axis
 from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
+from gm_jax.nn.transposed import TransposedConv
 
 WEIGHTS = nn.initializers.normal(0.02)
 
@@ -63,10 +64,7 @@ class Generator(nn.Module):
         for level in reversed(range(doublings)):
             last = level == 0
             features = self.shape[-1] if last else self.width << (level - 1)
-            x = nn.ConvTranspose(
-                features, (4, 4), strides=(2, 2), use_bias=last, kernel_init=WEIGHTS,
-                dtype=self.dtype,
-            )(x)  # fmt: skip
+            x = TransposedConv(features, use_bias=last, kernel_init=WEIGHTS, dtype=self.dtype)(x)
             x = x if last else nn.relu(BatchNorm(train, self.dtype)(x))
         return jnp.tanh(full_precision(x))
 

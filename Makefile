@@ -1,0 +1,35 @@
+# Each target makes what it needs: a fresh clone wants Python >= 3.11, pip and make, no more.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test test-all lint benchmark clean
+
+demo: .venv/installed
+	$(BIN)/python launch.py --config=configs/ddpm_digits.py --workdir=runs/demo
+	$(BIN)/python launch.py --workdir=runs/demo --mode=sample
+	$(BIN)/python launch.py --workdir=runs/demo --mode=evaluate
+
+test: .venv/tested lint
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: .venv/tested lint
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+benchmark: .venv/installed
+	$(BIN)/python benchmarks/train_step.py
+
+.venv/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv runs

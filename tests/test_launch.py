@@ -1,0 +1,119 @@
+"""The launcher and the recipes: what they do, and what they say to mistakes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import gm_jax
+import launch
+from gm_jax import recipes
+
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "configs").glob("[!_]*.py"))
+GOOD = "--config=configs/ddpm_digits.py:smoke"
+
+
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        ([GOOD, "--config.optimizer.lerning_rate=1"], 'Did you mean "learning_rate"'),
+        ([GOOD, "--config.batch_size=many"], "batch_size"),
+        (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
+        (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
+        (["--confg=x"], "confg"),
+        (["--mode=trian"], "mode"),
+    ],
+)
+def test_mistakes_in_the_command_line_are_one_line(arguments, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["launch.py", *arguments])  # ml_collections looks there.
+    with pytest.raises(gm_jax.UserError, match=message) as caught:
+        launch._parse(sys.argv)
+    assert "\n" not in str(caught.value)
+
+
+def run_launcher(*arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "launch.py"), *arguments], capture_output=True, text=True,
+        env={**os.environ, "JAX_NUM_CPU_DEVICES": "2", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"},
+        cwd=ROOT,
+    )  # fmt: skip
+
+
+def test_train_sample_and_evaluate_from_the_command_line(tmp_path):
+    workdir = f"--workdir={tmp_path / 'run'}"
+    assert run_launcher(GOOD, workdir).returncode == 0
+    assert (tmp_path / "run/samples/step_0000004_sample.png").exists()
+    sampled = run_launcher(workdir, "--mode=sample")
+    assert sampled.returncode == 0, sampled.stderr
+    names = [Path(line).name for line in sampled.stdout.splitlines()]
+    assert names == ["sample.png", "trajectory.png", "samples.npz"]
+    with np.load(tmp_path / "run/samples/samples.npz") as archive:
+        assert archive["image"].shape == (1000, 8, 8, 1) and archive["image"].dtype == np.uint8
+    strip = Image.open(tmp_path / "run/samples/trajectory.png")
+    assert strip.width > 5 * strip.height
+    judged = run_launcher(workdir, "--mode=evaluate")
+    assert "fd_classifier_digits" in judged.stdout and "real against real" in judged.stdout
+    result = json.loads((tmp_path / "run/evaluation.json").read_text())["fd_classifier_digits"]
+    assert result["examples"] == 32 and result["value"] > result["real_against_real"] > 0
+
+    refused = run_launcher("--config=configs/vae_digits.py:smoke", workdir)
+    assert refused.returncode == 2 and "belongs to another recipe" in refused.stderr
+    odd = run_launcher(GOOD, workdir + "2", "--config.batch_size=15")
+    assert odd.returncode == 2
+    assert odd.stderr.strip() == (
+        "error: batch_size 15 does not divide by 2 devices: use a multiple of 2, such as 16"
+    )
+
+
+def test_a_workdir_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(gm_jax.UserError, match="cannot write to .*choose another --workdir"):
+        gm_jax.train(gm_jax.load_config(GOOD[9:]), tmp_path / "file" / "run", jax.devices()[:1])
+
+
+def test_what_there_is_not_is_refused(tmp_path):
+    config = gm_jax.load_config("configs/vae_digits.py:smoke")
+    with pytest.raises(gm_jax.UserError, match="is not the workdir of a run"):
+        gm_jax.load(tmp_path)
+    trained = gm_jax.train(config, tmp_path / "run", jax.devices()[:1])
+    with pytest.raises(gm_jax.UserError, match="no function 'samples'; it has: sample"):
+        gm_jax.sample(trained, 4, "samples")
+    config.system = "vea"
+    with pytest.raises(gm_jax.UserError, match="unknown system 'vea'"):
+        gm_jax.build(config)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_carries_its_evidence(path):
+    fields = recipes.header(path)
+    needed = {"paper", "command", "hardware", "time", "metric", "reference", "measured", "target"}
+    assert needed | {"again", "status"} <= set(fields), path
+    assert fields["status"] in ("reproduced", "toy", "unverified")
+    assert f"--config=configs/{path.name}" in fields["command"]
+    assert recipes.load_config(f"{path}:smoke").steps <= 10
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_smokes(path, tmp_path, request, monkeypatch):
+    config = gm_jax.load_config(f"{path}:smoke")
+    if config.data.name != "digits":
+        directory = request.getfixturevalue("shared") / "data" / "tfds"
+        config.data.directory = str(directory)
+        config.evaluate.score = 0  # A classifier of MNIST takes longer than a smoke test may.
+    trained = gm_jax.train(config, tmp_path, jax.devices()[:1])
+    assert gm_jax.sample(trained, 3)["image"].shape[0] == 3
+    if config.evaluate.counts or config.evaluate.score:
+        values = [row["value"] for row in gm_jax.evaluate(trained, tmp_path).values()]
+        assert values and np.all(np.isfinite(values))
+
+
+def test_the_readme_shows_the_table_that_list_prints():
+    readme = (ROOT / "README.md").read_text()
+    assert recipes.table(ROOT / "configs") in readme, "paste `python launch.py --list` into README"

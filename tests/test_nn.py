@@ -1,0 +1,87 @@
+"""Networks: gradients, per-example noise, and the shapes they take."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gm_jax.nn import dcgan
+from gm_jax.nn.common import Dropout
+from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
+from gm_jax.nn.transposed import transposed_convolution
+from gm_jax.nn.unet import UNet, sinusoidal_embedding
+
+KEY = jax.random.key(0)
+
+
+def test_transposed_convolution_and_its_gradients_against_jaxs_own():
+    x, kernel = jax.random.normal(KEY, (2, 3, 5, 4)), jax.random.normal(KEY, (4, 4, 6, 4))
+
+    def reference(x, kernel):
+        return jax.lax.conv_general_dilated(
+            x, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), ((2, 2), (2, 2)), lhs_dilation=(2, 2),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+
+    np.testing.assert_allclose(transposed_convolution(x, kernel), reference(x, kernel), atol=1e-4)
+
+    def loss(f):
+        return lambda x, kernel: jnp.sum(jnp.sin(f(x, kernel)))
+
+    got = jax.grad(loss(transposed_convolution), (0, 1))(x, kernel)
+    expected = jax.grad(loss(reference), (0, 1))(x, kernel)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), got, expected)
+
+
+def test_dropout_drops_by_example_key_and_differs_between_layers():
+    x = jnp.ones((6, 1000))
+    keys = jax.random.split(KEY, 6)
+    whole = Dropout(0.3).apply({}, x, keys)
+    np.testing.assert_array_equal(whole[3:], Dropout(0.3).apply({}, x[3:], keys[3:]))
+    assert abs((whole == 0).mean() - 0.3) < 0.03 and np.isclose(whole.max(), 1 / 0.7)
+    np.testing.assert_array_equal(Dropout(0.3).apply({}, x, None), x)
+
+    import flax.linen as nn
+
+    class Two(nn.Module):
+        @nn.compact
+        def __call__(self, x, keys):
+            return Dropout(0.5)(x, keys), Dropout(0.5)(x, keys)
+
+    first, second = Two().apply({}, x, keys)
+    assert not np.array_equal(first, second)
+
+
+def test_the_unet_begins_as_zero_and_takes_odd_sizes_and_labels():
+    net = UNet(width=8, multipliers=(1, 2, 2), blocks=1, attention=(7,), classes=3)
+    x, t, label = jnp.ones((2, 14, 14, 1)), jnp.ones(2), jnp.array([0, 3])
+    variables = net.init(KEY, x, t, label)
+    out = net.apply(variables, x, t, label)
+    assert out.shape == x.shape and np.all(out == 0)
+    rich = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(KEY, p.shape), variables)
+    a, b = (net.apply(rich, x, t, jnp.array([0, k])) for k in (1, 3))
+    np.testing.assert_array_equal(a[0], b[0])
+    assert not np.allclose(a[1], b[1])
+    assert not np.allclose(net.apply(rich, x, 2 * t, label), net.apply(rich, x, t, label))
+
+
+def test_sinusoidal_embedding_tells_all_thousand_steps_apart():
+    embedding = np.asarray(sinusoidal_embedding(jnp.arange(1.0, 1001.0), 32))
+    distance = np.abs(embedding[:, None] - embedding[None]).max(-1) + np.eye(1000)
+    assert embedding.shape == (1000, 32) and distance.min() > 1e-3
+
+
+@pytest.mark.parametrize("side", [8, 16, 28, 32])
+def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
+    shape = (side, side, 3)
+    z, image = jnp.ones((2, 5)), jnp.ones((2, *shape))
+    generator = dcgan.Generator(shape, width=4)
+    variables = generator.init(KEY, z, train=True)
+    made = generator.apply(variables, z, train=False)
+    assert made.shape == image.shape and np.abs(made).max() <= 1
+    discriminator = dcgan.Discriminator(width=4)
+    variables = discriminator.init(KEY, image, train=True)
+    assert discriminator.apply(variables, image, train=False).shape == (2,)
+    encoder, decoder = ConvEncoder(7, (4, 8)), ConvDecoder(shape, (4, 8))
+    assert encoder.apply(encoder.init(KEY, image), image).shape == (2, 7)
+    assert decoder.apply(decoder.init(KEY, z), z).shape == image.shape
