@@ -39,7 +39,9 @@ def main(_):
         return
     if WORKDIR.value is None or (MODE.value == "train" and CONFIG.value is None):
         raise gm_jax.UserError("say --config=configs/NAME.py and --workdir=DIR; --help shows more")
-    logging.set_verbosity(logging.ERROR)  # Orbax and TFDS talk at length; our own words are warnings.
+    logging.set_verbosity(
+        logging.ERROR
+    )  # Orbax and TFDS talk at length; our own words are warnings.
     _prepare_jax()
     workdir = Path(WORKDIR.value)
     if MODE.value == "train":

@@ -12,7 +12,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="ddpm",
-            steps=5000,
+            steps=4000,
             batch_size=32,
             average=0.999,
             data=dict(name="fashion_mnist"),
@@ -21,8 +21,8 @@ def get_config(variant=""):
             schedule="cosine",
             times=1000,
             prediction="noise",
-            network=dict(width=32, multipliers=(1, 2, 2), blocks=1, attention=(7,), dropout=0.0),
-            optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5000),
+            network=dict(width=24, multipliers=(1, 2, 2), blocks=1, attention=(7,), dropout=0.0),
+            optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=4000),
             sampler=dict(
                 name="ancestral", steps=100, variance="small", eta=0.0, clip=True, guidance=0.0
             ),

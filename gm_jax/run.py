@@ -1,8 +1,8 @@
 """A recipe put to work: build, train, sample, evaluate. The launcher and notebooks call these.
 
-    config = gm_jax.load_config("configs/ddpm_digits.py")
-    trained = gm_jax.train(config, "runs/ddpm_digits")
-    images = gm_jax.sample(trained, 64)["image"]
+config = gm_jax.load_config("configs/ddpm_digits.py")
+trained = gm_jax.train(config, "runs/ddpm_digits")
+images = gm_jax.sample(trained, 64)["image"]
 """
 
 import functools
@@ -168,7 +168,9 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
 
 
 def _same_recipe(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
-    found = differences(own.to_dict(), ConfigDict(json.loads(config.to_json_best_effort())).to_dict())
+    found = differences(
+        own.to_dict(), ConfigDict(json.loads(config.to_json_best_effort())).to_dict()
+    )
     if found:
         raise UserError(
             f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): choose another"

@@ -1,4 +1,4 @@
-"""Small games for the tests: one system per shape of game, with all that can go wrong switched on."""
+"""Small games for the tests: one for each shape, all that can go wrong switched on."""
 
 import functools
 
@@ -15,7 +15,12 @@ OVERRIDES = {
     "vae": {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
     # Of 16x16 pixels, so that both networks have a normalised layer.
     "gan": {"discriminator.times": 2, "data.flip": True, "data.name": "npz"},
-    "ddpm": {"network.multipliers": (1,), "network.dropout": 0.2, "conditional": True, "label_dropout": 0.3},
+    "ddpm": {
+        "network.multipliers": (1,),
+        "network.dropout": 0.2,
+        "conditional": True,
+        "label_dropout": 0.3,
+    },
 }
 FAMILIES = tuple(OVERRIDES)
 

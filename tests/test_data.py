@@ -90,7 +90,9 @@ def folder(path, sizes=((4, 4), (4, 4)), mode="RGB"):
 def test_a_folder_of_images_is_a_source(tmp_path):
     opened = data.open_source(folder(tmp_path))
     assert opened.size == 2 and opened.spec["image"].shape == (4, 4, 3)
-    np.testing.assert_array_equal(opened.load(np.array([1, 0, 1]))["image"][:, 0, 0, 0], [40, 0, 40])
+    np.testing.assert_array_equal(
+        opened.load(np.array([1, 0, 1]))["image"][:, 0, 0, 0], [40, 0, 40]
+    )
     (tmp_path / "test").mkdir()
     grey = data.open_source(folder(tmp_path / "test", mode="L"))
     assert grey.spec["image"].shape == (4, 4, 1)

@@ -46,16 +46,16 @@ def test_coefficients_are_the_papers(schedule, betas):
     q = samplers.transition(schedule, t, t - 1)
     np.testing.assert_allclose(q.large, betas, rtol=1e-9)
     np.testing.assert_allclose(q.small, (1 - before) / (1 - alpha_bar) * betas, rtol=1e-9)
-    np.testing.assert_allclose(
-        q.x0_weight, np.sqrt(before) * betas / (1 - alpha_bar), rtol=1e-9
-    )
+    np.testing.assert_allclose(q.x0_weight, np.sqrt(before) * betas / (1 - alpha_bar), rtol=1e-9)
     np.testing.assert_allclose(
         q.x_weight, np.sqrt(1 - betas) * (1 - before) / (1 - alpha_bar), rtol=1e-9, atol=1e-15
     )
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
-@given(st.integers(1, 1000), st.floats(-1, 1), st.floats(-3, 3), st.sampled_from(["linear", "cosine"]))
+@given(
+    st.integers(1, 1000), st.floats(-1, 1), st.floats(-3, 3), st.sampled_from(["linear", "cosine"])
+)
 def test_predictions_convert_to_x0_and_noise_exactly(t, x0, noise, name):
     with jax.enable_x64(True):
         schedule = {"linear": LINEAR, "cosine": COSINE}[name]
@@ -102,7 +102,9 @@ def test_samples_with_the_exact_denoiser_have_the_mixtures_moments(make, steps):
     count = 10_000
     x = jax.random.normal(jax.random.key(1), (count, 1))
     keys = jax.random.split(jax.random.key(2), count)
-    samples = np.asarray(jax.jit(lambda x, k: samplers.run(table, exact_denoiser(COSINE), x, k)[-1])(x, keys))
+    samples = np.asarray(
+        jax.jit(lambda x, k: samplers.run(table, exact_denoiser(COSINE), x, k)[-1])(x, keys)
+    )
     mean = WEIGHTS @ MEANS
     variance = WEIGHTS @ (MEANS**2 + SPREAD**2) - mean**2
     third = WEIGHTS @ ((MEANS - mean) ** 3 + 3 * (MEANS - mean) * SPREAD**2)
@@ -167,8 +169,8 @@ def test_the_bound_exceeds_the_entropy_by_what_the_variances_miss(variance):
 
     t = np.arange(1, 1001)
     q = samplers.transition(LINEAR, t, t - 1)
-    of_x0 = spread**2 * LINEAR.sigma[t] ** 2 / (
-        LINEAR.alpha[t] ** 2 * spread**2 + LINEAR.sigma[t] ** 2
+    of_x0 = (
+        spread**2 * LINEAR.sigma[t] ** 2 / (LINEAR.alpha[t] ** 2 * spread**2 + LINEAR.sigma[t] ** 2)
     )
     true = q.small + q.x0_weight**2 * of_x0
     model = {"large": q.large, "small": np.concatenate([q.small[1:2], q.small[1:]])}[variance]
@@ -187,13 +189,17 @@ def test_guidance_moves_away_from_the_unconditional_prediction_and_needs_one():
     batch = {"image": jnp.zeros((2, 8, 8, 1)), "label": jnp.array([1, 2]), "index": jnp.arange(2)}
     variables = phase.model.init(jax.random.key(0), batch, None)
     variables = Variables(
-        jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), variables.params)
+        jax.tree.map(
+            lambda x: x + 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), variables.params
+        )
     )
     samples = {}
     for guidance in (0.0, 2.0):
         settings = config("ddpm", None, **{"sampler.guidance": guidance})
         (phase,) = gm_jax.build(settings)
-        samples[guidance] = phase.model.functions["sample"](variables, batch, jax.random.key(1))["image"]
+        samples[guidance] = phase.model.functions["sample"](variables, batch, jax.random.key(1))[
+            "image"
+        ]
     assert np.abs(samples[0.0] - samples[2.0]).max() > 1e-3
     for change in ({"label_dropout": 0.0}, {"conditional": False}):
         with pytest.raises(gm_jax.UserError, match="guidance needs"):

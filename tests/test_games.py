@@ -30,7 +30,9 @@ def test_a_move_changes_all_its_player_owns_and_nothing_else(system, digits16):
             for other in set(variables.opt) - {player.name}:
                 jax.tree.map(np.testing.assert_array_equal, after.opt[other], variables.opt[other])
             owned = {name: (variables.params[name], after.params[name]) for name in player.owns}
-            for path, old in jax.tree_util.tree_leaves_with_path({n: o for n, (o, _) in owned.items()}):
+            for path, old in jax.tree_util.tree_leaves_with_path(
+                {n: o for n, (o, _) in owned.items()}
+            ):
                 new = after.params
                 for entry in path:
                     new = new[entry.key]
@@ -52,7 +54,9 @@ def test_one_two_and_eight_devices_are_the_same_run(system, digits16):
         settings = config(system, digits16, dtype="float64")
         one, *others = (play(settings, 20, jax.devices()[:n], np.float64) for n in (1, 2, 8))
         for other in others:
-            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-8), one, other)
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-8), one, other
+            )
         start, _ = play(settings, 1, jax.devices()[:1], np.float64)
     moved = jax.tree.leaves(
         jax.tree.map(lambda a, b: np.abs(a - b).max(), one[0].params, start.params)

@@ -30,7 +30,9 @@ def _linear_gaussian(x, posterior_mean, posterior_log_variance, samples=1):
     reconstruction = jax.vmap(lambda z: likelihoods.gaussian(x, 2.0 * z, log_variance))(z)
     kl = elbo.gaussian_kl(posterior_mean, jnp.broadcast_to(posterior_log_variance, x.shape))
     prior = jax.vmap(lambda z: likelihoods.gaussian(z, 0.0, 0.0))(z)
-    posterior = jax.vmap(lambda z: likelihoods.gaussian(z, posterior_mean, posterior_log_variance))(z)
+    posterior = jax.vmap(lambda z: likelihoods.gaussian(z, posterior_mean, posterior_log_variance))(
+        z
+    )
     return elbo.elbo(reconstruction.mean(0), kl), reconstruction + prior - posterior
 
 
@@ -104,7 +106,9 @@ def test_soft_labels_soften_the_real_label_alone():
 def test_the_decoder_term_is_a_distribution_over_the_256_levels(mean, log_variance):
     """Ho et al. 2020, eq. 13: the masses of all levels sum to one."""
     levels = (jnp.arange(256.0) / 127.5 - 1.0)[:, None]
-    nats = diffusion.decoder_term(levels, jnp.full((256, 1), mean), jnp.full((256, 1), log_variance))
+    nats = diffusion.decoder_term(
+        levels, jnp.full((256, 1), mean), jnp.full((256, 1), log_variance)
+    )
     assert np.all(np.isfinite(nats))
     np.testing.assert_allclose(jnp.exp(-nats).sum(), 1.0, rtol=2e-4)
 
@@ -118,7 +122,9 @@ def test_the_decoder_term_against_float64_and_far_in_the_tail():
     a, b = (lower - mean) / scale, (upper - mean) / scale
     flip = a > 0
     a, b = np.where(flip, -b, a), np.where(flip, -a, b)
-    expected = -(stats.norm.logcdf(b) + np.log1p(-np.exp(stats.norm.logcdf(a) - stats.norm.logcdf(b))))
+    expected = -(
+        stats.norm.logcdf(b) + np.log1p(-np.exp(stats.norm.logcdf(a) - stats.norm.logcdf(b)))
+    )
     got = diffusion.decoder_term(
         jnp.asarray(levels[:, None], jnp.float32), jnp.full((len(levels), 1), mean),
         jnp.full((1, 1), 2 * np.log(scale)),
@@ -128,7 +134,9 @@ def test_the_decoder_term_against_float64_and_far_in_the_tail():
 
 def test_transition_term_is_the_kl_of_gaussians():
     m1, v1, m2, v2 = 0.3, 0.5, -0.4, 0.8
-    got = diffusion.transition_term(*(jnp.full((1, 1), v) for v in (m1, np.log(v1), m2, np.log(v2))))
+    got = diffusion.transition_term(
+        *(jnp.full((1, 1), v) for v in (m1, np.log(v1), m2, np.log(v2)))
+    )
     x = np.linspace(-12, 12, 200_001)
     p, q = stats.norm(m1, np.sqrt(v1)), stats.norm(m2, np.sqrt(v2))
     expected = np.trapezoid(p.pdf(x) * (p.logpdf(x) - q.logpdf(x)), x)

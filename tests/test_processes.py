@@ -4,20 +4,18 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
-from test_resume import SETTINGS, saved
+from test_resume import LAUNCH, SETTINGS, saved
 
-ROOT = Path(__file__).parent.parent
 RECIPE = ("--config=configs/vae_digits.py:smoke", "--config.steps=12", "--config.dtype=float64")
 
 
 def launch(workdir, devices, *more):
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices), "JAX_ENABLE_X64": "1"}
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "launch.py"), *RECIPE, *SETTINGS, f"--workdir={workdir}", *more],
+        [sys.executable, LAUNCH, *RECIPE, *SETTINGS, f"--workdir={workdir}", *more],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
@@ -48,5 +46,7 @@ def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
         other, other_place = saved(tmp_path / name, 12)
         assert other_place["position"] == 12
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), one, other)
-    lines = [len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) for name in ("one", "two")]
+    lines = [
+        len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) for name in ("one", "two")
+    ]
     assert lines == [4, 4]  # Written by one process only.

@@ -87,7 +87,9 @@ def small(digits16, **overrides):
 
 
 def equal(a, b):
-    jax.tree.map(np.testing.assert_array_equal, *(parallel.to_host(t.variables.params) for t in (a, b)))
+    jax.tree.map(
+        np.testing.assert_array_equal, *(parallel.to_host(t.variables.params) for t in (a, b))
+    )
 
 
 def test_a_truncated_checkpoint_falls_back_to_the_one_before_loudly(digits16, tmp_path):

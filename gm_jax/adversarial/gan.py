@@ -22,7 +22,7 @@ FRAMES = 12  # of an interpolation
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A DCGAN generator against a DCGAN discriminator; see configs/gan_digits.py for the keys."""
+    """A DCGAN generator against a DCGAN discriminator; configs/gan_digits.py shows the keys."""
     dtype = jnp.dtype(config.dtype)
     generator = dcgan.Generator(spec["image"].shape, config.generator.width, dtype)
     discriminator = dcgan.Discriminator(config.discriminator.width, dtype)

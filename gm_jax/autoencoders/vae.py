@@ -48,7 +48,7 @@ NETWORKS = {"mlp": (MLP, ImageMLP), "conv": (ConvEncoder, ConvDecoder)}
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Encoder and decoder trained on the bound in one phase; see configs/vae_mnist.py for keys."""
+    """Encoder and decoder trained on the bound in one phase; configs/vae_mnist.py shows the keys."""
     latents, dtype = config.latents, jnp.dtype(config.dtype)
     encoder_class, decoder_class = NETWORKS[config.network.name]
     encoder = encoder_class(2 * latents, config.network.widths, dtype=dtype)
@@ -114,7 +114,9 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         keys = example_keys(key, batch)
 
         def draw(number):
-            noise = normal(jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number), (latents,))
+            noise = normal(
+                jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number), (latents,)
+            )
             z = mean + jnp.exp(0.5 * log_variance) * noise
             reconstruction = log_prob(variables, x, z)
             prior = likelihoods.gaussian(z, 0.0, 0.0)

@@ -45,4 +45,6 @@ def show(outputs: dict[str, np.ndarray], path: Path) -> list[Path]:
 
     Images are uint8. Returns the files written.
     """
-    return [KINDS[name](np.asarray(values), path) for name, values in outputs.items() if name in KINDS]
+    return [
+        KINDS[name](np.asarray(values), path) for name, values in outputs.items() if name in KINDS
+    ]

@@ -48,7 +48,9 @@ def open_source(config, split: str = "train") -> Source:
 
 def _path(config) -> str:
     if not config.get("path"):
-        raise UserError(f"data.name is {config.name!r}: say where it is with --config.data.path=...")
+        raise UserError(
+            f"data.name is {config.name!r}: say where it is with --config.data.path=..."
+        )
     return config.path
 
 
@@ -74,13 +76,11 @@ def _digits(split: str) -> Source:
         "image": np.round(raw.images[order, ..., None] * (255 / 16)).astype(np.uint8),
         "label": raw.target[order].astype(np.int32),
     }
-    return from_arrays(
-        "digits", arrays, {"image": Field((8, 8, 1), 256), "label": Field((), 10)}
-    )
+    return from_arrays("digits", arrays, {"image": Field((8, 8, 1), 256), "label": Field((), 10)})
 
 
 def _npz(path: Path, split: str) -> Source:
-    """An npz with `image` [N, H, W, C] uint8 and perhaps `label` [N]; split "test": `test_image`."""
+    """An npz with `image` [N, H, W, C] uint8, perhaps `label` [N]; split "test": `test_image`."""
     try:
         with np.load(path) as archive:
             prefix = "test_" if split == "test" else ""
@@ -154,8 +154,8 @@ def _tfds(name: str, split: str, directory: str | None) -> Source:
     if data is None:
         raise UserError(
             f"{name} is not prepared in {directory}. Prepare it once with: pip install"
-            f" 'gm_jax[tfds]' && tfds build {name} --file_format=array_record --data_dir={directory}"
-            "; or say where it is with --config.data.directory=..."
+            f" 'gm_jax[tfds]' && tfds build {name} --file_format=array_record"
+            f" --data_dir={directory}; or say where it is with --config.data.directory=..."
         )
     features = builder.info.features
     if "image" not in features or None in features["image"].shape:

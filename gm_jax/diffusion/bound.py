@@ -1,6 +1,6 @@
 """The variational bound of a diffusion model, all its terms.
 
-    -log p(x_0) <= L_T + sum_{t>1} L_{t-1} + L_0               Ho, Jain & Abbeel 2020, eq. 5
+-log p(x_0) <= L_T + sum_{t>1} L_{t-1} + L_0               Ho, Jain & Abbeel 2020, eq. 5
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ FRAMES = 12  # of the strip from noise to image
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A U-Net trained on L_simple in one phase; see configs/ddpm_digits.py for the recipe's keys."""
+    """A U-Net trained on L_simple in one phase; configs/ddpm_digits.py shows the keys."""
     shape = spec["image"].shape
     classes = spec["label"].cardinality if config.conditional else 0
     network = UNet(**config.network, classes=classes, dtype=jnp.dtype(config.dtype))

@@ -44,7 +44,9 @@ def transition(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Transition:
     var_t, var_s = schedule.sigma[t] ** 2, schedule.sigma[s] ** 2
     alpha_ts = alpha_t / alpha_s
     large = -np.expm1(2 * (np.log(alpha_t) - np.log(alpha_s)))
-    return Transition(alpha_s * large / var_t, alpha_ts * var_s / var_t, large * var_s / var_t, large)
+    return Transition(
+        alpha_s * large / var_t, alpha_ts * var_s / var_t, large * var_s / var_t, large
+    )
 
 
 def spaced_times(schedule: Schedule, steps: int) -> np.ndarray:

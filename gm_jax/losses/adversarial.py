@@ -34,7 +34,7 @@ def saturating(fake: Array) -> Array:
 
 
 def non_saturating(fake: Array) -> Array:
-    """-log D(G(z)). Goodfellow et al. 2014, section 3: the same fixed point, slopes where D wins."""
+    """-log D(G(z)). Goodfellow et al. 2014, section 3: same fixed point, slopes where D wins."""
     return jax.nn.softplus(-fake)
 
 

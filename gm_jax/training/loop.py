@@ -140,7 +140,9 @@ def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
         if ending:
             return variables
         if stop:
-            raise Stopped(f"stopped at step {number} and saved; the same command goes on from there")
+            raise Stopped(
+                f"stopped at step {number} and saved; the same command goes on from there"
+            )
     raise UserError(f"phase {phase.name} has no moves to play")
 
 
@@ -154,7 +156,10 @@ def _signals():
     """Within, SIGINT and SIGTERM raise a flag instead of an exception: `asked()` reads it."""
     raised = []
     try:
-        old = {s: signal.signal(s, lambda *_: raised.append(1)) for s in (signal.SIGINT, signal.SIGTERM)}
+        old = {
+            s: signal.signal(s, lambda *_: raised.append(1))
+            for s in (signal.SIGINT, signal.SIGTERM)
+        }
     except ValueError:  # Not the main thread: signals go elsewhere.
         old = {}
     try:

@@ -26,7 +26,7 @@ def create(
 
 
 def at_work(variables: Variables) -> Variables:
-    """The variables that functions receive: moving averages in place of parameters that have one."""
+    """The variables that functions receive: moving averages in place of what has one."""
     averaged = {name: tree for owned in variables.average.values() for name, tree in owned.items()}
     return variables._replace(params={**variables.params, **averaged}, opt={}, average={})
 
