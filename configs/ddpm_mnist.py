@@ -1,6 +1,14 @@
 """DDPM on MNIST.
 
 paper: Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv 2006.11239
+command: python launch.py --config=configs/ddpm_mnist.py --workdir=runs/ddpm_mnist
+hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
+time: not measured yet
+metric: as evaluate.score and evaluate.counts say
+reference: none yet
+measured: not yet
+target: not set yet
+again: python launch.py --workdir=runs/ddpm_mnist --mode=evaluate
 status: unverified
 """
 

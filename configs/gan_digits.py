@@ -1,7 +1,20 @@
 """GAN (non-saturating, DCGAN networks) on the digits of scikit-learn.
 
-paper: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv 1406.2661
-status: unverified
+paper: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv 1406.2661; networks of Radford,
+  Metz & Chintala 2016, arXiv 1511.06434
+command: python launch.py --config=configs/gan_digits.py --workdir=runs/gan_digits
+hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
+time: 38 s
+metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  choices of the reals; not FID
+reference: 4.48, real against real at the same N (mean of ten random splits)
+measured: fd 20.8 (4.6 x real against real)
+target: at most 5 times real against real
+again: python launch.py --workdir=runs/gan_digits --mode=evaluate
+status: toy
+
+With --config.value_function=minimax and nothing else changed: fd 21.8.
 """
 
 from gm_jax.recipes import recipe

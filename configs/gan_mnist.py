@@ -2,6 +2,14 @@
 
 paper: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv 1406.2661; networks of Radford,
   Metz & Chintala 2016, arXiv 1511.06434
+command: python launch.py --config=configs/gan_mnist.py --workdir=runs/gan_mnist
+hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
+time: not measured yet
+metric: as evaluate.score and evaluate.counts say
+reference: none yet
+measured: not yet
+target: not set yet
+again: python launch.py --workdir=runs/gan_mnist --mode=evaluate
 status: unverified
 """
 

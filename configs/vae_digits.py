@@ -1,7 +1,16 @@
-"""VAE with two latents on the digits of scikit-learn: Kingma & Welling's manifold in a minute.
+"""VAE with two latents on the digits of scikit-learn: Kingma & Welling's manifold in minutes.
 
 paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114
-status: unverified
+command: python launch.py --config=configs/vae_digits.py --workdir=runs/vae_digits
+hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
+time: 2 min
+metric: ELBO in nats on the 297 test digits, grey values read as Bernoulli probabilities;
+  log-likelihood by importance sampling, K = 500
+reference: none published
+measured: ELBO -23.8 ± 0.3, log-likelihood -23.1 ± 0.2, fd 23.6 at N = 750 (real against real 4.5)
+target: ELBO better than -25
+again: python launch.py --workdir=runs/vae_digits --mode=evaluate
+status: toy
 """
 
 from gm_jax.recipes import recipe

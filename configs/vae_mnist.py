@@ -1,7 +1,20 @@
 """VAE with 20 latents on MNIST, binarised anew at each visit.
 
 paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114
-status: unverified
+command: python launch.py --config=configs/vae_mnist.py --workdir=runs/vae_mnist
+hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
+time: 12 min
+metric: nats on all 10,000 test images, binarised once by a draw of their grey values; ELBO with
+  one sample of z, log-likelihood by importance sampling with K = 500
+reference: pythae reports a VAE at 89.9 nats of negative log-likelihood, on its own protocol
+  (../shared/reference/likelihood.md)
+measured: ELBO -93.0 ± 0.3, log-likelihood -88.5 ± 0.2
+target: ELBO better than -100 within 15 minutes
+again: python launch.py --workdir=runs/vae_mnist --mode=evaluate
+status: toy
+
+fd_classifier_mnist of its samples (means of p(x|z), where the reals are grey): 65.3 at N = 5000,
+real against real 1.16.
 """
 
 from gm_jax.recipes import recipe

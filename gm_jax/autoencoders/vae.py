@@ -48,7 +48,7 @@ NETWORKS = {"mlp": (MLP, ImageMLP), "conv": (ConvEncoder, ConvDecoder)}
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Encoder and decoder trained on the bound in one phase; configs/vae_mnist.py shows the keys."""
+    """Encoder and decoder trained on the bound; configs/vae_mnist.py shows the keys."""
     latents, dtype = config.latents, jnp.dtype(config.dtype)
     encoder_class, decoder_class = NETWORKS[config.network.name]
     encoder = encoder_class(2 * latents, config.network.widths, dtype=dtype)
@@ -69,6 +69,10 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         """Mean and log-variance of q(z|x), [B, D] each."""
         return jnp.split(encoder.apply({"params": variables.params["encoder"]}, x), 2, axis=-1)
 
+    def draw(mean, log_variance, keys):
+        """z ~ q(z|x) as a function of its parameters, [B, D]. Eq. 4."""
+        return mean + jnp.exp(0.5 * log_variance) * normal(keys, (latents,))
+
     def decode(variables, z):
         return decoder.apply({"params": variables.params["decoder"]}, z)
 
@@ -80,8 +84,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def negative_elbo(variables, batch, key, step):
         x = batch["image"]
         mean, log_variance = encode(variables, x)
-        noise = normal(example_keys(key, batch), (latents,))
-        z = mean + jnp.exp(0.5 * log_variance) * noise
+        z = draw(mean, log_variance, example_keys(key, batch))
         reconstruction, kl = log_prob(variables, x, z), gaussian_kl(mean, log_variance)
         loss = -jnp.mean(elbo(reconstruction, kl, config.beta))
         return loss, Aux({"reconstruction": jnp.mean(reconstruction), "kl": jnp.mean(kl)})
@@ -113,17 +116,15 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         mean, log_variance = encode(variables, x)
         keys = example_keys(key, batch)
 
-        def draw(number):
-            noise = normal(
-                jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number), (latents,)
-            )
-            z = mean + jnp.exp(0.5 * log_variance) * noise
+        def weigh(number):
+            again = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
+            z = draw(mean, log_variance, again)
             reconstruction = log_prob(variables, x, z)
             prior = likelihoods.gaussian(z, 0.0, 0.0)
             posterior = likelihoods.gaussian(z, mean, log_variance)
             return reconstruction, reconstruction + prior - posterior
 
-        reconstruction, log_weights = lax.map(draw, jnp.arange(config.importance_samples))
+        reconstruction, log_weights = lax.map(weigh, jnp.arange(config.importance_samples))
         kl = gaussian_kl(mean, log_variance)
         return {
             "elbo": elbo(reconstruction[0], kl),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-PIXELS = 32  # small images are enlarged to about this many pixels, to be seen
+PIXELS = 64  # small images are enlarged to about this many pixels, to be seen
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:

@@ -5,6 +5,7 @@ The loop waits for the device only to report and to keep at most two moves under
 
 import collections
 import contextlib
+import functools
 import itertools
 import signal
 import time
@@ -87,12 +88,11 @@ def train(
     """
     key = jax.random.key(settings.seed)
     first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
-    variables = state.create(phase.model, jax.random.fold_in(key, 2), first, previous)
+    begin = functools.partial(state.create, phase.model, jax.random.fold_in(key, 2))
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
-    found = checkpoint.restore(checkpoints, variables)
-    variables, place = found or (variables, checkpoint.Place())
-    variables = variables._replace(frozen=phase.frozen)
-    variables = parallel.replicate(variables, devices)
+    found = checkpoint.restore(checkpoints, jax.eval_shape(begin, first, previous))
+    variables, place = found or (begin(first, previous), checkpoint.Place())
+    variables = parallel.replicate(variables._replace(frozen=phase.frozen), devices)
     if place.step >= phase.steps:
         return variables
 

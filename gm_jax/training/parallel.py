@@ -42,10 +42,17 @@ def rows(batch_size: int, devices: Devices) -> slice:
 
 def map_move(program: Callable, devices: Devices = None) -> Callable:
     """A move over all devices: see `step.make_move`. The variables are donated."""
+
+    # What is not split travels as one argument. pmap takes `in_axes` for flattened already where
+    # it is as long as there are leaves, so there must always be more leaves than arguments.
+    def grouped(variables, given, batch):
+        frozen, key, step, position = given
+        return program(variables, frozen, batch, key, step, position)
+
     mapped = jax.pmap(
-        program,
+        grouped,
         axis_name=axis.NAME,
-        in_axes=(None, None, 0, None, None, None),
+        in_axes=(None, None, 0),
         out_axes=None,
         donate_argnums=0,
         devices=devices,
@@ -53,8 +60,8 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
     count = len(local(devices))
 
     def play(variables: Variables, frozen, batch: Batch, key, step: int, position: int):
-        step, position = np.int32(step), np.int32(position)
-        return mapped(variables, frozen, _split(batch, count), key, step, position)
+        given = frozen, key, np.int32(step), np.int32(position)
+        return mapped(variables, given, _split(batch, count))
 
     return play
 
@@ -68,16 +75,17 @@ def map_function(
     the examples asked for, as host arrays, on every process those of the global batch.
     """
 
-    def program(variables, batch, key):
+    def program(given, batch):
+        variables, key = given
         prepared = prepare(batch, jax.random.fold_in(key, 0))
         return finish(function(variables, prepared, jax.random.fold_in(key, 1)))
 
-    mapped = jax.pmap(program, axis_name=axis.NAME, in_axes=(None, 0, None), devices=devices)
+    mapped = jax.pmap(program, axis_name=axis.NAME, in_axes=(None, 0), devices=devices)
     count = len(local(devices))
 
     def apply(variables: Variables, batches: Iterable[Batch], key) -> Iterator[Batch]:
         for batch in batches:
-            outputs = dict(mapped(variables, _split(batch, count), key), mask=batch["mask"])
+            outputs = dict(mapped((variables, key), _split(batch, count)), mask=batch["mask"])
             outputs = jax.tree.map(np.asarray, outputs)
             outputs = {k: v if k == "mask" else _join(v) for k, v in outputs.items()}
             if jax.process_count() > 1:

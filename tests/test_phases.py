@@ -1,0 +1,148 @@
+"""Games that no system of today plays, but the contract carries: phases, frozen stages, memory."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gm_jax import axis
+from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables
+from gm_jax.training import loop, state
+from gm_jax.training.checkpoint import Place
+
+ONE = jax.devices()[:1]
+
+
+def batches(position):
+    while True:
+        yield {"index": np.arange(8, dtype=np.int32), "x": np.full(8, position, np.float32)}
+        position += 1
+
+
+FEED = loop.Feed(batches, next(batches(0)), lambda batch, key: batch)
+SETTINGS = loop.Settings(seed=0, report_every=2, checkpoint_every=2, keep=2)
+
+
+def climb(times=lambda step: 1, lr=1.0):
+    """One player whose single weight goes up by `lr` a move, and remembers how often."""
+
+    def objective(variables, batch, key, step):
+        seen = variables.state["seen"] + 1
+        return -variables.params["w"] + 0.0 * jnp.mean(batch["x"]), Aux(state={"seen": seen})
+
+    def init(key, batch, previous):
+        start = jnp.zeros(()) if previous is None else previous.params["w"] + 100.0
+        return Variables({"w": start}, {"seen": jnp.zeros((), int)})
+
+    moves = (Move("climb", objective, times),)
+    return GenerativeModel(init, (Player("climber", ("w",), optax.sgd(lr), moves),), {})
+
+
+def test_a_phase_begins_from_the_one_before_with_its_own_step(tmp_path):
+    first, second = (Phase(name, climb(), None, steps) for name, steps in (("a", 4), ("b", 3)))
+
+    def both():
+        middle = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
+        return loop.train(second, FEED, SETTINGS, tmp_path, middle, ONE)
+
+    end = both()
+    assert end.params["w"] == 4 + 100 + 3 and end.state["seen"] == 3
+    # Begun again, both are found done.
+    assert both().params["w"] == 107
+    phases = [line.split('"')[3] for line in (tmp_path / "metrics.jsonl").open()]
+    assert phases == ["a", "a", "b"]
+
+
+def test_a_move_is_played_as_often_as_its_times_say():
+    """WGAN's warm-up critic moves, StyleGAN2's regulariser every fourth round."""
+    model = climb(lambda step: 100 if step < 1 else (0 if step % 4 else 5))
+    variables = state.create(model, jax.random.key(0), FEED.first, None)
+    for number, position, variables, _ in loop.rounds(
+        model, variables, FEED, jax.random.key(0), Place(), ONE
+    ):
+        if number == 9:
+            break
+    assert position == variables.state["seen"] == 100 + 5 + 5
+
+
+def test_frozen_variables_are_an_argument_that_nothing_touches():
+    def objective(variables, batch, key, step):
+        return variables.params["w"] * variables.frozen["scale"], Aux()
+
+    model = GenerativeModel(
+        lambda key, batch, previous: Variables({"w": jnp.ones(())}),
+        (Player("p", ("w",), optax.sgd(1.0), (Move("m", objective),)),),
+        {"double": lambda v, b, k: {"y": b["x"] * v.frozen["scale"]}},
+    )
+    frozen = {"scale": jnp.asarray(3.0)}
+    variables = state.create(model, jax.random.key(0), FEED.first, None)._replace(frozen=frozen)
+    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    for number, _, variables, _ in game:
+        if number == 2:
+            break
+    assert variables.params["w"] == 1 - 3 - 3
+    assert frozen["scale"] == variables.frozen["scale"] == 3  # Not donated, not changed.
+
+
+def test_an_optimizer_is_at_hand_inside_an_objective():
+    """Unrolled GAN looks one step of another player's Adam ahead, moments included."""
+    adam = optax.adam(0.1, eps_root=1e-8)
+
+    def follow(variables, batch, key, step):
+        def other(w):
+            return (w - 3.0) ** 2
+
+        w, opt = variables.params["d"], variables.opt["d"]
+        updates, _ = adam.update({"d": jax.grad(other)(w)}, opt, {"d": w})
+        return (variables.params["g"] - (w + updates["d"])) ** 2, Aux()
+
+    def learn(variables, batch, key, step):
+        return (variables.params["d"] - 3.0) ** 2, Aux()
+
+    model = GenerativeModel(
+        lambda key, batch, previous: Variables({"g": jnp.zeros(()), "d": jnp.zeros(())}),
+        (
+            Player("d", ("d",), adam, (Move("learn", learn),)),
+            Player("g", ("g",), optax.sgd(0.5), (Move("follow", follow),)),
+        ),
+        {},
+    )
+    variables = state.create(model, jax.random.key(0), FEED.first, None)
+    history = []
+    for number, _, variables, _ in loop.rounds(
+        model, variables, FEED, jax.random.key(0), Place(), ONE
+    ):
+        history.append((float(variables.params["g"]), float(variables.params["d"])))
+        if number == 3:
+            break
+    # g, moving to the target in one step, stands where d will be a round later.
+    np.testing.assert_allclose([g for g, _ in history[:-1]], [d for _, d in history[1:]], rtol=1e-5)
+
+
+def test_state_of_the_whole_batch_is_gathered():
+    """A pool fed with what all devices saw is the same on one device and on eight."""
+
+    def objective(variables, batch, key, step):
+        pool = axis.gather(batch["index"])
+        return jnp.zeros(()), Aux({"size": jnp.float32(axis.size())}, {"pool": pool})
+
+    model = GenerativeModel(
+        lambda key, batch, previous: Variables({}, {"pool": jnp.zeros(8, jnp.int32)}),
+        (Player("counter", (), optax.identity(), (Move("count", objective),)),),
+        {},
+    )
+    for devices in (ONE, jax.devices()):
+        variables = state.create(model, jax.random.key(0), FEED.first, None)
+        _, _, variables, metrics = next(
+            loop.rounds(model, variables, FEED, jax.random.key(0), Place(), devices)
+        )
+        np.testing.assert_array_equal(variables.state["pool"], np.arange(8))
+        assert metrics["counter/size"] == len(devices)
+
+
+def test_every_subtree_needs_one_owner():
+    model = climb()
+    orphan = model._replace(players=())
+    with pytest.raises(ValueError, match="exactly one owner"):
+        state.create(orphan, jax.random.key(0), FEED.first, None)
