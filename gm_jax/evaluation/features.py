@@ -74,7 +74,7 @@ def static_batches(
 def extract(
     features: Features,
     batches: Iterable[np.ndarray],
-    layers: Sequence[str] | None = None,
+    layers: Iterable[str] | None = None,
     batch_size: int = 64,
     devices: Sequence[jax.Device] | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -85,7 +85,7 @@ def extract(
     works on one batch the devices compute the next. Rows of padding are not yielded.
     """
     devices = list(devices or jax.local_devices())
-    layers = tuple(layers or features.layers)
+    layers = tuple(sorted(features.layers if layers is None else layers))
     unknown = sorted(set(layers) - set(features.layers))
     if unknown:
         raise EvaluationError(
