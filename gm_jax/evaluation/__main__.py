@@ -19,16 +19,16 @@ import numpy as np
 from tqdm import tqdm
 
 from gm_jax.evaluation import statistics
-from gm_jax.evaluation.collect import Needs, collect
-from gm_jax.evaluation.compare import (
+from gm_jax.evaluation.collection import Needs, collect
+from gm_jax.evaluation.errors import EvaluationError
+from gm_jax.evaluation.features import Features
+from gm_jax.evaluation.metrics import (
     compare,
     needs,
     parse_metrics,
     warnings,
     with_layers,
 )
-from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.features import Features
 from gm_jax.evaluation.protocols import PROTOCOLS, Protocol, inception_features, to_json
 from gm_jax.evaluation.sheet import nearest, save_sheet
 from gm_jax.evaluation.sources import Images, open_images

@@ -29,7 +29,7 @@ def nearest(samples, batches: Iterable[np.ndarray], k: int = 3) -> tuple[np.ndar
         order = np.argsort(both, axis=1, kind="stable")[:, :k]
         best = np.take_along_axis(both, order, axis=1)
         for m, chosen in enumerate(order):
-            images[m] = [images[m, i] if i < k else batch[i - k] for i in chosen]
+            images[m] = np.concatenate([images[m], batch])[chosen]
     if not np.isfinite(best).all():
         raise EvaluationError(f"a sheet of {k} neighbours needs at least {k} images")
     return images, np.sqrt(best / flat.shape[1])

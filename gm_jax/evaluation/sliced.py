@@ -57,8 +57,9 @@ def sliced_wasserstein(a, b, seed: int = 0) -> float:
     for _ in range(REPEATS):
         directions = rng.normal(size=(a.shape[1], DIRECTIONS))
         directions = (directions / np.linalg.norm(directions, axis=0)).astype(np.float32)
-        for column in directions.T:
-            total += np.abs(np.sort(a @ column) - np.sort(b @ column)).mean(dtype=np.float64)
+        for some in np.split(directions.T, 16):
+            sorted_a, sorted_b = (np.sort(some @ p.T, axis=1) for p in (a, b))
+            total += np.abs(sorted_a - sorted_b).mean(axis=1, dtype=np.float64).sum()
     return float(1e3 * total / (REPEATS * DIRECTIONS))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gm_jax.evaluation import sliced
-from gm_jax.evaluation.collect import Needs
+from gm_jax.evaluation.collection import Needs
 from gm_jax.evaluation.distances import frechet, gaussian, kernel_distance
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.neighbours import neighbourhoods
@@ -42,9 +42,9 @@ def parse_metrics(text: str) -> tuple[Metric, ...]:
 
 
 def with_layers(metrics: Sequence[Metric], layers: Sequence[str]) -> tuple[Metric, ...]:
-    """The metrics with their default layers filled in: 2048 of Inception, else the only one.
+    """The metrics with their default layers filled in: 2048, or the only one there is.
 
-    Raises EvaluationError where there is no such layer.
+    `fid` without a layer is 2048 and nothing else. Raises EvaluationError for a missing layer.
     """
 
     def fill(metric: Metric) -> Metric:
@@ -52,7 +52,8 @@ def with_layers(metrics: Sequence[Metric], layers: Sequence[str]) -> tuple[Metri
             return metric
         layer = "logits_unbiased" if metric.kind == "is" else metric.layer
         if layer is None:
-            layer = next(iter(layers)) if len(layers) == 1 else "2048"
+            alone = len(layers) == 1 and metric.kind != "fid"
+            layer = layers[0] if alone else "2048"
         if layer not in layers:
             raise EvaluationError(
                 f"{metric.kind} needs the layer {layer}, there are only {', '.join(layers)}"
