@@ -70,13 +70,15 @@ def gaussian(mean, covariance, rank: int | None = None) -> Gaussian:
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise EvaluationError("a mean or covariance holds NaN or infinity")
-    scale = np.abs(covariance).max(initial=0.0)
-    if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * scale:
+    # Sums of rows and columns: much cheaper than the difference from the transpose.
+    asymmetry = np.abs(covariance.sum(axis=0) - covariance.sum(axis=1))
+    if asymmetry.max(initial=0.0) > 1e-6 * np.abs(covariance).sum(axis=0).max(initial=0.0):
         raise EvaluationError("a covariance is not symmetric")
-    factor, pivots, found, _ = scipy.linalg.lapack.dpstrf(covariance, lower=1)
+    # The transpose is the same matrix in the order that LAPACK takes without a rearrangement.
+    factor, pivots, found, _ = scipy.linalg.lapack.dpstrf(covariance.T, lower=1)
     rank = found if rank is None else min(found, rank)
     unpivoted = np.empty((d, rank))
-    unpivoted[pivots - 1] = np.tril(factor)[:, :rank]
+    unpivoted[pivots - 1] = np.tril(factor[:, :rank])
     return Gaussian(mean, unpivoted, float(np.trace(covariance)))
 
 

@@ -141,7 +141,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 @cache
-def _shapes(layer: str) -> dict[tuple[str, ...], tuple[int, ...]]:
+def parameter_shapes(layer: str) -> dict[tuple[str, ...], tuple[int, ...]]:
     """The parameters that a layer needs: {path in the tree: shape}."""
     net = inception.InceptionV3(layers=(layer,))
     image = jax.ShapeDtypeStruct((1, 299, 299, 3), jnp.float32)
@@ -151,7 +151,7 @@ def _shapes(layer: str) -> dict[tuple[str, ...], tuple[int, ...]]:
 
 def _served(params) -> dict[str, int]:
     have = set(traverse_util.flatten_dict(params))
-    return {n: d for n, d in inception.LAYERS.items() if have >= set(_shapes(n))}
+    return {n: d for n, d in inception.LAYERS.items() if have >= set(parameter_shapes(n))}
 
 
 def _params(tensors: dict[str, np.ndarray], path: Path):
@@ -163,7 +163,9 @@ def _params(tensors: dict[str, np.ndarray], path: Path):
     present = {
         name.rpartition(".")[0].removesuffix(".conv").removesuffix(".bn") for name in tensors
     }
-    shapes = {key[:-1]: shape for key, shape in _shapes("logits").items() if key[-1] == "kernel"}
+    shapes = {
+        key[:-1]: shape for key, shape in parameter_shapes("logits").items() if key[-1] == "kernel"
+    }
     flat = {}
     for key, shape in shapes.items():
         name = ".".join(key)

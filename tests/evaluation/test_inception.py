@@ -85,7 +85,7 @@ def test_each_block_against_the_oracle_and_its_mutants(name):
 @pytest.fixture(scope="module")
 def whole():
     """The whole network with random parameters on one image, and the oracle's answer."""
-    shapes = weights._shapes("logits")
+    shapes = weights.parameter_shapes("logits")
     flat = random_params(shapes)
     image = np.random.default_rng(2).uniform(-1, 1, (1, 299, 299, 3)).astype(np.float32)
     net = inception.InceptionV3(layers=tuple(inception.LAYERS))
@@ -112,7 +112,7 @@ def test_a_pooling_mistake_in_the_stem_or_one_block_shows(whole, mistake):
 
 
 def test_it_has_the_size_it_should():
-    shapes = weights._shapes("logits")
+    shapes = weights.parameter_shapes("logits")
     kernels = [s for path, s in shapes.items() if path[-1] == "kernel" and path[0] != "fc"]
     assert len(kernels) == 94
     assert sum(map(np.prod, shapes.values())) == 23_833_744
