@@ -5,7 +5,7 @@ The door for images made elsewhere is `python -m gm_jax.evaluation A B`. In a pr
     features = inception_features(load_inception(path), PROTOCOLS["tf2015"])
     real = collect(features, PROTOCOLS["tf2015"], real_batches, n, Needs(moments=("2048",)))
     fake = collect(features, PROTOCOLS["tf2015"], fake_batches, m, Needs(moments=("2048",)))
-    compare(fake, real, parse_metrics("fid"))  ->  {"fid": {"value": ..., "interval95": ..., ...}}
+    report(fake, real, parse_metrics("fid"))["metrics"]["fid"]["value"]
 
     features      Features(name, fingerprint, layers, params, apply)
                   extract(features, batches, layers=None, batch_size=64, devices=None)
@@ -20,6 +20,7 @@ The door for images made elsewhere is `python -m gm_jax.evaluation A B`. In a pr
                   collect(features, protocol, batches, size, needs, batch_size=64) -> Statistics
     statistics    save(statistics, path), load(path, stated=None), over_processes(statistics)
     metrics       parse_metrics(text), compare(a, b, metrics, with_uncertainty=True) -> dict
+                  report(a, b, metrics, with_uncertainty=True) -> dict with all that travels
     distances     frechet_distance(mean1, covariance1, mean2, covariance2)
                   frechet_of_features(x, y), frechet_of_moments(m1, m2)
                   real_floor(features, n, splits=10, seed=0) -> (mean, std)
@@ -42,7 +43,7 @@ from gm_jax.evaluation.distances import (
 )
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.features import Features, extract
-from gm_jax.evaluation.metrics import compare, parse_metrics
+from gm_jax.evaluation.metrics import compare, parse_metrics, report
 from gm_jax.evaluation.moments import Moments
 from gm_jax.evaluation.protocols import NATIVE, PROTOCOLS, inception_features, quantise
 from gm_jax.evaluation.statistics import Statistics
@@ -69,5 +70,6 @@ __all__ = [
     "parse_metrics",
     "quantise",
     "real_floor",
+    "report",
     "train_classifier",
 ]

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -23,13 +22,12 @@ from gm_jax.evaluation.collection import Needs, collect
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.features import Features
 from gm_jax.evaluation.metrics import (
-    compare,
     needs,
     parse_metrics,
-    warnings,
+    report,
     with_layers,
 )
-from gm_jax.evaluation.protocols import PROTOCOLS, Protocol, inception_features, to_json
+from gm_jax.evaluation.protocols import PROTOCOLS, Protocol, inception_features
 from gm_jax.evaluation.sheet import nearest, save_sheet
 from gm_jax.evaluation.sources import Images, open_images
 from gm_jax.evaluation.statistics import Statistics
@@ -83,17 +81,7 @@ def evaluate(args: argparse.Namespace) -> dict:
         statistics.save(a, args.save)
     if args.sheet:
         write_sheet(args.sheet, args.a, args.b, args.samples)
-    return {
-        "a": args.a,
-        "b": args.b,
-        "n1": a.n,
-        "n2": b.n if b else None,
-        **to_json(a.provenance),
-        "metrics": compare(a, b, metrics, not args.no_uncertainty),
-        "warnings": warnings(a, b),
-        "jax": jax.__version__,
-        "device": jax.devices()[0].device_kind,
-    }
+    return {"a": args.a, "b": args.b, **report(a, b, metrics, not args.no_uncertainty)}
 
 
 def open_side(name: str, stated: Protocol | None, samples: int) -> Images | Statistics:
@@ -113,8 +101,8 @@ def passed(
 ) -> Statistics:
     """The statistics of a pass over the images, or of one made before."""
     code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    made = hashlib.sha256(repr((images.key, features.fingerprint, protocol, wanted, code)).encode())
-    path = Path(args.cache) / f"{made.hexdigest()[:32]}.npz"
+    key = repr((images.key, features.name, features.fingerprint, protocol, wanted, code))
+    path = Path(args.cache) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     if path.exists() and not wanted.patches:
         return statistics.load(path)
     with tqdm(total=images.size, unit="image", desc=images.name) as bar:

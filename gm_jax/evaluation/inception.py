@@ -207,18 +207,18 @@ class InceptionV3(Block):
         out, p = {}, self.precision
         wanted = set(self.layers)
 
-        def done(**values):
-            out.update((k.lstrip("_"), v) for k, v in values.items() if k.lstrip("_") in wanted)
+        def done(values):
+            out.update((layer, v) for layer, v in values.items() if layer in wanted)
             return set(out) == wanted
 
         x = self.conv("Conv2d_1a_3x3", x, 32, stride=2, valid=True)
         x = self.conv("Conv2d_2a_3x3", x, 32, valid=True)
         x = max_pool(self.conv("Conv2d_2b_3x3", x, 64))
-        if done(_64=x.mean(axis=(1, 2))):
+        if done({"64": x.mean(axis=(1, 2))}):
             return out
         (x,) = self.pointwise(x, Conv2d_3b_1x1=80)
         x = max_pool(self.conv("Conv2d_4a_3x3", nn.relu(x), 192, valid=True))
-        if done(_192=x.mean(axis=(1, 2))):
+        if done({"192": x.mean(axis=(1, 2))}):
             return out
         x = Mixed5(p, 32, name="Mixed_5b")(x)
         x = Mixed5(p, 64, name="Mixed_5c")(x)
@@ -227,17 +227,17 @@ class InceptionV3(Block):
         x, _ = Mixed6(p, 128, name="Mixed_6b")(x)
         x, _ = Mixed6(p, 160, name="Mixed_6c")(x)
         x, one = Mixed6(p, 160, name="Mixed_6d")(x)
-        if done(sfid=one[..., :7].reshape(len(x), -1)):
+        if done({"sfid": one[..., :7].reshape(len(x), -1)}):
             return out
         x, _ = Mixed6(p, 192, name="Mixed_6e")(x)
-        if done(_768=x.mean(axis=(1, 2))):
+        if done({"768": x.mean(axis=(1, 2))}):
             return out
         x = Mixed7a(p, name="Mixed_7a")(x)
         x = Mixed7(p, False, name="Mixed_7b")(x)
         x = Mixed7(p, True, name="Mixed_7c")(x).mean(axis=(1, 2))
-        if done(_2048=x):
+        if done({"2048": x}):
             return out
         kernel, bias = Weights(1008, name="fc")(2048)
         logits = jnp.einsum("bc,cd->bd", x, kernel[0, 0], precision=PRECISIONS[p])
-        done(logits=logits + bias, logits_unbiased=logits)
+        done({"logits": logits + bias, "logits_unbiased": logits})
         return out

@@ -7,6 +7,7 @@ features is called `fd_<features>`.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from gm_jax.evaluation import sliced
@@ -14,10 +15,11 @@ from gm_jax.evaluation.collection import Needs
 from gm_jax.evaluation.distances import frechet, gaussian, kernel_distance
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.neighbours import neighbourhoods
-from gm_jax.evaluation.protocols import refuse_mismatch
+from gm_jax.evaluation.protocols import refuse_mismatch, to_json
 from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.uncertainty import floor, uncertainty
 
+_FRECHET = ("fid", "fd", "sfid")
 KINDS = ("fid", "fd", "sfid", "is", "kid", "prdc", "swd", "msssim")
 
 
@@ -72,7 +74,7 @@ def needs(metrics: Sequence[Metric], sizes: Sequence[int]) -> Needs:
 
     kinds = {m.kind for m in metrics}
     return Needs(
-        layers("fid", "fd", "sfid"),
+        layers(*_FRECHET),
         layers("kid", "prdc"),
         "is" in kinds,
         min(sliced.IMAGES, *sizes) if "swd" in kinds else 0,
@@ -90,44 +92,62 @@ def compare(
     """
     if b is not None:
         refuse_mismatch(a.provenance, b.provenance)
+    metrics = with_layers(metrics, _layers(a))
     results = {}
-    for metric in with_layers(metrics, _layers(a, metrics)):
+    for metric in metrics:
+
+        def name(kind, metric=metric):
+            return metric_name(kind, metric.layer, a.provenance.features, metrics)
+
         if metric.kind == "is":
-            results["is"] = _score(a)
+            results[name("is")] = _score(a)
         elif metric.kind == "msssim":
             results["msssim"] = _ssim(a, b)
         elif b is None:
             continue
-        elif metric.kind in ("fid", "fd", "sfid"):
-            result = _frechet(a, b, metric.layer, with_uncertainty)
-            results[metric_name(metric, a.provenance.features)] = result
+        elif metric.kind in _FRECHET:
+            results[name(metric.kind)] = _frechet(a, b, metric.layer, with_uncertainty)
         elif metric.kind == "kid":
-            x, y = _kept(a, b, metric)
-            mean, std = kernel_distance(x, y)
-            size = min(1000, len(x), len(y))
-            results[_suffixed("kid", metric.layer)] = {
-                "value": mean,
-                "std": std,
-                "subsets": 100,
-                "subset_size": size,
-            }
+            results[name("kid")] = _kernel(*_kept(a, b, metric))
         elif metric.kind == "prdc":
-            values = neighbourhoods(*reversed(_kept(a, b, metric)))
-            for name, value in values._asdict().items():
-                results[_suffixed(name, metric.layer)] = {"value": value}
+            fake, real = _kept(a, b, metric)
+            for kind, value in neighbourhoods(real, fake)._asdict().items():
+                results[name(kind)] = {"value": value}
         elif metric.kind == "swd":
             results |= _sliced(a, b)
     return results
 
 
-def metric_name(metric: Metric, features: str) -> str:
-    """fid, fid_768, sfid with Inception's own weights; fd_<features>, fd_<features>_768 else."""
-    own = features == "inception"
-    if metric.kind == "sfid":
-        return "sfid" if own else f"sfd_{features}"
-    if own:
-        return _suffixed("fid", metric.layer)
-    return f"fd_{features}" + (f"_{metric.layer}" if features.startswith("inception") else "")
+def metric_name(kind: str, layer: str, features: str, metrics: Sequence[Metric] = ()) -> str:
+    """fid, fid_768, kid, ... with Inception's own weights; fd_<features>, kid_<features>, ... else.
+
+    A layer is named unless it is Inception's 2048, or the only one in `metrics` of a network that
+    is not Inception's.
+    """
+    if kind in _FRECHET:
+        kind = {"sfid": "sfid", "fid": "fid", "fd": "fid"}[kind]
+        kind = kind if features == "inception" else kind.replace("fid", "fd")
+    parts = [kind] if features == "inception" else [kind, features]
+    if features.startswith("inception"):
+        implied = layer in ("2048", "sfid", "logits_unbiased")
+    else:
+        implied = len({m.layer for m in metrics if m.kind in (*_FRECHET, "kid", "prdc")}) <= 1
+    return "_".join(parts if implied else [*parts, layer])
+
+
+def report(
+    a: Statistics, b: Statistics | None, metrics: Sequence[Metric], with_uncertainty: bool = True
+) -> dict[str, Any]:
+    """`compare` with all that the numbers mean nothing without: N1, N2, protocol, weights."""
+    return {
+        "n1": a.n,
+        "n2": b.n if b else None,
+        **to_json(a.provenance),
+        "metrics": compare(a, b, metrics, with_uncertainty),
+        "warnings": warnings(a, b),
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+    }
 
 
 def warnings(a: Statistics, b: Statistics | None) -> list[str]:
@@ -149,13 +169,15 @@ def warnings(a: Statistics, b: Statistics | None) -> list[str]:
     return found
 
 
-def _layers(a: Statistics, metrics: Sequence[Metric]) -> tuple[str, ...]:
+def _layers(a: Statistics) -> tuple[str, ...]:
     scored = ("logits_unbiased",) if a.score else ()
     return tuple(dict.fromkeys((*a.gaussians, *a.features, *scored)))
 
 
-def _suffixed(name: str, layer: str) -> str:
-    return name if layer == "2048" else f"{name}_{layer}"
+def _kernel(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    mean, std = kernel_distance(x, y)
+    size = min(1000, len(x), len(y))
+    return {"value": mean, "std": std, "subsets": 100, "subset_size": size}
 
 
 def _kept(a: Statistics, b: Statistics, metric: Metric) -> tuple[np.ndarray, np.ndarray]:

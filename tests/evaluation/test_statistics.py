@@ -19,7 +19,15 @@ from gm_jax.evaluation import (
 from gm_jax.evaluation.collection import Needs
 from gm_jax.evaluation.distances import gaussian_of_moments
 from gm_jax.evaluation.features import fingerprint
-from gm_jax.evaluation.metrics import compare, needs, parse_metrics, warnings, with_layers
+from gm_jax.evaluation.metrics import (
+    compare,
+    metric_name,
+    needs,
+    parse_metrics,
+    report,
+    warnings,
+    with_layers,
+)
 from gm_jax.evaluation.neighbours import neighbourhoods
 from gm_jax.evaluation.protocols import NATIVE, PROTOCOLS
 from gm_jax.evaluation.uncertainty import floor, uncertainty
@@ -145,7 +153,7 @@ def test_values_names_and_what_travels_with_them():
     results = compare(a, b, METRICS)
     x, y = (s.features["a"].astype(np.float64) for s in (a, b))
     assert set(results) == {
-        "fd_toy", "kid_a", "precision_a", "recall_a", "density_a", "coverage_a", "is"
+        "fd_toy", "kid_toy", "precision_toy", "recall_toy", "density_toy", "coverage_toy", "is_toy"
     }  # fmt: skip
     fd = results["fd_toy"]
     np.testing.assert_allclose(fd["value"], frechet_of_features(x, y), rtol=1e-9)
@@ -156,10 +164,10 @@ def test_values_names_and_what_travels_with_them():
     assert fd["floor"] == dict(
         zip(("value", "std", "images_a_side"), floor(b.groups["a"]), strict=True)
     )
-    assert results["kid_a"]["value"] == kernel_distance(x, y)[0]
-    assert results["kid_a"]["subset_size"] == 150
-    assert results["precision_a"]["value"] == neighbourhoods(y, x).precision
-    assert results["recall_a"]["value"] == neighbourhoods(y, x).recall
+    assert results["kid_toy"]["value"] == kernel_distance(x, y)[0]
+    assert results["kid_toy"]["subset_size"] == 150
+    assert results["precision_toy"]["value"] == neighbourhoods(y, x).precision
+    assert results["recall_toy"]["value"] == neighbourhoods(y, x).recall
     assert "interval95" not in compare(a, b, METRICS, with_uncertainty=False)["fd_toy"]
 
 
@@ -178,6 +186,27 @@ def test_only_inception_is_called_fid():
         assert set(compare(s, s, parse_metrics(word), False)) == {expected}
     with pytest.raises(EvaluationError, match="fid needs the layer 2048"):
         compare(s, s, parse_metrics("fid"))
+
+
+def test_a_report_says_what_its_numbers_mean():
+    a, b = (
+        made(seed=1, protocol=PROTOCOLS["clean"]),
+        made(150, cuts=(), protocol=PROTOCOLS["clean"]),
+    )
+    result = report(a, b, METRICS)
+    assert (result["n1"], result["n2"]) == (203, 150)
+    assert result["protocol"] == PROTOCOLS["clean"]._asdict()
+    assert (result["features"], result["weights"]) == ("toy", toy().fingerprint)
+    assert result["metrics"] == compare(a, b, METRICS)
+
+
+def test_layers_are_named_where_there_are_several():
+    two = parse_metrics("fd_a,kid_b")
+    assert metric_name("kid", "b", "toy", two) == "kid_toy_b"
+    assert metric_name("kid", "a", "toy", two[:1]) == "kid_toy"
+    assert metric_name("precision", "2048", "inception") == "precision"
+    assert metric_name("fd", "768", "inception") == "fid_768"
+    assert metric_name("sfid", "sfid", "inception_01234567") == "sfd_inception_01234567"
 
 
 def test_what_cannot_be_compared_is_refused_by_name():
