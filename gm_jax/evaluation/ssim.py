@@ -46,21 +46,21 @@ def _terms(x, y):
     """Luminance, and contrast times structure, at each place (eqs. 1 to 3)."""
     # Around mid-grey: float32 squares lose fewer digits there, and variances do not change.
     x, y = x - 128, y - 128
-    mx, my = _blur(x), _blur(y)
-    vx, vy, vxy = _blur(x * x) - mx * mx, _blur(y * y) - my * my, _blur(x * y) - mx * my
+    mx, my, xx, yy, xy = _blur(jnp.stack([x, y, x * x, y * y, x * y]))
+    vx, vy, vxy = xx - mx * mx, yy - my * my, xy - mx * my
     mx, my = mx + 128, my + 128
     luminance = (2 * mx * my + C1) / (mx * mx + my * my + C1)
     return luminance, (2 * vxy + C2) / (vx + vy + C2)
 
 
 def _blur(x):
-    """The Gaussian window, where it lies inside the image."""
+    """The Gaussian window over [..., H, W, C], where it lies inside the image."""
     at = np.arange(WINDOW) - WINDOW // 2
     kernel = np.exp(-(at**2) / (2 * SIGMA**2))
     kernel = kernel / kernel.sum()
-    for axis in (1, 2):
+    for axis in (-3, -2):
         size = x.shape[axis] - WINDOW + 1
-        cut = partial(lax.slice_in_dim, x, axis=axis)
+        cut = partial(lax.slice_in_dim, x, axis=x.ndim + axis)
         x = sum(float(w) * cut(i, i + size) for i, w in enumerate(kernel))
     return x
 

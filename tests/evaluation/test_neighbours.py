@@ -18,11 +18,11 @@ def by_loops(real, fake, k, k_density):
         return np.array([np.sort(np.delete(d[i], i))[k - 1] for i in range(len(x))])
 
     cross = distances(fake, real)
-    reach, dense = radii(real, k), radii(real, k_density)
+    reach, dense, reach_fake = radii(real, k), radii(real, k_density), radii(fake, k)
     inside = cross < dense
     return Neighbourhoods(
         np.mean([(row <= reach).any() for row in cross]),
-        np.mean([(column <= radii(fake, k)).any() for column in cross.T]),
+        np.mean([(column <= reach_fake).any() for column in cross.T]),
         inside.sum() / (k_density * len(fake)),
         inside.any(axis=0).mean(),
     )
