@@ -135,6 +135,13 @@ def alpha_folder(tmp_path):
     return folder(tmp_path / "alpha", pictures(4, channels=4))
 
 
+def palette_folder(tmp_path):
+    path = folder(tmp_path / "palette", pictures(3))
+    image = Image.fromarray(pictures(1)[0]).convert("P")
+    image.save(tmp_path / "palette/100.png", transparency=0)
+    return path
+
+
 def mixed_folder(tmp_path):
     path = folder(tmp_path / "mixed", pictures(3))
     Image.fromarray(pictures(1, side=28)[0]).save(tmp_path / "mixed/100.png")
@@ -179,6 +186,7 @@ def scrambled(tmp_path):
 BAD = {
     "grey": (grey_folder, "grey (1 channels)"),
     "alpha": (alpha_folder, "000.png has an alpha channel"),
+    "a clear colour": (palette_folder, "100.png has an alpha channel"),
     "mixed sizes": (mixed_folder, "100.png is 28x28 RGB"),
     "some grey": (greyish_folder, "100.png is 24x24 grey"),
     "a broken image": (broken_folder, "002.png cannot be read"),
