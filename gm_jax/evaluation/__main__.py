@@ -106,7 +106,7 @@ def passed(
     path = Path(args.cache) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     if path.exists() and not wanted.patches:
         return statistics.load(path)
-    # Measured: on a CPU Inception is faster on few images, whose activations fit its caches.
+    # On a CPU larger batches cost memory and are no faster (benchmarks/evaluation.py).
     batch_size = args.batch_size or (8 if jax.default_backend() == "cpu" else 64)
     with tqdm(total=images.size, unit="image", desc=images.name) as bar:
 
