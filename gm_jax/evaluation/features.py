@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -71,10 +72,23 @@ def static_batches(
         yield np.concatenate([images, padding]), np.arange(batch_size) < len(images)
 
 
+@lru_cache(maxsize=8)
+def _programs(apply, layers: tuple[str, ...], devices: tuple[jax.Device, ...]):
+    """Two mapped programs, kept so that the next pass with the same features finds them compiled:
+    one that puts the parameters on all devices once, and one that applies them to a batch."""
+
+    def chosen(params, images):
+        outputs = apply(params, images)
+        return {layer: outputs[layer] for layer in layers}
+
+    over = partial(jax.pmap, axis_name=axis.NAME, in_axes=(None, 0), devices=devices)
+    return over(lambda params, _: params, out_axes=None), over(chosen)
+
+
 def extract(
     features: Features,
     batches: Iterable[np.ndarray],
-    layers: Sequence[str] | None = None,
+    layers: Iterable[str] | None = None,
     batch_size: int = 64,
     devices: Sequence[jax.Device] | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -84,19 +98,15 @@ def extract(
     (default: this process' own), which `batch_size` is rounded up to a multiple of. While the host
     works on one batch the devices compute the next. Rows of padding are not yielded.
     """
-    devices = list(devices or jax.local_devices())
-    layers = tuple(layers or features.layers)
+    devices = tuple(devices or jax.local_devices())
+    layers = tuple(sorted(features.layers if layers is None else layers))
     unknown = sorted(set(layers) - set(features.layers))
     if unknown:
         raise EvaluationError(
             f"{features.name} has no features {unknown}: it has {sorted(features.layers)}"
         )
-
-    def apply(params, images):
-        outputs = features.apply(params, images)
-        return {layer: outputs[layer] for layer in layers}
-
-    mapped = jax.pmap(apply, axis_name=axis.NAME, in_axes=(None, 0), devices=devices)
+    place, mapped = _programs(features.apply, layers, devices)
+    params = place(features.params, np.zeros(len(devices)))
     share = -(-batch_size // len(devices))
 
     def rows(result, mask):
@@ -105,7 +115,7 @@ def extract(
 
     ahead = None
     for images, mask in static_batches(batches, share * len(devices)):
-        result = mapped(features.params, images.reshape(len(devices), share, *images.shape[1:]))
+        result = mapped(params, images.reshape(len(devices), share, *images.shape[1:]))
         if ahead is not None:
             yield rows(*ahead)
         ahead = result, mask

@@ -12,12 +12,12 @@ def digits():
 
 
 def test_it_learns_digits_and_is_not_trained_twice(digits, tmp_path):
-    first = train_classifier(*digits, 10, dataset="digits", directory=tmp_path)
-    assert first.accuracy > 0.95
+    first = train_classifier(*digits, 10, dataset="digits", directory=tmp_path, epochs=15)
+    assert first.accuracy > 0.93
     assert first.features.name == "classifier_digits" and first.features.layers == {"64": 64}
     (file,) = tmp_path.iterdir()
     written = file.stat().st_mtime_ns
-    second = train_classifier(*digits, 10, dataset="digits", directory=tmp_path)
+    second = train_classifier(*digits, 10, dataset="digits", directory=tmp_path, epochs=15)
     assert second.features.fingerprint == first.features.fingerprint
     assert second.accuracy == first.accuracy
     assert [f.stat().st_mtime_ns for f in tmp_path.iterdir()] == [written]
@@ -28,10 +28,9 @@ def test_it_learns_digits_and_is_not_trained_twice(digits, tmp_path):
 
 def test_other_data_is_another_key(digits, tmp_path):
     images, labels = digits[0][:100], digits[1][:100]
-    for seed in (0, 0, 1):
-        train_classifier(images, labels, 10, seed, directory=tmp_path, epochs=1)
-    train_classifier(images[::-1].copy(), labels, 10, directory=tmp_path, epochs=1)
-    assert len(list(tmp_path.iterdir())) == 3
+    train_classifier(images, labels, 10, directory=tmp_path, epochs=1)
+    train_classifier(images, labels[::-1], 10, directory=tmp_path, epochs=1)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_floats_are_refused(digits):

@@ -79,6 +79,23 @@ def test_the_root_of_the_product_is_what_fails_there():
     assert not relative(plain, dual(x, y)) < 1e-9
 
 
+@pytest.mark.parametrize("shape", [(300, 300), (300, 350), (350, 300)])
+@pytest.mark.parametrize("decades", [0, 2, 4, 9])
+@pytest.mark.parametrize("pivots", [0.0, 1.0])
+def test_nuclear_norm_of_known_singular_values(shape, decades, pivots):
+    """Nine decades, and a caller who says all is well: their squares are below the rounding."""
+    rng = np.random.default_rng(0)
+    sigma = np.logspace(0, -decades, 300)
+    left, right = (np.linalg.qr(rng.normal(size=(n, 300)))[0] for n in shape)
+    assert relative(distances.nuclear_norm((left * sigma) @ right.T, pivots), sigma.sum()) < 1e-11
+
+
+def test_large_full_rank_against_the_dual():
+    x, y = features(700, 300, 0), features(650, 300, 1)
+    assert relative(frechet_distance(*fitted(x), *fitted(y)), dual(x, y)) < 1e-9
+    assert abs(frechet_distance(*fitted(x), *fitted(x))) < 1e-6
+
+
 def test_full_rank_agrees_with_sqrtm():
     (mean1, c1), (mean2, c2) = fitted(features(500, 64, 0)), fitted(features(400, 64, 1))
     root = np.trace(scipy.linalg.sqrtm(c1 @ c2)).real

@@ -34,6 +34,14 @@ def test_no_image_is_dropped_and_one_program_is_compiled(cuts):
     assert traces == [(8, 4, 4, 3)]
 
 
+def test_a_second_pass_does_not_compile_again():
+    traces = []
+    features = toy(traces)
+    for _ in range(2):
+        list(extract(features, [images(9)], batch_size=4))
+    assert traces == [(4, 4, 4, 3)]
+
+
 def test_only_the_layers_asked_for():
     (part,) = extract(toy(), [images(5)], layers=["a"])
     assert set(part) == {"a"} and part["a"].shape == (5, 3)

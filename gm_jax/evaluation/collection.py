@@ -1,0 +1,141 @@
+"""The one pass over a set of images from which all metrics are made."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gm_jax.evaluation import inception_score, moments, sliced, uncertainty
+from gm_jax.evaluation.errors import EvaluationError
+from gm_jax.evaluation.features import Features, extract
+from gm_jax.evaluation.protocols import Protocol, Provenance
+from gm_jax.evaluation.ssim import ms_ssim
+from gm_jax.evaluation.statistics import Statistics
+
+PAIRS = 10_000
+# Rows that wait before they are multiplied into the covariances: enough for a fast product.
+_CHUNK = 4096
+
+
+class Needs(NamedTuple):
+    """What a pass collects, and what that costs in memory.
+
+    moments   layers whose Gaussians are wanted: 11 d² float64 each, whatever the number of images
+    keep      layers whose features are kept: 4 d bytes an image
+    score     whether the Inception score is wanted: flat
+    patches   how many images to cut patches from: 25 kB an image, level and channel
+    ssim      whether the MS-SSIM of images 2 i and 2 i + 1 is wanted, for 10,000 pairs: flat
+    """
+
+    moments: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    score: bool = False
+    patches: int = 0
+    ssim: bool = False
+
+
+def collect(
+    features: Features,
+    protocol: Protocol,
+    batches: Iterable[np.ndarray],
+    size: int,
+    needs: Needs,
+    batch_size: int = 64,
+    devices: Sequence | None = None,
+) -> Statistics:
+    """One pass over `size` uint8 images, in batches [b, H, W, C] of any length.
+
+    In a program of several processes each passes over its own share, and
+    `statistics.over_processes` joins them. Raises EvaluationError for fewer than two images, and
+    for whatever `extract` and the metrics asked for refuse.
+    """
+    if size < 2:
+        raise EvaluationError(f"statistics need at least 2 images, there is {size}")
+    layers = {*needs.moments, *needs.keep, *(["logits_unbiased"] if needs.score else [])}
+    groups = {
+        layer: [moments.init(features.layers[layer])] * uncertainty.GROUPS
+        for layer in needs.moments
+    }
+    sums = inception_score.init(size) if needs.score else None
+    kept = {layer: [] for layer in needs.keep}
+    pixels = _Pixels(needs)
+    seen = 0
+    watched = pixels.watch(batches)
+    if not layers:
+        deque(watched, maxlen=0)
+        watched = ()
+    for chunk in _chunks(extract(features, watched, layers, batch_size, devices)):
+        for layer, group in groups.items():
+            groups[layer] = _deal(group, chunk[layer], seen)
+        for layer, parts in kept.items():
+            parts.append(chunk[layer])
+        if needs.score:
+            sums = inception_score.update(sums, chunk["logits_unbiased"])
+        seen += len(next(iter(chunk.values())))
+    return Statistics(
+        Provenance(protocol, features.name, features.fingerprint),
+        pixels.seen,
+        {k: moments.mean_and_covariance(uncertainty.merged(g)) for k, g in groups.items()},
+        {k: tuple(g) for k, g in groups.items()},
+        {k: np.concatenate(parts) for k, parts in kept.items()},
+        inception_score.score(sums) if needs.score else None,
+        pixels.ssim(),
+        pixels.patches(),
+    )
+
+
+def _chunks(parts: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+    """Joins {layer: [b, d]} to chunks of at least `_CHUNK` rows, and the rest."""
+    waiting, rows = [], 0
+    for part in parts:
+        waiting.append(part)
+        rows += len(next(iter(part.values())))
+        if rows >= _CHUNK:
+            yield {k: np.concatenate([p[k] for p in waiting]) for k in part}
+            waiting, rows = [], 0
+    if waiting:
+        yield {k: np.concatenate([p[k] for p in waiting]) for k in waiting[0]}
+
+
+def _deal(groups: list[moments.Moments], rows: np.ndarray, first: int) -> list[moments.Moments]:
+    """Adds rows [n, d], numbered from `first`, to the groups in turn."""
+    turn = (first + np.arange(len(rows))) % len(groups)
+    return [moments.update(group, rows[turn == g]) for g, group in enumerate(groups)]
+
+
+class _Pixels:
+    """What is taken from the images themselves while they pass on their way to the features."""
+
+    def __init__(self, needs: Needs):
+        self.needs, self.seen = needs, 0
+        self._patches, self._values, self._odd = [], [], None
+
+    def watch(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for images in batches:
+            images = np.asarray(images)
+            wanted = images[: max(0, self.needs.patches - self.seen)]
+            if len(wanted):
+                self._patches.append(sliced.patches(wanted, self.seen))
+            if self.needs.ssim and sum(map(len, self._values)) < PAIRS:
+                self._pair(images)
+            self.seen += len(images)
+            yield images
+
+    def _pair(self, images):
+        if self._odd is not None:
+            images = np.concatenate([self._odd, images])
+        even = len(images) - len(images) % 2
+        if even:
+            self._values.append(np.asarray(ms_ssim(images[:even:2], images[1:even:2])))
+        self._odd = images[even:] if even < len(images) else None
+
+    def ssim(self) -> tuple[float, int] | None:
+        if not self._values:
+            return None
+        values = np.concatenate(self._values)[:PAIRS].astype(np.float64)
+        return float(values.mean()), len(values)
+
+    def patches(self) -> dict[int, np.ndarray]:
+        sides = self._patches[0] if self._patches else ()
+        return {side: np.concatenate([part[side] for part in self._patches]) for side in sides}
