@@ -18,7 +18,7 @@ from ml_collections import config_flags
 
 import gm_jax
 from gm_jax import recipes
-from gm_jax.run import cache_directory
+from gm_jax.cache import cache_directory
 from gm_jax.training.loop import Stopped
 
 CONFIGS = Path(__file__).parent / "configs"

@@ -12,33 +12,12 @@ again: python launch.py --workdir=runs/ddpm_fashion_mnist --mode=evaluate
 status: unverified
 """
 
-from gm_jax.recipes import recipe
+from pathlib import Path
+
+from gm_jax.recipes import load_config
 
 
 def get_config(variant=""):
-    return recipe(
-        variant,
-        dict(
-            system="ddpm",
-            steps=4000,
-            batch_size=32,
-            average=0.999,
-            data=dict(name="fashion_mnist"),
-            conditional=False,
-            label_dropout=0.0,
-            schedule="cosine",
-            times=1000,
-            prediction="noise",
-            network=dict(width=24, multipliers=(1, 2, 2), blocks=1, attention=(7,), dropout=0.0),
-            optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=4000),
-            sampler=dict(
-                name="ancestral", steps=100, variance="small", eta=0.0, clip=True, guidance=0.0
-            ),
-            show=dict(every=1000, counts=dict(sample=64, trajectory=8)),
-            evaluate=dict(score=1000),
-        ),
-        smoke=dict(
-            steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4),
-            show=dict(counts=dict(sample=16, trajectory=2)), evaluate=dict(score=32),
-        ),
-    )  # fmt: skip
+    config = load_config(f"{Path(__file__).parent}/ddpm_mnist.py:{variant}")
+    config.data.name = "fashion_mnist"
+    return config

@@ -15,28 +15,12 @@ again: python launch.py --workdir=runs/gan_fashion_mnist --mode=evaluate
 status: toy
 """
 
-from gm_jax.recipes import recipe
+from pathlib import Path
+
+from gm_jax.recipes import load_config
 
 
 def get_config(variant=""):
-    adam = dict(name="adam", learning_rate=2e-4, b1=0.5)
-    return recipe(
-        variant,
-        dict(
-            system="gan",
-            steps=10_000,
-            batch_size=64,
-            average=0.999,
-            data=dict(name="fashion_mnist"),
-            latents=100,
-            value_function="non_saturating",
-            generator=dict(width=32, optimizer=adam),
-            discriminator=dict(width=32, optimizer=adam, times=1, real_label=0.9),
-            show=dict(every=1000, counts=dict(sample=64, interpolation=8)),
-            evaluate=dict(score=5000),
-        ),
-        smoke=dict(
-            steps=4, batch_size=16, generator=dict(width=8), discriminator=dict(width=8),
-            show=dict(counts=dict(sample=16)), evaluate=dict(score=32),
-        ),
-    )  # fmt: skip
+    config = load_config(f"{Path(__file__).parent}/gan_mnist.py:{variant}")
+    config.data.name = "fashion_mnist"
+    return config

@@ -12,29 +12,13 @@ again: python launch.py --workdir=runs/vae_fashion_mnist --mode=evaluate
 status: unverified
 """
 
-from gm_jax.recipes import recipe
+from pathlib import Path
+
+from gm_jax.recipes import load_config
 
 
 def get_config(variant=""):
-    return recipe(
-        variant,
-        dict(
-            system="vae",
-            steps=40_000,
-            batch_size=128,
-            average=0.999,
-            data=dict(name="fashion_mnist"),
-            latents=20,
-            beta=1.0,
-            likelihood="gaussian",
-            network=dict(name="mlp", widths=(500, 500)),
-            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=40_000),
-            importance_samples=500,
-            show=dict(every=10_000, counts=dict(sample=64, reconstruct=32, manifold=400)),
-            evaluate=dict(counts=dict(bound=10_000), score=5000),
-        ),
-        smoke=dict(
-            steps=4, batch_size=16, network=dict(widths=(16,)), importance_samples=2,
-            show=dict(every=0), evaluate=dict(counts=dict(bound=16), score=32),
-        ),
-    )  # fmt: skip
+    config = load_config(f"{Path(__file__).parent}/vae_mnist.py:{variant}")
+    config.data.update(name="fashion_mnist", binarize=False)
+    config.likelihood = "gaussian"
+    return config

@@ -2,8 +2,9 @@
 
 from gm_jax.errors import UserError
 from gm_jax.recipes import load_config
-from gm_jax.run import Trained, apply, build, load, sample, save_samples, show, train
+from gm_jax.run import build, load, train
 from gm_jax.scoring import evaluate, report
+from gm_jax.trained import Trained, apply, sample, save_samples, show
 
 __all__ = [
     "Trained",

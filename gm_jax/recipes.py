@@ -18,7 +18,19 @@ DEFAULTS = {
     "checkpoint": {"every": 1000, "keep": 2},
     "show": {"every": 1000, "counts": {"sample": 64}},
     "sample": {"count": 1000},
-    "evaluate": {"batch_size": 256, "split": "test", "counts": {}, "score": 0},
+    "evaluate": {
+        "every": 0,  # rounds; 0: only when asked
+        "batch_size": 256,
+        "counts": {},  # {function: examples of the split}
+        "split": "test",
+        "score": 0,  # samples for the Fréchet distance on a small classifier's features
+        # Inception's: "fid,kid,prdc" of so many samples against the training images.
+        "metrics": "",
+        "samples": 10_000,
+        "protocol": "tf2015",
+        "grey": "repeat",
+        "weights": "",
+    },
     "stages": {},  # {name: workdir} of earlier runs that this one builds upon
 }
 
@@ -37,6 +49,11 @@ def recipe(variant: str, settings: dict, **variants: dict) -> ConfigDict:
     for layer in (settings, variants.get(variant, {})):
         merged = _merge(merged, layer)
     return ConfigDict(merged)
+
+
+def complete(settings: dict) -> ConfigDict:
+    """Settings that a run was begun with, and DEFAULTS for what has come to be since."""
+    return ConfigDict(_merge(DEFAULTS, settings))
 
 
 def load_config(name: str) -> ConfigDict:

@@ -7,9 +7,8 @@ images = gm_jax.sample(trained, 64)["image"]
 
 import functools
 import json
-import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,17 +17,10 @@ from ml_collections import ConfigDict
 from gm_jax import data, zoo
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, Variables
-from gm_jax.recipes import differences
+from gm_jax.recipes import complete, differences
+from gm_jax.scoring import evaluate
+from gm_jax.trained import Trained, apply, show
 from gm_jax.training import checkpoint, loop, parallel, state
-
-
-class Trained(NamedTuple):
-    """A model at work: `variables` hold the averaged parameters where there are any."""
-
-    config: ConfigDict
-    phase: Phase
-    variables: Variables
-    devices: parallel.Devices = None
 
 
 def build(config: ConfigDict) -> tuple[Phase, ...]:
@@ -49,17 +41,12 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
     variables = None
     for phase in phases:
         trained = functools.partial(Trained, config, phase, devices=devices)
-
-        def pictures(variables, step, trained=trained):
-            show(trained(state.at_work(variables)), workdir / "samples", f"step_{step:07d}_")
-            return {}
-
         settings = loop.Settings(
             seed=config.seed,
             report_every=config.report.every,
             checkpoint_every=config.checkpoint.every,
             keep=config.checkpoint.keep,
-            periodic=((config.show.every, pictures),) if config.show.every else (),
+            periodic=_periodic(config, trained, workdir),
         )
         feed = _feed(phase, config, rows)
         variables = loop.train(phase, feed, settings, workdir, variables, devices)
@@ -71,7 +58,7 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     workdir = Path(workdir)
     if not (workdir / "config.json").exists():
         raise UserError(f"{workdir} is not the workdir of a run: it has no config.json")
-    own = ConfigDict(json.loads((workdir / "config.json").read_text()))
+    own = complete(json.loads((workdir / "config.json").read_text()))
     config = own if config is None else config
     _same_recipe(workdir, own, config)
     for phase in reversed(build(config)):
@@ -90,54 +77,24 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
 
 
-def apply(trained: Trained, name: str, count: int, split: str = "train"):
-    """One of the model's functions on the first `count` examples of a split, batch by batch.
-
-    Yields host arrays; images as uint8. Raises UserError where the model has no such function.
-    """
-    functions = trained.phase.model.functions
-    if name not in functions:
-        raise UserError(f"the model has no function {name!r}; it has: {', '.join(functions)}")
-    devices = len(jax.devices() if trained.devices is None else trained.devices)
-    size = min(trained.config.evaluate.batch_size, count)
-    size = -(-size // devices) * devices
-    source = data.open_source(trained.phase.data, split)
-    batches = data.ordered_batches(source, size, count, parallel.rows(size, trained.devices))
-    prepare = data.preparation(trained.phase.data)
-    mapped = parallel.map_function(functions[name], prepare, data.finish, trained.devices)
-    return mapped(trained.variables, batches, jax.random.key(trained.config.seed + 1))
+def sample_images(workdir: str | Path, count: int) -> Iterator[np.ndarray]:
+    """`count` samples of a run's model, batch by batch, uint8 [b, H, W, C]."""
+    return (batch["image"] for batch in apply(load(workdir), "sample", count))
 
 
-def sample(trained: Trained, count: int, function: str = "sample") -> dict[str, np.ndarray]:
-    """The outputs of a function for `count` examples, [count, ...] each, images as uint8."""
-    parts = list(apply(trained, function, count))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _periodic(config: ConfigDict, trained: Callable[[Variables], Trained], workdir: Path) -> tuple:
+    """What `show.every` and `evaluate.every` ask to be done between rounds."""
 
+    def pictures(variables: Variables, step: int) -> dict:
+        show(trained(state.at_work(variables)), workdir / "samples", f"step_{step:07d}_")
+        return {}
 
-def show(trained: Trained, folder: Path, prefix: str = "") -> list[Path]:
-    """Writes what the recipe's `show.counts` asks for, one file a function."""
-    files = []
-    for name, count in trained.config.show.counts.items():
-        outputs = sample(trained, count, name)
-        if jax.process_index() == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-            files += data.show(outputs, folder / f"{prefix}{name}")
-    return files
+    def scores(variables: Variables, step: int) -> dict:
+        results = evaluate(trained(state.at_work(variables)), workdir)
+        return {f"evaluate/{name}": row["value"] for name, row in results.items()}
 
-
-def save_samples(trained: Trained, folder: Path) -> Path:
-    """Writes `sample.count` samples as an npz of uint8 images (and whatever else sample gives)."""
-    outputs = sample(trained, trained.config.sample.count)
-    path = folder / "samples.npz"
-    if jax.process_index() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **outputs)
-    return path
-
-
-def cache_directory() -> Path:
-    """Where what is costly to make again is kept between runs: $XDG_CACHE_HOME/gm_jax."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gm_jax"
+    acts = ((config.show.every, pictures), (config.evaluate.every, scores))
+    return tuple((every, act) for every, act in acts if every)
 
 
 def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
@@ -158,7 +115,7 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         if saved.exists():
-            _same_recipe(workdir, ConfigDict(json.loads(saved.read_text())), config)
+            _same_recipe(workdir, complete(json.loads(saved.read_text())), config)
         if jax.process_index() == 0:
             saved.write_text(config.to_json_best_effort(indent=2) + "\n")
     except OSError as error:

@@ -7,8 +7,12 @@ import jax
 import numpy as np
 
 from gm_jax import data, evaluation
+from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError
-from gm_jax.run import Trained, apply, cache_directory, sample
+from gm_jax.evaluation import metrics, statistics
+from gm_jax.evaluation.passes import pass_over
+from gm_jax.evaluation.sources import Images, of_source
+from gm_jax.trained import Trained, apply, sample
 
 DRAWS = 10  # random choices of reals that a score is the mean of
 
@@ -16,19 +20,24 @@ DRAWS = 10  # random choices of reals that a score is the mean of
 def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
 
-    counts  {function: examples}: the mean of each value [B] it returns, over so many of the split
-    score   N: Fréchet distance of N samples to the data, as `score_images` says
+    counts   {function: examples}: the mean of each value [B] it returns, over so many of the split
+    score    N: Fréchet distance of N samples to the data, as `score_images` says
+    metrics  FID and its kin on Inception's features, as `inception_metrics` says
     """
     settings, results = trained.config.evaluate, {}
-    if not settings.counts and not settings.score:
-        raise UserError("this recipe evaluates nothing: set evaluate.counts or evaluate.score")
+    if not (settings.counts or settings.score or settings.metrics):
+        raise UserError(
+            "this recipe evaluates nothing: set evaluate.counts, evaluate.score or evaluate.metrics"
+        )
     for name, count in settings.counts.items():
         results |= _averages(trained, name, count, settings.split)
     if settings.score:
         results |= score_images(trained, settings.score)
+    if settings.metrics:
+        results |= inception_metrics(trained)
     if jax.process_index() == 0:
         path = Path(workdir) / "evaluation.json"
-        path.write_text(json.dumps(results, indent=2) + "\n")
+        path.write_text(json.dumps(results, indent=2, default=np.ndarray.tolist) + "\n")
     return results
 
 
@@ -70,6 +79,36 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
     }
 
 
+def inception_metrics(trained: Trained) -> dict[str, dict]:
+    """FID and what else `evaluate.metrics` names, of samples against the training images.
+
+    Everything the numbers mean nothing without (protocol, weights, N1, N2) stands beside each.
+    Several processes each pass over their share; only Fréchet distances can be joined then. Raises
+    EvaluationError where Inception's weights are not at hand, saying how to get them.
+    """
+    settings = trained.config.evaluate
+    protocol = evaluation.PROTOCOLS[settings.protocol]._replace(grey=settings.grey)
+    weights = evaluation.load_inception(settings.weights or None)
+    features = evaluation.inception_features(weights, protocol)
+    wanted = metrics.with_layers(evaluation.parse_metrics(settings.metrics), tuple(features.layers))
+    source = data.open_source(trained.phase.data)
+    share = slice(jax.process_index(), None, jax.process_count())
+
+    def batches():
+        return (b["image"][share] for b in apply(trained, "sample", settings.samples))
+
+    size = len(range(settings.samples)[share])
+    samples, reals = Images("samples", size, "", batches), of_source(source)
+    needs = metrics.needs(wanted, [settings.samples, source.size])
+    judged = pass_over(samples, features, protocol, needs)
+    if jax.process_count() > 1:
+        judged = statistics.over_processes(judged)
+    reference = pass_over(reals, features, protocol, needs, cache=cache_directory() / "statistics")
+    found = evaluation.report(judged, reference, wanted)
+    shared = {key: value for key, value in found.items() if key != "metrics"}
+    return {name: {**row, **shared} for name, row in found["metrics"].items()}
+
+
 def report(results: dict[str, dict]) -> str:
     """The results as lines to read."""
     lines = []
@@ -77,6 +116,8 @@ def report(results: dict[str, dict]) -> str:
         line = f"{name:<24} {row['value']:.4f}"
         if "standard_error" in row:
             line += f" ± {row['standard_error']:.4f} over {row['examples']} examples"
+        if "protocol" in row:
+            line += f" (protocol {row['protocol']['name']}, N1 = {row['n1']}, N2 = {row['n2']})"
         if "real_against_real" in row:
             floor = row["real_against_real"]
             line += (

@@ -1,5 +1,7 @@
 """Games that no system of today plays, but the contract carries: phases, frozen stages, memory."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,11 +60,8 @@ def test_a_move_is_played_as_often_as_its_times_say():
     """WGAN's warm-up critic moves, StyleGAN2's regulariser every fourth round."""
     model = climb(lambda step: 100 if step < 1 else (0 if step % 4 else 5))
     variables = state.create(model, jax.random.key(0), FEED.first, None)
-    for number, position, variables, _ in loop.rounds(
-        model, variables, FEED, jax.random.key(0), Place(), ONE
-    ):
-        if number == 9:
-            break
+    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    _, position, variables, _ = next(itertools.islice(game, 8, None))
     assert position == variables.state["seen"] == 100 + 5 + 5
 
 
@@ -78,9 +77,7 @@ def test_frozen_variables_are_an_argument_that_nothing_touches():
     frozen = {"scale": jnp.asarray(3.0)}
     variables = state.create(model, jax.random.key(0), FEED.first, None)._replace(frozen=frozen)
     game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
-    for number, _, variables, _ in game:
-        if number == 2:
-            break
+    _, _, variables, _ = next(itertools.islice(game, 1, None))
     assert variables.params["w"] == 1 - 3 - 3
     assert frozen["scale"] == variables.frozen["scale"] == 3  # Not donated, not changed.
 
@@ -110,12 +107,9 @@ def test_an_optimizer_is_at_hand_inside_an_objective():
     )
     variables = state.create(model, jax.random.key(0), FEED.first, None)
     history = []
-    for number, _, variables, _ in loop.rounds(
-        model, variables, FEED, jax.random.key(0), Place(), ONE
-    ):
-        history.append((float(variables.params["g"]), float(variables.params["d"])))
-        if number == 3:
-            break
+    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    for _, _, now, _ in itertools.islice(game, 3):
+        history.append((float(now.params["g"]), float(now.params["d"])))
     # g, moving to the target in one step, stands where d will be a round later.
     np.testing.assert_allclose([g for g, _ in history[:-1]], [d for _, d in history[1:]], rtol=1e-5)
 

@@ -7,32 +7,29 @@ file.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
-from tqdm import tqdm
 
+from gm_jax.cache import cache_directory
 from gm_jax.evaluation import statistics
-from gm_jax.evaluation.collection import Needs, collect
 from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.features import Features
 from gm_jax.evaluation.metrics import (
     needs,
     parse_metrics,
     report,
     with_layers,
 )
+from gm_jax.evaluation.passes import pass_over
 from gm_jax.evaluation.protocols import PROTOCOLS, Protocol, inception_features
 from gm_jax.evaluation.sheet import nearest, save_sheet
 from gm_jax.evaluation.sources import Images, open_images
 from gm_jax.evaluation.statistics import Statistics
-from gm_jax.evaluation.weights import cache_directory, load_inception
+from gm_jax.evaluation.weights import load_inception
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +71,9 @@ def evaluate(args: argparse.Namespace) -> dict:
         metrics = with_layers(metrics, tuple(features.layers))
         wanted = needs(metrics, [side.size for side in images])
         sides = [
-            passed(side, features, protocol, wanted, args) if isinstance(side, Images) else side
+            pass_over(side, features, protocol, wanted, args.batch_size, Path(args.cache))
+            if isinstance(side, Images)
+            else side
             for side in sides
         ]
     a, b = (*sides, None)[:2]
@@ -95,30 +94,6 @@ def open_side(name: str, stated: Protocol | None, samples: int) -> Images | Stat
         if members & {"gm_jax.npy", "mu.npy"}:
             return statistics.load(name, stated)
     return open_images(name, samples)
-
-
-def passed(
-    images: Images, features: Features, protocol: Protocol, wanted: Needs, args
-) -> Statistics:
-    """The statistics of a pass over the images, or of one made before."""
-    code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    key = repr((images.key, features.name, features.fingerprint, protocol, wanted, code))
-    path = Path(args.cache) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-    if path.exists() and not wanted.patches:
-        return statistics.load(path)
-    # On a CPU larger batches cost memory and are no faster (benchmarks/evaluation.py).
-    batch_size = args.batch_size or (8 if jax.default_backend() == "cpu" else 64)
-    with tqdm(total=images.size, unit="image", desc=images.name) as bar:
-
-        def shown():
-            for batch in images.batches():
-                yield batch
-                bar.update(len(batch))
-
-        made = collect(features, protocol, shown(), images.size, wanted, batch_size)
-    if not wanted.patches:
-        statistics.save(made, path)
-    return made
 
 
 def write_sheet(path: str, a: str, b: str | None, samples: int, rows: int = 16) -> None:

@@ -21,7 +21,8 @@ class Images(NamedTuple):
 
     name     as it was given
     size     how many there are
-    key      what the set is, for the cache: another key where it may have changed
+    key      what the set is, for the cache: another key where it may have changed; "" where that
+             is not known, and nothing is kept
     batches  () -> iterator of uint8 [b, H, W, C], in a fixed order
     """
 
@@ -37,13 +38,13 @@ def open_images(name: str, samples: int = 10_000) -> Images:
     DIR                  all image files below it, in the order of their paths
     FILE.npz             its one uint8 array [N, H, W, C] or [N, H, W]
     tfds:NAME/SPLIT      a split of a TFDS data set
-    run:WORKDIR          `samples` images that the run's model draws
+    WORKDIR, run:WORKDIR `samples` images that the run's model draws
 
     Raises EvaluationError where there is no such thing, or fewer than two images.
     """
     if name.startswith("tfds:"):
         images = _tfds(name)
-    elif name.startswith("run:"):
+    elif name.startswith("run:") or (Path(name) / "config.json").is_file():
         images = _run(name, samples)
     elif Path(name).is_dir():
         images = _folder(Path(name))
@@ -163,17 +164,28 @@ def _read_head(file):
 
 def _tfds(name: str) -> Images:
     """Through the library's own input pipeline, imported only here."""
+    from ml_collections import ConfigDict
+
     from gm_jax.data import open_source
 
     dataset, _, split = name.removeprefix("tfds:").partition("/")
-    source = open_source({"name": dataset, "split": split or "test"})
+    return of_source(open_source(ConfigDict({"name": dataset}), split or "test"))
+
+
+def of_source(source) -> Images:
+    """The images of a source of `gm_jax.data`: what has `name`, `size` and `load(indices)`.
+
+    The key is of the pixels of a hundred images spread over it, with its name and size.
+    """
+    some = np.linspace(0, source.size - 1, min(source.size, 100)).astype(int)
+    pixels = hashlib.sha256(source.load(some)["image"].tobytes()).hexdigest()
 
     def batches():
         for start in range(0, source.size, _BATCH):
             rows = np.arange(start, min(start + _BATCH, source.size))
             yield np.asarray(source.load(rows)["image"])
 
-    return Images(name, source.size, _key(name, source.size), batches)
+    return Images(source.name, source.size, _key(source.name, source.size, pixels), batches)
 
 
 def _run(name: str, samples: int) -> Images:
@@ -181,6 +193,4 @@ def _run(name: str, samples: int) -> Images:
     from gm_jax.run import sample_images
 
     workdir = name.removeprefix("run:")
-    # Whether the checkpoint has moved on is not known here: never taken from the cache.
-    key = _key(name, samples, np.random.default_rng().bytes(16))
-    return Images(name, samples, key, lambda: sample_images(workdir, samples))
+    return Images(name, samples, "", lambda: sample_images(workdir, samples))

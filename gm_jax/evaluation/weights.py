@@ -20,6 +20,7 @@ import safetensors
 from flax import traverse_util
 from safetensors.numpy import load_file
 
+from gm_jax.cache import cache_directory
 from gm_jax.evaluation import inception
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.features import fingerprint
@@ -73,11 +74,6 @@ def load_inception(path=None, sha256: str | None = None, download: bool = False)
         raise EvaluationError(_unknown(path, digest))
     name = "inception" if official or mark in KNOWN else f"inception_{digest[:8]}"
     return Weights(name, mark, _served(params), params)
-
-
-def cache_directory() -> Path:
-    """$XDG_CACHE_HOME/gm_jax, by default ~/.cache/gm_jax."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gm_jax"
 
 
 def _find(path, download: bool) -> Path:

@@ -90,7 +90,7 @@ def test_statistics_are_cached_reused_and_kept(call, tmp_path, monkeypatch):
         raise AssertionError("a second pass")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gm_jax.evaluation.__main__.collect", never)
+        patch.setattr("gm_jax.evaluation.passes.collect", never)
         code, again, _, _ = call(a, b, "--metrics=fid_64")
         assert code == 0
         code, filed, _, _ = call(kept, b, "--metrics=fid_64")

@@ -1,0 +1,46 @@
+"""A pass over a set of images with a bar, or the statistics of one made before."""
+
+import hashlib
+from pathlib import Path
+
+import jax
+from tqdm.auto import tqdm
+
+from gm_jax.evaluation import statistics
+from gm_jax.evaluation.collection import Needs, collect
+from gm_jax.evaluation.features import Features
+from gm_jax.evaluation.protocols import Protocol
+from gm_jax.evaluation.sources import Images
+from gm_jax.evaluation.statistics import Statistics
+
+
+def pass_over(
+    images: Images,
+    features: Features,
+    protocol: Protocol,
+    wanted: Needs,
+    batch_size: int | None = None,
+    cache: Path | None = None,
+) -> Statistics:
+    """The statistics of the images, taken from `cache` where a pass with the same code left them.
+
+    batch_size  by default 8 on a CPU, where larger ones cost memory and are no faster, 64 elsewhere
+    """
+    code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    key = repr((images.key, features.name, features.fingerprint, protocol, wanted, code))
+    keep = cache is not None and images.key and not wanted.patches
+    path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz" if keep else None
+    if path is not None and path.exists():
+        return statistics.load(path)
+    batch_size = batch_size or (8 if jax.default_backend() == "cpu" else 64)
+    with tqdm(total=images.size, unit="image", desc=images.name) as bar:
+
+        def shown():
+            for batch in images.batches():
+                yield batch
+                bar.update(len(batch))
+
+        made = collect(features, protocol, shown(), images.size, wanted, batch_size)
+    if path is not None:
+        statistics.save(made, path)
+    return made

@@ -1,0 +1,67 @@
+"""A trained model at work: its functions over data, shown and saved."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gm_jax import data
+from gm_jax.errors import UserError
+from gm_jax.model import Phase, Variables
+from gm_jax.training import parallel
+
+
+class Trained(NamedTuple):
+    """A model at work: `variables` hold the averaged parameters where there are any."""
+
+    config: ConfigDict
+    phase: Phase
+    variables: Variables
+    devices: parallel.Devices = None
+
+
+def apply(trained: Trained, name: str, count: int, split: str = "train"):
+    """One of the model's functions on the first `count` examples of a split, batch by batch.
+
+    Yields host arrays; images as uint8. Raises UserError where the model has no such function.
+    """
+    functions = trained.phase.model.functions
+    if name not in functions:
+        raise UserError(f"the model has no function {name!r}; it has: {', '.join(functions)}")
+    devices = len(jax.devices() if trained.devices is None else trained.devices)
+    size = min(trained.config.evaluate.batch_size, count)
+    size = -(-size // devices) * devices
+    source = data.open_source(trained.phase.data, split)
+    batches = data.ordered_batches(source, size, count, parallel.rows(size, trained.devices))
+    prepare = data.preparation(trained.phase.data)
+    mapped = parallel.map_function(functions[name], prepare, data.finish, trained.devices)
+    return mapped(trained.variables, batches, jax.random.key(trained.config.seed + 1))
+
+
+def sample(trained: Trained, count: int, function: str = "sample") -> dict[str, np.ndarray]:
+    """The outputs of a function for `count` examples, [count, ...] each, images as uint8."""
+    parts = list(apply(trained, function, count))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def show(trained: Trained, folder: Path, prefix: str = "") -> list[Path]:
+    """Writes what the recipe's `show.counts` asks for, one file a function."""
+    files = []
+    for name, count in trained.config.show.counts.items():
+        outputs = sample(trained, count, name)
+        if jax.process_index() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            files += data.show(outputs, folder / f"{prefix}{name}")
+    return files
+
+
+def save_samples(trained: Trained, folder: Path) -> Path:
+    """Writes `sample.count` samples as an npz of uint8 images (and whatever else sample gives)."""
+    outputs = sample(trained, trained.config.sample.count)
+    path = folder / "samples.npz"
+    if jax.process_index() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **outputs)
+    return path

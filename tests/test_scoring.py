@@ -1,0 +1,74 @@
+"""A run judged through the launcher's door."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from games import config
+
+import gm_jax
+from gm_jax import scoring
+from gm_jax.evaluation.__main__ import main
+
+
+def trained(digits16, tmp_path, **overrides):
+    settings = config("gan", digits16, **{"show.every": 0, **overrides})
+    return gm_jax.train(settings, tmp_path / "run", jax.devices()[:1])
+
+
+def test_the_score_of_the_data_itself_is_the_floor(digits16, tmp_path, monkeypatch):
+    """Samples that are real images score like other real images; noise scores far worse."""
+    model = trained(digits16, tmp_path)
+    with np.load(digits16) as archive:
+        real = archive["image"]
+    rng = np.random.default_rng(0)
+    scores = {}
+    for name, images in (
+        ("real", real[rng.permutation(200)[:100]]),
+        ("noise", rng.permuted(real[:100])),
+    ):
+        monkeypatch.setattr(scoring, "sample", lambda *_, images=images: {"image": images})
+        (row,) = scoring.score_images(model, 100).values()
+        scores[name] = row["value"] / row["real_against_real"]
+    assert scores["real"] < 1.3 < 10 < scores["noise"]
+    with pytest.raises(gm_jax.UserError, match="202 real images, there are 200"):
+        scoring.score_images(model, 101)
+
+
+def test_evaluation_in_training_is_logged_with_the_metrics(digits16, tmp_path):
+    trained(digits16, tmp_path, **{"evaluate.every": 2, "evaluate.score": 32, "report.every": 4})
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
+    values = [row.get("evaluate/fd_classifier_digits16") for row in rows]
+    assert [row["step"] for row in rows] == [2, 4] and all(values)
+
+
+def test_fid_needs_inceptions_weights_and_says_so(digits16, tmp_path, monkeypatch):
+    monkeypatch.delenv("GM_JAX_INCEPTION", raising=False)
+    model = trained(digits16, tmp_path, **{"evaluate.metrics": "fid"})
+    with pytest.raises(gm_jax.UserError, match="no Inception weights at .*FID needs pt_inception"):
+        gm_jax.evaluate(model, tmp_path)
+
+
+def test_fid_of_a_run_with_true_weights_through_both_doors(digits16, tmp_path, shared, capsys):
+    weights = shared / "data/inception-fid-2015/inception_fid_folded_to_mixed_6e.npz"
+    model = trained(
+        digits16, tmp_path,
+        **{
+            "evaluate.metrics": "fid_64", "evaluate.samples": 40, "evaluate.score": 0,
+            "evaluate.weights": str(weights), "evaluate.protocol": "pytorch_fid",
+        },
+    )  # fmt: skip
+    (row,) = gm_jax.evaluate(model, tmp_path / "run").values()
+    assert row["n1"] == 40 and row["n2"] == 200 and row["protocol"]["name"] == "pytorch_fid"
+
+    np.savez(tmp_path / "reals.npz", image=np.load(digits16)["image"])
+    out = tmp_path / "out.json"
+    code = main(
+        [str(tmp_path / "run"), str(tmp_path / "reals.npz"), "--metrics=fid_64", "--samples=40"]
+        + ["--protocol=pytorch_fid", "--grey=repeat", f"--weights={weights}", f"--out={out}"]
+    )
+    assert code == 0, capsys.readouterr().err
+    other = json.loads(out.read_text())["metrics"]["fid_64"]
+    # The run was loaded from its checkpoint and spread over other devices: samples may round apart.
+    np.testing.assert_allclose(other["value"], row["value"], rtol=1e-3)
