@@ -3,15 +3,15 @@
 paper: Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv 2006.11239
 command: python launch.py --config=configs/ddpm_digits.py --workdir=runs/ddpm_digits
 hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
-time: TODO
+time: 3 min 26 s, installation and scoring included (training 1 min 41 s)
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data (held-out accuracy .97), mean of ten random
   choices of the reals; not FID
 reference: 4.48, real against real at the same N (mean of ten random splits)
-measured: fd TODO
-target: at most 3 times real against real
+measured: fd 4.95 (1.1 x real against real)
+target: at most 3 times real against real, within 5 minutes
 again: python launch.py --workdir=runs/ddpm_digits --mode=evaluate
-status: unverified
+status: toy
 """
 
 from gm_jax.recipes import recipe
@@ -41,6 +41,7 @@ def get_config(variant=""):
         ),
         smoke=dict(
             steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4),
-            show=dict(counts=dict(sample=16, trajectory=2)), evaluate=dict(score=32),
+            show=dict(counts=dict(sample=16, trajectory=2)), sample=dict(count=32),
+            evaluate=dict(score=32),
         ),
     )  # fmt: skip

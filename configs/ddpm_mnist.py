@@ -39,6 +39,7 @@ def get_config(variant=""):
         ),
         smoke=dict(
             steps=4, batch_size=16, network=dict(width=8), sampler=dict(steps=4),
-            show=dict(counts=dict(sample=16, trajectory=2)), evaluate=dict(score=32),
+            show=dict(counts=dict(sample=16, trajectory=2)), sample=dict(count=32),
+            evaluate=dict(score=32),
         ),
     )  # fmt: skip

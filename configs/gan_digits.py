@@ -39,6 +39,6 @@ def get_config(variant=""):
         ),
         smoke=dict(
             steps=4, batch_size=16, generator=dict(width=8), discriminator=dict(width=8),
-            show=dict(counts=dict(sample=16)), evaluate=dict(score=32),
+            show=dict(counts=dict(sample=16)), sample=dict(count=32), evaluate=dict(score=32),
         ),
     )  # fmt: skip

@@ -35,6 +35,6 @@ def get_config(variant=""):
         ),
         smoke=dict(
             steps=4, batch_size=16, importance_samples=2, show=dict(counts=dict(manifold=16)),
-            evaluate=dict(counts=dict(bound=16), score=32),
+            sample=dict(count=32), evaluate=dict(counts=dict(bound=16), score=32),
         ),
     )  # fmt: skip

@@ -40,6 +40,7 @@ def get_config(variant=""):
         ),
         smoke=dict(
             steps=4, batch_size=16, network=dict(widths=(16,)), importance_samples=2,
-            show=dict(every=0), evaluate=dict(counts=dict(bound=16), score=32),
+            show=dict(every=0), sample=dict(count=32),
+            evaluate=dict(counts=dict(bound=16), score=32),
         ),
     )  # fmt: skip

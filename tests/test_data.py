@@ -161,8 +161,8 @@ def test_prepared_tfds_data_is_read_without_tensorflow(shared):
 
 def test_grids_lay_out_sequences_a_row_each(tmp_path):
     images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 64, 64, 1), np.uint8)
-    assert grid(images).shape == (129, 194, 1)
+    assert grid(images).shape == (132, 200, 1)
     rows = grid(images.reshape(2, 3, 64, 64, 1))
-    assert rows.shape == (129, 194, 1) and rows[0, 70, 0] == 1 and rows[100, 0, 0] == 3
+    assert rows.shape == (132, 200, 1) and rows[0, 70, 0] == 1 and rows[100, 0, 0] == 3
     files = data.show({"image": images, "score": np.ones(6)}, tmp_path / "out")
-    assert files == [tmp_path / "out.png"] and Image.open(files[0]).size == (194, 129)
+    assert files == [tmp_path / "out.png"] and Image.open(files[0]).size == (200, 132)

@@ -64,10 +64,9 @@ def test_fid_of_a_run_with_true_weights_through_both_doors(digits16, tmp_path, s
 
     np.savez(tmp_path / "reals.npz", image=np.load(digits16)["image"])
     out = tmp_path / "out.json"
-    code = main(
-        [str(tmp_path / "run"), str(tmp_path / "reals.npz"), "--metrics=fid_64", "--samples=40"]
-        + ["--protocol=pytorch_fid", "--grey=repeat", f"--weights={weights}", f"--out={out}"]
-    )
+    sides = [str(tmp_path / "run"), str(tmp_path / "reals.npz")]
+    how = ["--metrics=fid_64", "--samples=40", "--protocol=pytorch_fid", "--grey=repeat"]
+    code = main([*sides, *how, f"--weights={weights}", f"--out={out}"])
     assert code == 0, capsys.readouterr().err
     other = json.loads(out.read_text())["metrics"]["fid_64"]
     # The run was loaded from its checkpoint and spread over other devices: samples may round apart.

@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 PIXELS = 64  # small images are enlarged to about this many pixels, to be seen
+GAP, SHADE = 4, 64  # between pictures: its width in pixels and its grey
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Images [B, H, W, C] uint8 as one picture [rows H', columns W', C], one pixel apart.
+    """Images [B, H, W, C] uint8 as one picture [rows H', columns W', C], GAP pixels apart.
 
     A sequence of pictures an example, [B, T, H, W, C], is laid out a row each.
     """
@@ -22,12 +23,11 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     scale = max(1, PIXELS // height)
-    cells = np.zeros(
-        (-(-count // columns) * columns, height * scale + 1, width * scale + 1, channels), np.uint8
-    )
-    cells[:count, :-1, :-1] = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    places, cell = -(-count // columns) * columns, (height * scale + GAP, width * scale + GAP)
+    cells = np.full((places, *cell, channels), SHADE, np.uint8)
+    cells[:count, :-GAP, :-GAP] = images.repeat(scale, axis=1).repeat(scale, axis=2)
     rows = cells.reshape(-1, columns, *cells.shape[1:]).transpose(0, 2, 1, 3, 4)
-    return rows.reshape(-1, columns * cells.shape[2], channels)[:-1, :-1]
+    return rows.reshape(-1, columns * cells.shape[2], channels)[:-GAP, :-GAP]
 
 
 def _show_image(values: np.ndarray, path: Path) -> Path:

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -21,6 +22,9 @@ def toy(traces=None):
     return Features("toy", features.fingerprint(weights), {"a": 3, "b": 1}, weights, apply)
 
 
+ONE = jax.local_devices()[:1]
+
+
 def images(n, size=4, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
 
@@ -28,7 +32,7 @@ def images(n, size=4, seed=0):
 @pytest.mark.parametrize("cuts", [[], [1], [8, 16], [3, 3, 20], [22]])
 def test_no_image_is_dropped_and_one_program_is_compiled(cuts):
     x, traces = images(23), []
-    parts = list(extract(toy(traces), np.split(x, cuts), batch_size=8))
+    parts = list(extract(toy(traces), np.split(x, cuts), batch_size=8, devices=ONE))
     rows = np.concatenate([part["b"] for part in parts])
     np.testing.assert_allclose(rows[:, 0], x.reshape(23, -1).mean(axis=1), rtol=1e-5)
     assert traces == [(8, 4, 4, 3)]
@@ -38,7 +42,7 @@ def test_a_second_pass_does_not_compile_again():
     traces = []
     features = toy(traces)
     for _ in range(2):
-        list(extract(features, [images(9)], batch_size=4))
+        list(extract(features, [images(9)], batch_size=4, devices=ONE))
     assert traces == [(4, 4, 4, 3)]
 
 
