@@ -46,6 +46,7 @@ def main(_):
     workdir = Path(WORKDIR.value)
     if MODE.value == "train":
         gm_jax.train(CONFIG.value, workdir)
+        print(f"trained; pictures are in {workdir / 'samples'}, checkpoints beside them")
         return
     trained = gm_jax.load(workdir, CONFIG.value)
     if MODE.value == "sample":

@@ -19,7 +19,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, Variables
 from gm_jax.recipes import complete, differences
 from gm_jax.scoring import evaluate
-from gm_jax.trained import Trained, apply, show
+from gm_jax.trained import Trained, apply, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
 
 
@@ -40,7 +40,8 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
     _claim(workdir, config)
     variables = None
     for phase in phases:
-        trained = functools.partial(Trained, config, phase, devices=devices)
+        functions = mapped_functions(phase, devices)
+        trained = functools.partial(Trained, config, phase, functions, devices=devices)
         settings = loop.Settings(
             seed=config.seed,
             report_every=config.report.every,
@@ -69,11 +70,11 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
         first = _feed(phase, config, slice(0, config.batch_size))
         first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
         template = jax.eval_shape(create, jax.random.key(0), first, None)
-        found = checkpoint.restore(checkpoint.open_checkpoints(folder, 0), template)
+        found = checkpoint.restore(checkpoint.open_checkpoints(folder, None), template)
         if found:
             variables = found[0]._replace(frozen=phase.frozen)
             variables = parallel.replicate(state.at_work(variables), devices)
-            return Trained(config, phase, variables, devices)
+            return Trained(config, phase, mapped_functions(phase, devices), variables, devices)
     raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
 
 
@@ -117,7 +118,9 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
         if saved.exists():
             _same_recipe(workdir, complete(json.loads(saved.read_text())), config)
         if jax.process_index() == 0:
-            saved.write_text(config.to_json_best_effort(indent=2) + "\n")
+            whole = saved.with_suffix(".part")  # Other processes never see half a file.
+            whole.write_text(config.to_json_best_effort(indent=2) + "\n")
+            whole.replace(saved)
     except OSError as error:
         raise UserError(
             f"cannot write to {workdir} ({error.strerror}): choose another --workdir"

@@ -1,5 +1,6 @@
 """A trained model at work: its functions over data, shown and saved."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,30 +15,45 @@ from gm_jax.training import parallel
 
 
 class Trained(NamedTuple):
-    """A model at work: `variables` hold the averaged parameters where there are any."""
+    """A model at work.
+
+    functions  the model's, mapped over the devices; each is compiled when it is first called
+    variables  with the averaged parameters where there are any
+    """
 
     config: ConfigDict
     phase: Phase
+    functions: dict[str, Callable]
     variables: Variables
     devices: parallel.Devices = None
 
 
-def apply(trained: Trained, name: str, count: int, split: str = "train"):
+def mapped_functions(phase: Phase, devices: parallel.Devices = None) -> dict[str, Callable]:
+    """The functions of a phase's model over the devices, from raw batches to uint8 images."""
+    prepare = data.preparation(phase.data)
+    return {
+        name: parallel.map_function(function, prepare, data.finish, devices)
+        for name, function in phase.model.functions.items()
+    }
+
+
+def apply(
+    trained: Trained, name: str, count: int, split: str = "train"
+) -> Iterator[dict[str, np.ndarray]]:
     """One of the model's functions on the first `count` examples of a split, batch by batch.
 
     Yields host arrays; images as uint8. Raises UserError where the model has no such function.
     """
-    functions = trained.phase.model.functions
-    if name not in functions:
-        raise UserError(f"the model has no function {name!r}; it has: {', '.join(functions)}")
+    if name not in trained.functions:
+        known = ", ".join(trained.functions)
+        raise UserError(f"the model has no function {name!r}; it has: {known}")
     devices = len(jax.devices() if trained.devices is None else trained.devices)
     size = min(trained.config.evaluate.batch_size, count)
     size = -(-size // devices) * devices
     source = data.open_source(trained.phase.data, split)
     batches = data.ordered_batches(source, size, count, parallel.rows(size, trained.devices))
-    prepare = data.preparation(trained.phase.data)
-    mapped = parallel.map_function(functions[name], prepare, data.finish, trained.devices)
-    return mapped(trained.variables, batches, jax.random.key(trained.config.seed + 1))
+    key = jax.random.key(trained.config.seed + 1)
+    return trained.functions[name](trained.variables, batches, key)
 
 
 def sample(trained: Trained, count: int, function: str = "sample") -> dict[str, np.ndarray]:

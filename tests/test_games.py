@@ -6,7 +6,9 @@ import pytest
 from games import FAMILIES, config, opening, perturb, play
 
 import gm_jax
+from gm_jax import zoo
 from gm_jax.model import example_keys
+from gm_jax.trained import mapped_functions
 from gm_jax.training import parallel, step
 
 # Leaves whose gradient is zero by construction: a shift before batch normalisation is undone by it.
@@ -107,7 +109,8 @@ def test_functions_do_not_depend_on_batch_size_or_devices_and_drop_nothing(digit
     for devices, size in ((jax.devices()[:1], 37), (jax.devices(), 16)):
         settings.evaluate.batch_size = size
         placed = parallel.replicate(variables, devices)
-        trained = gm_jax.Trained(settings, phase, placed, devices)
+        functions = mapped_functions(phase, devices)
+        trained = gm_jax.Trained(settings, phase, functions, placed, devices)
         outputs.append(gm_jax.sample(trained, 37)["image"].astype(int))
     assert outputs[0].shape == outputs[1].shape == (37, 8, 8, 1)
     assert np.abs(outputs[0] - outputs[1]).max() <= 1
@@ -138,3 +141,23 @@ def test_bfloat16_keeps_parameters_losses_and_statistics_in_float32(digits16):
         full, _ = play(config(system, digits16), 1, jax.devices()[:1])
         differ = jax.tree.map(lambda a, b: not np.array_equal(a, b), variables.params, full.params)
         assert any(jax.tree.leaves(differ))  # The computation did run in another precision.
+
+
+def test_a_function_is_compiled_once_however_often_it_is_shown(digits16, tmp_path, monkeypatch):
+    traces = []
+    build = zoo.SYSTEMS["vae"]
+
+    def counting(*arguments):
+        (phase,) = build(*arguments)
+        sample = phase.model.functions["sample"]
+
+        def traced(variables, batch, key):
+            traces.append(batch["index"].shape)
+            return sample(variables, batch, key)
+
+        return (phase._replace(model=phase.model._replace(functions={"sample": traced})),)
+
+    monkeypatch.setitem(zoo.SYSTEMS, "vae", counting)
+    shown = {"show.every": 1, "show.counts": {"sample": 16}}
+    gm_jax.train(config("vae", digits16, **shown), tmp_path, jax.devices()[:1])
+    assert len(list((tmp_path / "samples").glob("*.png"))) == 4 and len(traces) == 1

@@ -140,3 +140,18 @@ def test_every_subtree_needs_one_owner():
     orphan = model._replace(players=())
     with pytest.raises(ValueError, match="exactly one owner"):
         state.create(orphan, jax.random.key(0), FEED.first, None)
+
+
+def test_functions_see_the_moving_average_and_it_follows_its_decay():
+    model = climb()
+    (player,) = model.players
+    model = model._replace(players=(player._replace(average=lambda step: 1.0 / (step + 2)),))
+    variables = state.create(model, jax.random.key(0), FEED.first, None)
+    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    _, _, variables, _ = next(itertools.islice(game, 2, None))
+    # w = 1, 2, 3 with decays 1/2, 1/3, 1/4, from w = 0.
+    expected = 0.5 * 0 + 0.5 * 1
+    expected = expected / 3 + 2 * 2 / 3
+    expected = expected / 4 + 3 * 3 / 4
+    assert variables.params["w"] == 3
+    np.testing.assert_allclose(state.at_work(variables).params["w"], expected, rtol=1e-6)

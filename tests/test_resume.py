@@ -33,7 +33,7 @@ def environment():
 
 def saved(workdir, step):
     """Everything in a checkpoint, as arrays by path."""
-    manager = checkpoint.open_checkpoints(workdir / "checkpoints" / "train", 0).manager
+    manager = checkpoint.open_checkpoints(workdir / "checkpoints" / "train", None).manager
     found = manager.restore(
         step,
         args=checkpoint.ocp.args.Composite(

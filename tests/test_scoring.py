@@ -9,7 +9,7 @@ from games import config
 
 import gm_jax
 from gm_jax import scoring
-from gm_jax.evaluation.__main__ import main
+from gm_jax.evaluation.__main__ import main, open_side
 
 
 def trained(digits16, tmp_path, **overrides):
@@ -71,3 +71,12 @@ def test_fid_of_a_run_with_true_weights_through_both_doors(digits16, tmp_path, s
     other = json.loads(out.read_text())["metrics"]["fid_64"]
     # The run was loaded from its checkpoint and spread over other devices: samples may round apart.
     np.testing.assert_allclose(other["value"], row["value"], rtol=1e-3)
+
+
+def test_a_tfds_split_is_a_side_of_the_command(shared, monkeypatch):
+    folder = str(shared / "data" / "tfds")
+    monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", folder)
+    side = open_side("tfds:mnist/test", None, 0)
+    assert side.size == 10_000 and next(side.batches()).shape == (64, 28, 28, 1)
+    assert side.key and side.key == open_side("tfds:mnist/test", None, 0).key
+    assert side.key != open_side("tfds:fashion_mnist/test", None, 0).key

@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from gm_jax.cache import cache_directory
+from gm_jax.data import open_source
+from gm_jax.errors import UserError
 from gm_jax.evaluation import statistics
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.metrics import (
@@ -27,9 +30,10 @@ from gm_jax.evaluation.metrics import (
 from gm_jax.evaluation.passes import pass_over
 from gm_jax.evaluation.protocols import PROTOCOLS, Protocol, inception_features
 from gm_jax.evaluation.sheet import nearest, save_sheet
-from gm_jax.evaluation.sources import Images, open_images
+from gm_jax.evaluation.sources import Images, of_source, open_images
 from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.weights import load_inception
+from gm_jax.run import sample_images
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,7 +97,13 @@ def open_side(name: str, stated: Protocol | None, samples: int) -> Images | Stat
             raise EvaluationError(f"{name} is broken or truncated: {error}") from None
         if members & {"gm_jax.npy", "mu.npy"}:
             return statistics.load(name, stated)
-    return open_images(name, samples)
+    if name.startswith("tfds:"):
+        dataset, _, split = name.removeprefix("tfds:").partition("/")
+        return of_source(open_source(ConfigDict({"name": dataset}), split or "test"))
+    workdir = name.removeprefix("run:")
+    if workdir != name or (Path(name) / "config.json").is_file():
+        return Images(name, samples, "", lambda: sample_images(workdir, samples))
+    return open_images(name)
 
 
 def write_sheet(path: str, a: str, b: str | None, samples: int, rows: int = 16) -> None:
@@ -128,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         result = evaluate(args)
-    except EvaluationError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(table(result))

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, an npz, a TFDS split, a run's workdir."""
+"""Where images come from: a folder, an npz, a source of `gm_jax.data`."""
 
 import hashlib
 import zipfile
@@ -32,21 +32,15 @@ class Images(NamedTuple):
     batches: Callable[[], Iterator[np.ndarray]]
 
 
-def open_images(name: str, samples: int = 10_000) -> Images:
+def open_images(name: str) -> Images:
     """The images behind a name.
 
-    DIR                  all image files below it, in the order of their paths
-    FILE.npz             its one uint8 array [N, H, W, C] or [N, H, W]
-    tfds:NAME/SPLIT      a split of a TFDS data set
-    WORKDIR, run:WORKDIR `samples` images that the run's model draws
+    DIR       all image files below it, in the order of their paths
+    FILE.npz  its one uint8 array [N, H, W, C] or [N, H, W]
 
     Raises EvaluationError where there is no such thing, or fewer than two images.
     """
-    if name.startswith("tfds:"):
-        images = _tfds(name)
-    elif name.startswith("run:") or (Path(name) / "config.json").is_file():
-        images = _run(name, samples)
-    elif Path(name).is_dir():
+    if Path(name).is_dir():
         images = _folder(Path(name))
     elif Path(name).suffix == ".npz" and Path(name).is_file():
         images = _npz(Path(name))
@@ -162,16 +156,6 @@ def _read_head(file):
     return read[version](file)
 
 
-def _tfds(name: str) -> Images:
-    """Through the library's own input pipeline, imported only here."""
-    from ml_collections import ConfigDict
-
-    from gm_jax.data import open_source
-
-    dataset, _, split = name.removeprefix("tfds:").partition("/")
-    return of_source(open_source(ConfigDict({"name": dataset}), split or "test"))
-
-
 def of_source(source) -> Images:
     """The images of a source of `gm_jax.data`: what has `name`, `size` and `load(indices)`.
 
@@ -186,11 +170,3 @@ def of_source(source) -> Images:
             yield np.asarray(source.load(rows)["image"])
 
     return Images(source.name, source.size, _key(source.name, source.size, pixels), batches)
-
-
-def _run(name: str, samples: int) -> Images:
-    """Samples of a run's model, by the library's own launcher, imported only here."""
-    from gm_jax.run import sample_images
-
-    workdir = name.removeprefix("run:")
-    return Images(name, samples, "", lambda: sample_images(workdir, samples))

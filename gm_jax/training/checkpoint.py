@@ -35,8 +35,8 @@ class Checkpoints(NamedTuple):
     directory: Path
 
 
-def open_checkpoints(directory: Path, keep: int) -> Checkpoints:
-    """The checkpoints below `directory`, of which the newest `keep` are kept."""
+def open_checkpoints(directory: Path, keep: int | None) -> Checkpoints:
+    """The checkpoints below `directory`, of which the newest `keep` are kept; None for all."""
     options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
     directory = Path(directory).resolve()
     return Checkpoints(ocp.CheckpointManager(directory, options=options), directory)
