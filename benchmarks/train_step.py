@@ -61,7 +61,7 @@ def measure(path: str, rounds: int) -> dict[str, float]:
     naked = bare(phase, feed, parallel.replicate(fresh), key)
     jax.block_until_ready(next(naked))
     compiled = time.perf_counter() - began
-    game = loop.rounds(phase.model, parallel.replicate(fresh), feed, key, checkpoint.Place())
+    game = loop.rounds(phase.model, fresh, feed, key, checkpoint.Place())
     game = watched(game, config, Path(tempfile.mkdtemp()))
     next(game)
 

@@ -51,7 +51,11 @@ class Stopped(Exception):
 def rounds(
     model: GenerativeModel, variables: Variables, feed: Feed, key, place, devices=None
 ) -> Iterator[tuple[int, int, Variables, dict]]:
-    """Plays on from a place for ever: (rounds played, batches drawn, variables, metrics)."""
+    """Plays on from a place for ever: (rounds played, batches drawn, variables, metrics).
+
+    The variables given are copied to the devices; those of a round are good until the next one.
+    """
+    variables = parallel.replicate(variables, devices)
     frozen, variables = variables.frozen, variables._replace(frozen=())
     moves = [
         (player.name, move, parallel.map_move(step.make_move(player, move, feed.prepare), devices))
@@ -92,9 +96,9 @@ def train(
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
     found = checkpoint.restore(checkpoints, jax.eval_shape(begin, first, previous))
     variables, place = found or (begin(first, previous), checkpoint.Place())
-    variables = parallel.replicate(variables._replace(frozen=phase.frozen), devices)
+    variables = variables._replace(frozen=phase.frozen)
     if place.step >= phase.steps:
-        return variables
+        return parallel.replicate(variables, devices)
 
     silent = jax.process_index() != 0
     if not silent and not found:
