@@ -126,13 +126,13 @@ def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
         # Processes must stop at the same round, so where there are several they agree at reports.
         stop = asked() if jax.process_count() == 1 else report and parallel.any_process(asked())
         saving = ending or stop or number % settings.checkpoint_every == 0
-        if report or saving:
+        due = [act for every, act in settings.periodic if ending or number % every == 0]
+        if report or saving or due:
             window += [(n, {k: float(v) for k, v in m.items()}) for n, m in jax.device_get(waiting)]
             waiting = []
             reporting.check_finite(window, phase.name, _last(checkpoints))
             reporting.advance(log, number)
         rate = (number - last) / (time.perf_counter() - began)
-        due = [act for every, act in settings.periodic if ending or number % every == 0]
         measured = {k: v for act in due for k, v in act(variables, number).items()}
         if report or measured:
             summary = {**reporting.summarize(window), **measured}
