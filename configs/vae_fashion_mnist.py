@@ -21,4 +21,7 @@ def get_config(variant=""):
     config = load_config(f"{Path(__file__).parent}/vae_mnist.py:{variant}")
     config.data.update(name="fashion_mnist", binarize=False)
     config.likelihood = "gaussian"
+    if not variant:
+        config.steps = config.optimizer.decay_steps = 20_000
+        config.evaluate.counts.bound = 2000
     return config
