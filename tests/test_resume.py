@@ -86,7 +86,7 @@ def small(digits16, **overrides):
     )  # fmt: skip
 
 
-def equal(a, b):
+def assert_equal(a, b):
     jax.tree.map(
         np.testing.assert_array_equal, *(parallel.to_host(t.variables.params) for t in (a, b))
     )
@@ -101,12 +101,12 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before_loudly(digits16, tm
     os.truncate(largest, largest.stat().st_size // 2)
     with pytest.warns(RuntimeWarning, match="checkpoint 8 cannot be read"):
         again = gm_jax.train(small(digits16), tmp_path / "broken", one)
-    equal(whole, again)
+    assert_equal(whole, again)
     assert (tmp_path / "broken/checkpoints/train/broken-8").is_dir()
     logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "broken")]
     assert logs[0] == logs[1]
     # The new checkpoint 8 is whole again.
-    equal(whole, gm_jax.load(tmp_path / "broken", devices=one))
+    assert_equal(whole, gm_jax.load(tmp_path / "broken", devices=one))
 
 
 def test_sigint_saves_and_the_same_call_goes_on(digits16, tmp_path, monkeypatch):
@@ -124,7 +124,7 @@ def test_sigint_saves_and_the_same_call_goes_on(digits16, tmp_path, monkeypatch)
     with pytest.raises(loop.Stopped, match="stopped at step 5 and saved"):
         gm_jax.train(small(digits16), tmp_path / "stopped", one)
     monkeypatch.setattr(loop, "rounds", rounds)
-    equal(whole, gm_jax.train(small(digits16), tmp_path / "stopped", one))
+    assert_equal(whole, gm_jax.train(small(digits16), tmp_path / "stopped", one))
     logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "stopped")]
     assert logs[0] == logs[1]
 
@@ -133,7 +133,7 @@ def test_a_longer_run_goes_on_from_a_shorter_ones_end(digits16, tmp_path):
     one = jax.devices()[:1]
     gm_jax.train(small(digits16), tmp_path, one)
     longer = gm_jax.train(small(digits16, steps=12), tmp_path, one)
-    equal(longer, gm_jax.train(small(digits16, steps=12), tmp_path / "at_once", one))
+    assert_equal(longer, gm_jax.train(small(digits16, steps=12), tmp_path / "at_once", one))
 
 
 def test_a_workdir_of_another_recipe_is_refused_and_untouched(digits16, tmp_path):

@@ -37,6 +37,7 @@ from gm_jax.run import sample_images
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     p = argparse.ArgumentParser(
         "python -m gm_jax.evaluation",
         description=__doc__,

@@ -15,7 +15,7 @@ def relative(a, b):
     return np.abs(a - b).max() / np.abs(b).max()
 
 
-def check(result, x):
+def assert_moments(result, x):
     mean, covariance = moments.mean_and_covariance(result)
     assert result.n == len(x)
     assert relative(mean, x.astype(np.float64).mean(axis=0)) < 1e-8
@@ -29,7 +29,7 @@ def test_any_split_agrees_with_np_cov(cuts, seed):
     result = moments.init(x.shape[1])
     for part in np.split(x, sorted(cuts)):
         result = moments.update(result, part)
-    check(result, x)
+    assert_moments(result, x)
 
 
 @settings(max_examples=20, deadline=None)
@@ -37,9 +37,9 @@ def test_any_split_agrees_with_np_cov(cuts, seed):
 def test_merged_parts_agree_with_np_cov_and_can_be_removed_again(cut):
     x = data()
     a, b = (moments.update(moments.init(12), part) for part in (x[:cut], x[cut:] + 0))
-    check(moments.merge(a, b), x)
+    assert_moments(moments.merge(a, b), x)
     if cut > 20:
-        check(moments.remove(moments.merge(a, b), b), x[:cut])
+        assert_moments(moments.remove(moments.merge(a, b), b), x[:cut])
 
 
 def test_a_mean_far_from_zero_costs_no_digits():
@@ -48,7 +48,7 @@ def test_a_mean_far_from_zero_costs_no_digits():
     result = moments.init(12)
     for part in np.array_split(x, 7):
         result = moments.update(result, part)
-    check(result, x)
+    assert_moments(result, x)
     plain = (x.T @ x - len(x) * np.outer(x.mean(0), x.mean(0))) / (len(x) - 1)
     assert relative(plain, np.cov(x, rowvar=False)) > 1e-8
 
@@ -56,7 +56,7 @@ def test_a_mean_far_from_zero_costs_no_digits():
 def test_padded_rows_do_not_count_even_when_they_are_nan():
     x = data(n=30)
     padded = np.concatenate([x, np.full((10, 12), np.nan, np.float32)])
-    check(moments.update(moments.init(12), padded, np.arange(40) < 30), x)
+    assert_moments(moments.update(moments.init(12), padded, np.arange(40) < 30), x)
 
 
 def test_one_process_is_all_processes_and_float64_survives():
