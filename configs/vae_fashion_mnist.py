@@ -3,13 +3,17 @@
 paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114
 command: python launch.py --config=configs/vae_fashion_mnist.py --workdir=runs/vae_fashion_mnist
 hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
-time: not measured yet
-metric: as evaluate.score and evaluate.counts say
-reference: none yet
-measured: not yet
-target: not set yet
+time: 8 min 30 s
+metric: log-densities in nats on the first 2,000 test images, grey values scaled to [-1, 1]; ELBO
+  with one sample of z, log-likelihood by importance sampling with K = 500
+reference: none published for this likelihood
+measured: ELBO 69.7 ± 7.2, log-likelihood 82.7 ± 7.0
+target: a person recognises the reconstructions; the bound recorded
 again: python launch.py --workdir=runs/vae_fashion_mnist --mode=evaluate
-status: unverified
+status: toy
+
+fd_classifier_fashion_mnist of its samples (means of p(x|z)): 65.9 at N = 5000, real against real
+0.53.
 """
 
 from pathlib import Path
