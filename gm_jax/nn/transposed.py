@@ -1,7 +1,7 @@
 """Transposed convolution whose gradients are those of the convolution it transposes.
 
 Left to itself, JAX writes the kernel's gradient as a convolution dilated on both sides, which XLA
-runs about thirty times slower on a CPU than the equal gradient of the strided convolution.
+runs more than ten times slower on a CPU than the equal gradient of the strided convolution.
 """
 
 import flax.linen as nn
