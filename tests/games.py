@@ -1,36 +1,62 @@
 """Small games for the tests: one for each shape, all that can go wrong switched on."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 import gm_jax
 from gm_jax import run
 from gm_jax.training import loop, parallel, state
 from gm_jax.training.checkpoint import Place
 
-# Each family with what depends on the split over devices: noise, dropout, batch statistics.
-OVERRIDES = {
-    "vae": {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
+
+class Game(NamedTuple):
+    """A recipe made small, with everything that depends on the split over devices switched on.
+
+    without_gradient  leaves of zero gradient by construction, such as a shift that a batch
+                      normalisation undoes
+    slow              one system per shape of game is tested each time, the others in test-all
+    """
+
+    recipe: str
+    overrides: dict
+    without_gradient: tuple[str, ...] = ()
+    slow: bool = False
+
+
+GAMES = {
+    "vae": Game(
+        "vae_digits",
+        {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
+    ),
     # Of 16x16 pixels, so that both networks have a normalised layer.
-    "gan": {"discriminator.times": 2, "data.flip": True, "data.name": "npz"},
-    "ddpm": {
-        "network.multipliers": (1,),
-        "network.dropout": 0.2,
-        "conditional": True,
-        "label_dropout": 0.3,
-    },
+    "gan": Game("gan_digits", {"discriminator.times": 2, "data.flip": True, "data.name": "npz"}),
+    "ddpm": Game(
+        "ddpm_digits",
+        {
+            "network.multipliers": (1,),
+            "network.dropout": 0.2,
+            "conditional": True,
+            "label_dropout": 0.3,
+        },
+    ),
 }
-FAMILIES = tuple(OVERRIDES)
+EVERY_GAME = [
+    pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()
+]
+QUICK_GAMES = tuple(name for name, game in GAMES.items() if not game.slow)
 
 
-def config(system: str, data_path, **overrides):
-    """The smoke variant of a family's digits recipe in batches of 16, with OVERRIDES."""
-    settings = gm_jax.load_config(f"configs/{system}_digits.py:smoke")
+def config(name: str, data_path, **overrides):
+    """The smoke variant of a game's recipe in batches of 16; npz data is that at data_path."""
+    game = GAMES[name]
+    settings = gm_jax.load_config(f"configs/{game.recipe}.py:smoke")
     changes = {"data.path": str(data_path), "batch_size": 16}
     with settings.unlocked():
-        settings.update_from_flattened_dict({**changes, **OVERRIDES[system], **overrides})
+        settings.update_from_flattened_dict({**changes, **game.overrides, **overrides})
     return settings
 
 

@@ -11,18 +11,19 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from games import FAMILIES, config
+from games import GAMES, config
 
 import gm_jax
 from gm_jax.training import checkpoint, loop, parallel
 from gm_jax.training.checkpoint import Place
 
 LAUNCH = str(Path(__file__).parent.parent / "launch.py")
+FAMILIES = ("vae", "gan", "ddpm")
 SETTINGS = ("--config.report.every=3", "--config.checkpoint.every=4", "--config.show.every=0")
 
 
 def command(system, workdir, *more):
-    recipe = f"--config=configs/{system}_digits.py:smoke"
+    recipe = f"--config=configs/{GAMES[system].recipe}.py:smoke"
     return [sys.executable, LAUNCH, recipe, f"--workdir={workdir}", *SETTINGS, *more]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import grain
 import numpy as np
 
-from gm_jax.data.sources import Source
+from gm_jax.data.source import Source
 
 
 def training_batches(

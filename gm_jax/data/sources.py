@@ -1,35 +1,19 @@
-"""Where data comes from: each source is random access to examples, and says what they look like.
+"""Where data comes from: `open_source(config, split)` takes the `data` part of a recipe.
 
-`open_source(config, split)` takes the `data` part of a recipe:
-
-    name        digits | folder | npz | the name of any TFDS image data set (mnist, cifar10, ...)
-    path        the folder or the npz file
-    directory   where TFDS keeps its prepared data; None for its default ($TFDS_DATA_DIR)
+name        one of SOURCES, or the name of any image data set of TFDS (mnist, cifar10, ...)
+path        the file or folder, of those that have one
+directory   where TFDS keeps its prepared data; "" for its default ($TFDS_DATA_DIR)
 """
 
-import difflib
-from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
+from gm_jax.data import images
+from gm_jax.data.source import Source
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
-from gm_jax.errors import UserError
-from gm_jax.model import Field, Spec
-
-DIGITS_TRAIN = 1500  # of 1,797; the rest is the test split
-CACHED_BYTES = 2**31  # decoded images up to this size are kept in memory
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
-
-
-class Source(NamedTuple):
-    """Random access to a split: `load(indices [n])` gives arrays [n, ...], images as uint8."""
-
-    name: str
-    size: int
-    load: Callable[[np.ndarray], dict[str, np.ndarray]]
-    spec: Spec
+# Each: (data part of the recipe, split) -> Source.
+SOURCES = {
+    "digits": images.digits,
+    "folder": images.folder,
+    "npz": images.npz,
+}
 
 
 def open_source(config, split: str = "train") -> Source:
@@ -37,160 +21,6 @@ def open_source(config, split: str = "train") -> Source:
 
     Raises UserError when the name is unknown, the data is not prepared, or a file is not usable.
     """
-    if config.name == "digits":
-        return _digits(split)
-    if config.name == "folder":
-        return _folder(Path(_path(config)), split)
-    if config.name == "npz":
-        return _npz(Path(_path(config)), split)
-    return _tfds(config.name, split, config.get("directory"))
-
-
-def _path(config) -> str:
-    if not config.get("path"):
-        raise UserError(
-            f"data.name is {config.name!r}: say where it is with --config.data.path=..."
-        )
-    return config.path
-
-
-def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:
-    """A source over arrays in memory, each [N, ...]."""
-    size = len(next(iter(arrays.values())))
-    if not size:
-        raise UserError(f"{name} holds no examples")
-    return Source(name, size, lambda indices: {k: v[indices] for k, v in arrays.items()}, spec)
-
-
-def _digits(split: str) -> Source:
-    """8x8 handwritten digits, embedded in scikit-learn: 1,500 to train on, 297 to test."""
-    from sklearn.datasets import load_digits
-
-    if split not in ("train", "test"):
-        raise UserError(f"digits has the splits train and test, not {split!r}")
-    raw = load_digits()
-    order = np.random.default_rng(0).permutation(len(raw.target))
-    order = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]
-    arrays = {
-        # Sixteen grey levels, 0 to 16, become 0 to 255.
-        "image": np.round(raw.images[order, ..., None] * (255 / 16)).astype(np.uint8),
-        "label": raw.target[order].astype(np.int32),
-    }
-    return from_arrays("digits", arrays, {"image": Field((8, 8, 1), 256), "label": Field((), 10)})
-
-
-def _npz(path: Path, split: str) -> Source:
-    """An npz with `image` [N, H, W, C] uint8, perhaps `label` [N]; split "test": `test_image`."""
-    try:
-        with np.load(path) as archive:
-            prefix = "test_" if split == "test" else ""
-            arrays = {k: archive[prefix + k] for k in ("image", "label") if prefix + k in archive}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as an npz file: {error}") from error
-    image = arrays.get("image")
-    if image is None or image.dtype != np.uint8 or image.ndim != 4:
-        raise UserError(f"{path} must hold `{prefix}image`, uint8 of shape [N, H, W, C]")
-    spec = {"image": Field(image.shape[1:], 256)}
-    if "label" in arrays:
-        arrays["label"] = arrays["label"].astype(np.int32)
-        spec["label"] = Field((), int(arrays["label"].max()) + 1)
-    return from_arrays(path.stem, arrays, spec)
-
-
-def _folder(path: Path, split: str) -> Source:
-    """Images of one size below a folder, or below its subfolder named as the split."""
-    root = path / split if (path / split).is_dir() else path
-    if root is path and split != "train":
-        raise UserError(f"{path} has no subfolder {split!r}: put the images of that split there")
-    files = sorted(f for f in root.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise UserError(f"no image (png, jpg, webp, bmp) below {root}")
-    sizes = {}
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                sizes.setdefault((image.height, image.width), file)
-                sizes.setdefault(image.mode == "L", file)
-        except (UnidentifiedImageError, OSError) as error:
-            raise UserError(f"{file} is not a readable image: {error}") from error
-    shapes = [s for s in sizes if isinstance(s, tuple)]
-    if len(shapes) > 1:
-        (h, w), (h2, w2) = shapes[:2]
-        raise UserError(
-            f"images differ in size: {sizes[(h, w)].name} is {h}x{w}, {sizes[(h2, w2)].name} is"
-            f" {h2}x{w2}: resize them to one size first"
-        )
-    mode = "L" if set(sizes) - set(shapes) == {True} else "RGB"
-
-    def read(index: int) -> dict[str, np.ndarray]:
-        try:
-            with Image.open(files[index]) as image:
-                pixels = np.asarray(image.convert(mode))
-        except OSError as error:
-            raise UserError(f"{files[index]} is not a readable image: {error}") from error
-        return {"image": pixels[..., None] if mode == "L" else pixels}
-
-    spec = {"image": Field((*shapes[0], 1 if mode == "L" else 3), 256)}
-    return _cached(path.name, len(files), read, spec)
-
-
-def _tfds(name: str, split: str, directory: str | None) -> Source:
-    """A prepared TFDS data set with an image and perhaps a label, read without TensorFlow."""
-    import tensorflow_datasets as tfds
-
-    known = tfds.list_builders(with_community_datasets=False)
-    base = name.split("/")[0].split(":")[0]
-    if base not in known:
-        near = difflib.get_close_matches(base, [*known, "digits", "folder", "npz"], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"unknown data set {name!r}{hint} (digits, folder, npz or a name of TFDS)")
-    directory = directory or tfds.core.constants.DATA_DIR
-    try:
-        builder = tfds.builder(name, data_dir=directory)
-        prepared = (Path(builder.data_dir) / "dataset_info.json").exists()
-        data = builder.as_data_source(split=split) if prepared else None
-    except (ValueError, KeyError, tfds.core.registered.DatasetNotFoundError) as error:
-        raise UserError(f"TFDS cannot open {name!r}, split {split!r}: {error}") from error
-    if data is None:
-        raise UserError(
-            f"{name} is not prepared in {directory}. Prepare it once with: pip install"
-            f" 'gm_jax[tfds]' && tfds build {name} --file_format=array_record"
-            f" --data_dir={directory}; or say where it is with --config.data.directory=..."
-        )
-    features = builder.info.features
-    if "image" not in features or None in features["image"].shape:
-        raise UserError(f"{name} has no images of one size; it cannot be used as an image data set")
-    spec = {"image": Field(tuple(features["image"].shape), 256)}
-    if "label" in features:
-        spec["label"] = Field((), features["label"].num_classes)
-
-    def read(index: int) -> dict[str, np.ndarray]:
-        example = data[int(index)]
-        return {key: np.asarray(example[key]) for key in spec}
-
-    return _cached(name, len(data), read, spec)
-
-
-def _cached(name: str, size: int, read: Callable[[int], dict], spec: Spec) -> Source:
-    """A source that decodes one example at a time, and only once where memory allows."""
-    dtypes = {key: np.uint8 if key == "image" else np.int32 for key in spec}
-
-    def decode(indices):
-        rows = [read(i) for i in indices]
-        return {key: np.stack([row[key] for row in rows]).astype(dtypes[key]) for key in spec}
-
-    if size * sum(int(np.prod(field.shape)) for field in spec.values()) > CACHED_BYTES:
-        return Source(name, size, decode, spec)
-
-    cache = {key: np.empty((size, *spec[key].shape), dtypes[key]) for key in spec}
-    present = np.zeros(size, bool)
-
-    def load(indices):
-        missing = np.unique(indices[~present[indices]])
-        if missing.size:
-            for key, values in decode(missing).items():
-                cache[key][missing] = values
-            present[missing] = True
-        return {key: values[indices] for key, values in cache.items()}
-
-    return Source(name, size, load, spec)
+    if config.name in SOURCES:
+        return SOURCES[config.name](config, split)
+    return images.tfds_images(config, split, tuple(SOURCES))
