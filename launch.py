@@ -3,6 +3,7 @@
     python launch.py --config=configs/ddpm_digits.py --workdir=runs/ddpm_digits
     python launch.py --workdir=runs/ddpm_digits --mode=sample
     python launch.py --workdir=runs/ddpm_digits --mode=evaluate
+    python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
     python launch.py --list
 
 The same command goes on where an interrupted run stopped. `configs/NAME.py:smoke` runs any recipe
@@ -25,7 +26,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe, configs/NAME.py[:VARIANT].")
 WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives.")
-MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "evaluate"], "What to do.")
+MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "evaluate", "study"], "What to do.")
 LIST = flags.DEFINE_bool("list", False, "Print the table of recipes and stop.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, on plain hosts.")
 PROCESSES = flags.DEFINE_integer("processes", None, "How many processes take part.")
@@ -37,13 +38,17 @@ def main(_):
     if LIST.value:
         print(recipes.table(CONFIGS))
         return
-    if WORKDIR.value is None or (MODE.value == "train" and CONFIG.value is None):
+    if WORKDIR.value is None or (MODE.value in ("train", "study") and CONFIG.value is None):
         raise gm_jax.UserError("say --config=configs/NAME.py and --workdir=DIR; --help shows more")
     logging.set_verbosity(
         logging.ERROR
     )  # Orbax and TFDS talk at length; our own words are warnings.
     _prepare_jax()
     workdir = Path(WORKDIR.value)
+    if MODE.value == "study":
+        table = gm_jax.study(CONFIG.value, workdir)
+        print(table.read_text() if table else "other processes are at work on the last runs")
+        return
     if MODE.value == "train":
         gm_jax.train(CONFIG.value, workdir)
         print(f"trained; pictures are in {workdir / 'samples'}, checkpoints beside them")

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from gm_jax.errors import UserError
+
 Array = jax.Array
 Batch = Mapping[str, Array]
 PyTree = Any
@@ -34,6 +36,18 @@ class Field(NamedTuple):
 
 
 Spec = Mapping[str, Field]
+
+
+def subject_of(spec: Spec) -> str:
+    """The entry that a model of one kind of thing is about: the first that is no label."""
+    return next(name for name in spec if name != "label")
+
+
+def classes_of(spec: Spec) -> int:
+    """How many labels there are. Raises UserError on data without labels."""
+    if "label" not in spec:
+        raise UserError("this recipe needs labels, and its data set has none: choose another one")
+    return spec["label"].cardinality
 
 
 class Variables(NamedTuple):

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -16,12 +17,14 @@ def optimizer(config) -> optax.GradientTransformation:
     learning_rate  reached after `warmup_steps` (linear from 0; default none) and, where
                    `decay_steps` is given, brought down to 0 at that step (`decay`: cosine, linear)
     clip_norm      bound on the global norm of the gradient (default none)
+    clip_weights   bound on every weight after the step (default none)
     """
     arguments = dict(config)
     make = getattr(optax, arguments.pop("name"), None)
     warmup = arguments.pop("warmup_steps", 0)
     decay, decay_steps = arguments.pop("decay", "cosine"), arguments.pop("decay_steps", 0)
     clip = arguments.pop("clip_norm", 0.0)
+    bound = arguments.pop("clip_weights", 0.0)
     rate = arguments.pop("learning_rate")
     if not callable(make):
         raise UserError(f"optax has no optimizer named {config.name!r}")
@@ -34,7 +37,22 @@ def optimizer(config) -> optax.GradientTransformation:
     if warmup:
         rate = _warmed(rate, warmup)
     chosen = make(rate, **arguments)
-    return optax.chain(optax.clip_by_global_norm(clip), chosen) if clip else chosen
+    parts = [optax.clip_by_global_norm(clip)] * bool(clip) + [chosen]
+    parts += [clip_weights(bound)] * bool(bound)
+    return optax.chain(*parts) if len(parts) > 1 else chosen
+
+
+def clip_weights(bound: float) -> optax.GradientTransformation:
+    """Keeps every weight in [-bound, bound] after the step: the last link of a chain.
+
+    Arjovsky et al. 2017 (WGAN), algorithm 1, line 7.
+    """
+
+    def update(updates, state, params):
+        clipped = jax.tree.map(lambda u, p: jnp.clip(p + u, -bound, bound) - p, updates, params)
+        return clipped, state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def warmed_up(decay: float) -> Callable[[Array], Array] | None:

@@ -24,6 +24,9 @@ DEFAULTS = {
         "counts": {},  # {function: examples of the split}
         "split": "test",
         "score": 0,  # samples for the Fréchet distance on a small classifier's features
+        "modes": 0,  # samples for mode coverage
+        "agreement": 0,  # samples whose label, or pair, a classifier is to see
+        "clustering": 0,  # examples whose codes are matched with their labels
         # Inception's: "fid,kid,prdc" of so many samples against the training images.
         "metrics": "",
         "samples": 10_000,
@@ -31,6 +34,7 @@ DEFAULTS = {
         "grey": "repeat",
         "weights": "",
     },
+    "study": {"entries": {}, "seeds": (), "measures": ()},  # as gm_jax/study.py says
     "stages": {},  # {name: workdir} of earlier runs that this one builds upon
 }
 
@@ -47,13 +51,28 @@ def recipe(variant: str, settings: dict, **variants: dict) -> ConfigDict:
         raise UserError(f"no variant {variant!r} of this recipe; it has: {', '.join(variants)}")
     merged = DEFAULTS
     for layer in (settings, variants.get(variant, {})):
-        merged = _merge(merged, layer)
+        merged = merge(merged, layer)
     return ConfigDict(merged)
 
 
 def complete(settings: dict) -> ConfigDict:
     """Settings that a run was begun with, and DEFAULTS for what has come to be since."""
-    return ConfigDict(_merge(DEFAULTS, settings))
+    return ConfigDict(merge(DEFAULTS, settings))
+
+
+def fill(config: ConfigDict, defaults: dict) -> ConfigDict:
+    """A configuration with a system's defaults where it says nothing, down to nested settings.
+
+    Raises UserError on a nested setting that the defaults do not know (optimizers are free).
+    """
+    for name, known in defaults.items():
+        nested = isinstance(known, dict) and name in config
+        unknown = set(config[name]) - set(known) - {"optimizer"} if nested else set()
+        if unknown:
+            raise UserError(
+                f"unknown setting {name}.{min(unknown)}; there are: {', '.join(sorted(known))}"
+            )
+    return ConfigDict(merge(defaults, config.to_dict()))
 
 
 def load_config(name: str) -> ConfigDict:
@@ -108,9 +127,13 @@ def table(folder: Path) -> str:
     return "\n".join(rows)
 
 
-def _merge(base: dict, layer: dict) -> dict:
+def merge(base: dict, layer: dict) -> dict:
+    """`base` with what `layer` says instead, down to nested settings.
+
+    An optimizer is replaced as a whole: another one has other arguments.
+    """
     merged = dict(base)
     for key, value in layer.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = _merge(base[key], value) if both else value
+        nested = isinstance(value, dict) and isinstance(base.get(key), dict) and key != "optimizer"
+        merged[key] = merge(base[key], value) if nested else value
     return merged

@@ -51,6 +51,9 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
         )
         feed = _feed(phase, config, rows)
         variables = loop.train(phase, feed, settings, workdir, variables, devices)
+    if config.show.every and jax.process_index() == 0:
+        for name in config.show.counts:
+            data.film(workdir / "samples", name)
     return trained(state.at_work(variables))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import data, evaluation
+from gm_jax import data, evaluation, recognition
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError
 from gm_jax.evaluation import metrics, statistics
@@ -21,18 +21,19 @@ def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
 
     counts   {function: examples}: the mean of each value [B] it returns, over so many of the split
+    modes, agreement, clustering  N: as `gm_jax.recognition` says, of N samples or examples
     score    N: Fréchet distance of N samples to the data, as `score_images` says
     metrics  FID and its kin on Inception's features, as `inception_metrics` says
     """
     settings, results = trained.config.evaluate, {}
-    if not (settings.counts or settings.score or settings.metrics):
-        raise UserError(
-            "this recipe evaluates nothing: set evaluate.counts, evaluate.score or evaluate.metrics"
-        )
+    judges = {name: judge for name, judge in JUDGES.items() if settings[name]}
+    if not (settings.counts or judges or settings.metrics):
+        known = ", ".join(f"evaluate.{name}" for name in ("counts", *JUDGES, "metrics"))
+        raise UserError(f"this recipe evaluates nothing: set one of {known}")
     for name, count in settings.counts.items():
         results |= _averages(trained, name, count, settings.split)
-    if settings.score:
-        results |= score_images(trained, settings.score)
+    for name, judge in judges.items():
+        results |= judge(trained, settings[name])
     if settings.metrics:
         results |= inception_metrics(trained)
     if jax.process_index() == 0:
@@ -50,13 +51,8 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
     Raises UserError where the data has no labels, or fewer than 2 x count images.
     """
     source = data.open_source(trained.phase.data)
-    if "label" not in source.spec:
-        raise UserError(f"{source.name} has no labels to train a classifier on: no fd score of it")
-    real = source.load(np.arange(source.size))
-    classifier = evaluation.train_classifier(
-        real["image"], real["label"], source.spec["label"].cardinality,
-        dataset=source.name, directory=cache_directory() / "classifiers",
-    )  # fmt: skip
+    classifier = recognition.classifier_of(source)
+    real = source.load(np.arange(source.size or recognition.EXAMPLES))
 
     def features(images):
         parts = evaluation.extract(classifier.features, [images], batch_size=256)
@@ -109,6 +105,15 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
     return {name: {**row, **shared} for name, row in found["metrics"].items()}
 
 
+# What an evaluation asks for by a number of samples.
+JUDGES = {
+    "score": score_images,
+    "modes": recognition.mode_coverage,
+    "agreement": recognition.agreement,
+    "clustering": recognition.clustering,
+}
+
+
 def report(results: dict[str, dict]) -> str:
     """The results as lines to read."""
     lines = []
@@ -116,6 +121,10 @@ def report(results: dict[str, dict]) -> str:
         line = f"{name:<24} {row['value']:.4f}"
         if "standard_error" in row:
             line += f" ± {row['standard_error']:.4f} over {row['examples']} examples"
+        if "of_modes" in row:
+            line += f" of {row['of_modes']} modes, {row['examples']} samples"
+        if "classifier_accuracy" in row:
+            line += f" (classifier's accuracy {row['classifier_accuracy']:.4f})"
         if "protocol" in row:
             line += f" (protocol {row['protocol']['name']}, N1 = {row['n1']}, N2 = {row['n2']})"
         if "real_against_real" in row:

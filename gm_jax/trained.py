@@ -56,9 +56,11 @@ def apply(
     return trained.functions[name](trained.variables, batches, key)
 
 
-def sample(trained: Trained, count: int, function: str = "sample") -> dict[str, np.ndarray]:
+def sample(
+    trained: Trained, count: int, function: str = "sample", split: str = "train"
+) -> dict[str, np.ndarray]:
     """The outputs of a function for `count` examples, [count, ...] each, images as uint8."""
-    parts = list(apply(trained, function, count))
+    parts = list(apply(trained, function, count, split))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -1,125 +1,196 @@
-"""Generative adversarial networks.
+"""Generative adversarial networks: one game of two players, many value functions.
 
-Goodfellow et al. 2014 (arXiv 1406.2661), with the networks of Radford et al. 2016
-(arXiv 1511.06434) and the one-sided soft labels of Salimans et al. 2016 (arXiv 1606.03498).
+Goodfellow et al. 2014 (arXiv 1406.2661):
 
     min_G max_D  E_x log D(x) + E_z log(1 - D(G(z)))                           eq. 1
 
+A recipe chooses the rest, and what papers name is often no more than a choice:
+
+    value_function   minimax, non_saturating, least_squares (LSGAN), wasserstein (WGAN, with
+                     optimizer.clip_weights), hinge
+    penalty          wgan_gp, dragan, r1, r2
+    normalization    of D: batch (DCGAN), spectral (SNGAN), none
+    conditional      the label enters both players (CGAN)
+    unroll           G's loss is that after D's next K steps (Unrolled GAN)
+    tricks           gm_jax/adversarial/tricks.py; packing is PacGAN
+
 The discriminator plays `discriminator.times` moves a round (algorithm 1's k), the generator one.
-Real and fake examples pass the discriminator as batches of their own, each with its own statistics.
 """
 
 import jax
 import jax.numpy as jnp
 
+from gm_jax.adversarial import tricks
+from gm_jax.adversarial.two_players import (
+    append_label,
+    first_output,
+    functions,
+    latent,
+    open_game,
+    phase,
+)
+from gm_jax.adversarial.unrolled import unroll
+from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
-from gm_jax.nn import dcgan
-from gm_jax.nn.common import normal
-from gm_jax.optimizers import optimizer, warmed_up
-
-FRAMES = 12  # of an interpolation
+from gm_jax.losses.penalties import PENALTIES
+from gm_jax.model import Aux, Phase, example_keys
+from gm_jax.nn import network
+from gm_jax.nn.common import uniform
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A DCGAN generator against a DCGAN discriminator; configs/gan_digits.py shows the keys."""
-    dtype = jnp.dtype(config.dtype)
-    generator = dcgan.Generator(spec["image"].shape, config.generator.width, dtype)
-    discriminator = dcgan.Discriminator(config.discriminator.width, dtype)
-    value = VALUE_FUNCTIONS[config.value_function]
-    real_label, latents = config.discriminator.real_label, config.latents
+    """A generator against a discriminator; configs/gan_ring.py shows all the keys."""
+    game = open_game(config, spec)
+    settings, subject = game.settings, game.subject
+    _check(settings)
+    value, trick = VALUE_FUNCTIONS[settings.value_function], settings.tricks
+    packing = trick.packing
 
     def init(key, batch, previous):
-        generator_key, discriminator_key = jax.random.split(key)
-        g = generator.init(generator_key, jnp.zeros((2, latents)), train=True)
-        d = discriminator.init(discriminator_key, batch["image"], train=True)
-        return Variables(
-            params={"generator": g["params"], "discriminator": d["params"]},
-            state={name: v.get("batch_stats", {}) for name, v in _named(g, d)},
+        x = tricks.pack(append_label(game, batch[subject], batch), packing)
+        variables = network.begin(
+            key, (game.generator, latent(game, key, batch)), (game.discriminator, x)
         )
+        pool = tricks.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
+        return variables._replace(state=variables.state | ({"replay": pool} if pool else {}))
 
     def generate(variables, z):
-        """Images from z as training sees them, and the generator's new statistics."""
-        images, new = generator.apply(
-            _of(variables, "generator"), z, train=True, mutable=["batch_stats"]
-        )
-        return images, new.get("batch_stats", {})
+        return network.train(game.generator, variables, z)
 
-    def judge(variables, images):
-        """Logits [B] and the discriminator's new statistics."""
-        logits, new = discriminator.apply(
-            _of(variables, "discriminator"), images, train=True, mutable=["batch_stats"]
-        )
-        return logits, new.get("batch_stats", {})
+    def judge(variables, x):
+        """Logits [B / packing] of what D is shown, and its new state."""
+        logits, state = network.train(game.discriminator, variables, x)
+        return logits[:, 0], state
 
-    def latent(key, batch):
-        return normal(example_keys(key, batch), (latents,))
+    def show(x, batch, keys, step):
+        """What D sees of examples: with instance noise and label, several side by side."""
+        if trick.noise.deviation:
+            x = tricks.instance_noise(keys, x, step, **trick.noise)
+        return tricks.pack(append_label(game, x, batch), packing)
+
+    def critic_of(variables, batch):
+        """Packed examples to logits, with the label's planes held fixed."""
+        planes = tricks.pack(append_label(game, batch[subject], batch), packing)
+
+        def critic(x):
+            return judge(variables, jnp.concatenate([x, planes[..., x.shape[-1] :]], -1))[0]
+
+        return critic
 
     def discriminator_loss(variables, batch, key, step):
-        fake_images, _ = generate(variables, latent(key, batch))
-        real, statistics = judge(variables, batch["image"])
-        fake, _ = judge(variables, fake_images)
-        loss = jnp.mean(value.discriminator(real, fake, real_label))
-        metrics = {"real_logit": jnp.mean(real), "fake_logit": jnp.mean(fake)}
-        return loss, Aux(metrics, {"discriminator": statistics})
+        latent_key, label_key, noise_key, slope_key, pool_key = jax.random.split(key, 5)
+        fakes, _ = generate(variables, latent(game, latent_key, batch))
+        state = {}
+        if trick.replay.size:
+            fakes, state["replay"] = tricks.replay(
+                pool_key, variables.state["replay"], fakes, batch, trick.replay.share
+            )
+        real_keys, fake_keys = (example_keys(k, batch) for k in jax.random.split(noise_key))
+        seen = [show(batch[subject], batch, real_keys, step), show(fakes, batch, fake_keys, step)]
+        real, fake, state["discriminator"] = _outputs(judge, variables, seen, trick)
+        keys = example_keys(label_key, batch)[::packing]
+        metrics = {"real_output": jnp.mean(real), "fake_output": jnp.mean(fake)}
+        loss = _value(value, trick, keys, real, fake)
+        if settings.penalty.name:
+            keys = example_keys(slope_key, batch)
+            x = tricks.pack(batch[subject], packing)
+            draws = (
+                uniform(keys, (1,))[::packing, 0],
+                tricks.pack(uniform(keys, game.shape), packing),
+            )
+            penalty = PENALTIES[settings.penalty.name](
+                critic_of(variables, batch), x, tricks.pack(fakes, packing), *draws
+            )
+            metrics["penalty"] = jnp.mean(penalty)
+            loss = loss + settings.penalty.weight * penalty
+        return jnp.mean(loss), Aux(metrics, state)
 
     def generator_loss(variables, batch, key, step):
-        images, statistics = generate(variables, latent(key, batch))
-        fake, _ = judge(variables, images)
-        return jnp.mean(value.generator(fake)), Aux(state={"generator": statistics})
+        latent_key, noise_key = jax.random.split(key)
+        count = settings.generator.samples
+        fakes, state = generate(variables, latent(game, latent_key, batch, count))
+        batch = jax.tree.map(lambda v: jnp.repeat(v, count, axis=0), batch)
+        keys = jax.vmap(jax.random.fold_in)(example_keys(noise_key, batch), _copies(batch, count))
+        fake, _ = judge(variables, show(fakes, batch, keys, step))
+        return jnp.mean(value.generator(fake)), Aux(state={"generator": state})
 
-    def decode(variables, z):
-        return generator.apply(_of(variables, "generator"), z, train=False)
+    def unrolled_loss(variables, batch, key, step):
+        """-f(theta_G, theta_D^K): the saddle's own objective, whatever the value function."""
 
-    def sample(variables, batch, key):
-        return {"image": decode(variables, latent(key, batch))}
+        def loss(owned, generator=variables.params["generator"]):
+            params = {**variables.params, **owned, "generator": generator}
+            return discriminator_loss(variables._replace(params=params), batch, key, step)[0]
 
-    def interpolation(variables, batch, key):
-        """Along the great circle between two latents, [B, FRAMES, H, W, C]."""
-        start, end = (latent(k, batch) for k in jax.random.split(key))
-        path = jax.vmap(slerp, in_axes=(None, None, 0), out_axes=1)
-        z = path(start, end, jnp.linspace(0.0, 1.0, FRAMES))
-        images = decode(variables, z.reshape(-1, latents))
-        return {"image": images.reshape(*z.shape[:2], *images.shape[1:])}
+        owned = {"discriminator": variables.params["discriminator"]}
+        owned = unroll(
+            loss, game.optimizers["discriminator"], owned, variables.opt["discriminator"],
+            settings.unroll.steps, settings.unroll.through,
+        )  # fmt: skip
+        value = -loss(owned)
+        _, state = generate(variables, latent(game, jax.random.split(key, 5)[0], batch))
+        return value, Aux(state={"generator": state})
 
-    players = (
-        Player(
-            "discriminator",
-            owns=("discriminator",),
-            optimizer=optimizer(config.discriminator.optimizer),
-            moves=(Move("value", discriminator_loss, lambda step: config.discriminator.times),),
-        ),
-        Player(
-            "generator",
-            owns=("generator",),
-            optimizer=optimizer(config.generator.optimizer),
-            moves=(Move("value", generator_loss),),
-            average=warmed_up(config.average),
-        ),
+    objectives = {
+        "discriminator": discriminator_loss,
+        "generator": unrolled_loss if settings.unroll.steps else generator_loss,
+    }
+    return (phase(game, init, objectives, functions(game, first_output(game))),)
+
+
+def _outputs(judge, variables, seen, trick):
+    """D's outputs on real and fake [B], and its state: as batches of their own, or as one."""
+    if trick.joint_batches:
+        outputs, state = judge(variables, jnp.concatenate(seen))
+        return *jnp.split(outputs, 2), state
+    (real, state), (fake, _) = (judge(variables, x) for x in seen)
+    return real, fake, state
+
+
+def _value(value, trick, keys, real, fake):
+    """The discriminator's loss, [B], with whatever labels and flips are asked for."""
+    if trick.flips:
+        real, fake = tricks.flip(keys, trick.flips, real, fake)
+    if not value.labelled:
+        return value.discriminator(real, fake)
+    keys = jax.vmap(jax.random.split)(keys)
+    labels = (
+        tricks.noisy_labels(keys[:, 0], *trick.real_label),
+        tricks.noisy_labels(keys[:, 1], *trick.fake_label),
     )
-    functions = {"sample": sample, "interpolation": interpolation}
-    model = GenerativeModel(init, players, functions)
-    return (Phase("train", model, config.data, config.steps),)
+    return value.discriminator(real, fake, *labels)
 
 
-def slerp(start, end, t):
-    """Spherical interpolation of vectors [B, D] at t in [0, 1]. Shoemake 1985; White 2016.
-
-    The angle is between the directions; straight where they (nearly) coincide.
-    """
-    a, b = (x / jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (start, end))
-    angle = jnp.arccos(jnp.clip(jnp.sum(a * b, axis=-1, keepdims=True), -1.0, 1.0))
-    sine = jnp.sin(angle)
-    straight = sine < 1e-6
-    safe = jnp.where(straight, 1.0, sine)
-    w0 = jnp.where(straight, 1.0 - t, jnp.sin((1.0 - t) * angle) / safe)
-    w1 = jnp.where(straight, t, jnp.sin(t * angle) / safe)
-    return w0 * start + w1 * end
+def _copies(batch, count):
+    """0 .. count - 1 for the copies of each example."""
+    return jnp.tile(jnp.arange(count), len(batch["index"]) // count)
 
 
-def _named(g, d):
-    return (("generator", g), ("discriminator", d))
-
-
-def _of(variables, name):
-    return {"params": variables.params[name], "batch_stats": variables.state[name]}
+def _check(settings) -> None:
+    """Raises UserError on choices that do not go together."""
+    named = (("value_function", VALUE_FUNCTIONS), ("penalty.name", {"": None, **PENALTIES}))
+    for key, known in named:
+        chosen = settings
+        for part in key.split("."):
+            chosen = chosen[part]
+        if chosen not in known:
+            raise UserError(
+                f"unknown {key} {chosen!r}; there are: {', '.join(filter(None, known))}"
+            )
+    if settings.penalty.name and settings.discriminator.normalization == "batch":
+        raise UserError(
+            "a penalty on each example's slope needs a discriminator without batch normalisation:"
+            " set discriminator.normalization to none or spectral"
+        )
+    trick, labels = settings.tricks, tricks.OFF
+    changed = [k for k in ("real_label", "fake_label") if tuple(trick[k]) != labels[k]]
+    if changed and not VALUE_FUNCTIONS[settings.value_function].labelled:
+        raise UserError(
+            f"{settings.value_function} has no labels: tricks.{changed[0]} goes with minimax,"
+            " non_saturating and least_squares"
+        )
+    chosen = settings.discriminator.optimizer
+    if settings.unroll.steps and "adam" in chosen.name and not chosen.get("eps_root"):
+        raise UserError(
+            "unrolling differentiates through the discriminator's Adam, whose square root has no"
+            " slope at 0: set discriminator.optimizer.eps_root, say to 1e-8"
+        )

@@ -2,12 +2,13 @@
 
 from gm_jax.data.pipeline import ordered_batches, training_batches
 from gm_jax.data.prepare import finish, preparation, to_float, to_uint8
-from gm_jax.data.show import grid, show
+from gm_jax.data.show import film, grid, show
 from gm_jax.data.source import Source, from_arrays
 from gm_jax.data.sources import open_source
 
 __all__ = [
     "Source",
+    "film",
     "finish",
     "from_arrays",
     "grid",

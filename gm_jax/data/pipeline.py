@@ -16,7 +16,8 @@ from gm_jax.data.source import Source
 def training_batches(
     source: Source, batch_size: int, seed: int, start: int, rows: slice
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Batches number start, start + 1, ... of an endless epoch-wise shuffle, read ahead in threads.
+    """Batches number start, start + 1, ... of an endless epoch-wise shuffle, read ahead in threads;
+    of an endless source, its examples in order.
 
     Each holds `rows` (this process' share) of a global batch, and `index`, their place in it.
     Epochs follow one another within a batch, so that nothing is dropped.
@@ -28,11 +29,13 @@ def training_batches(
 
     def load(position: int) -> dict[str, np.ndarray]:
         places = position * batch_size + np.arange(batch_size)[rows]
+        index = np.arange(batch_size, dtype=np.int32)[rows]
+        if source.size is None:
+            return {**source.load(places), "index": index}
         epochs, offsets = np.divmod(places, source.size)
         indices = np.empty_like(offsets)
         for epoch in np.unique(epochs):
             indices[epochs == epoch] = permutation(int(epoch))[offsets[epochs == epoch]]
-        index = np.arange(batch_size, dtype=np.int32)[rows]
         return {**source.load(indices), "index": index}
 
     endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load)
@@ -49,5 +52,6 @@ def ordered_batches(
     """
     for first in range(0, count, batch_size):
         index = first + np.arange(batch_size, dtype=np.int32)[rows]
-        batch = source.load(np.minimum(index, count - 1) % source.size)
+        asked = np.minimum(index, count - 1)
+        batch = source.load(asked if source.size is None else asked % source.size)
         yield {**batch, "index": index, "mask": index < count}

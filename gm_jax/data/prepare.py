@@ -25,21 +25,28 @@ def preparation(config):
     """
 
     def prepare(batch: Batch, key: Array) -> Batch:
-        if "image" not in batch:
-            return batch
-        image = to_float(batch["image"])
         keys = example_keys(key, batch)
+        images = {name: to_float(x) for name, x in batch.items() if is_image(name)}
         if config.get("flip", False):
-            flips = jax.vmap(jax.random.bernoulli)(keys)
-            image = jnp.where(flips[:, None, None, None], image[:, :, ::-1], image)
+            flips = jax.vmap(jax.random.bernoulli)(keys)[:, None, None, None]
+            images = {name: jnp.where(flips, x[:, :, ::-1], x) for name, x in images.items()}
         if config.get("binarize", False):
-            uniform = jax.vmap(lambda k: jax.random.uniform(k, image.shape[1:]))(keys)
-            image = jnp.where(uniform < (image + 1.0) / 2.0, 1.0, -1.0)
-        return {**batch, "image": image}
+            images = {name: _draw_pixels(x, keys) for name, x in images.items()}
+        return {**batch, **images}
 
     return prepare
 
 
 def finish(outputs: Batch) -> Batch:
     """A function's outputs as they leave the device: images as uint8, the rest as it is."""
-    return {name: to_uint8(x) if name == "image" else x for name, x in outputs.items()}
+    return {name: to_uint8(x) if is_image(name) else x for name, x in outputs.items()}
+
+
+def is_image(name: str) -> bool:
+    """Whether an entry of a batch holds images: `image`, or `image_b` of a second domain."""
+    return name.split("_")[0] == "image"
+
+
+def _draw_pixels(image: Array, keys: Array) -> Array:
+    uniform = jax.vmap(lambda k: jax.random.uniform(k, image.shape[1:]))(keys)
+    return jnp.where(uniform < (image + 1.0) / 2.0, 1.0, -1.0)

@@ -1,7 +1,8 @@
 """How each kind of data is shown: one picture, text or sound file for any function's output.
 
 The name of an entry tells its kind; no system is known here. Images [B, H, W, C] become a grid,
-image sequences [B, T, H, W, C] (a denoising chain, an interpolation) one row an example.
+image sequences [B, T, H, W, C] (a denoising chain, an interpolation) one row an example, points of
+the plane a scatter over the field of whoever judges them. What a run shows becomes a film.
 """
 
 from pathlib import Path
@@ -30,14 +31,40 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return rows.reshape(-1, columns * cells.shape[2], channels)[:-GAP, :-GAP]
 
 
-def _show_image(values: np.ndarray, path: Path) -> Path:
+def _show_image(outputs: dict, path: Path) -> Path:
     path = path.with_suffix(".png")
-    picture = grid(values)
+    picture = grid(np.asarray(outputs["image"]))
     Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(path)
     return path
 
 
-KINDS = {"image": _show_image}
+def _show_point(outputs: dict, path: Path) -> Path:
+    """Points [B, 2] of the plane; a `field` [B] known at `place` [B, 2] lies behind them."""
+    path = path.with_suffix(".png")
+    figure, axes = _square()
+    x, y = np.asarray(outputs["point"]).reshape(-1, 2).T
+    if "field" in outputs:
+        across, up = np.asarray(outputs["place"]).T
+        axes.tricontourf(across, up, np.asarray(outputs["field"]), levels=24, cmap="RdBu_r")
+        axes.set(xlim=(across.min(), across.max()), ylim=(up.min(), up.max()))
+    axes.scatter(x, y, s=2.0, c="black", alpha=0.4, linewidths=0)
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    figure.savefig(path)
+    return path
+
+
+def _square():
+    """A small figure without margins, drawn without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3, 3), dpi=100)
+    FigureCanvasAgg(figure)
+    return figure, figure.add_axes((0, 0, 1, 1))
+
+
+# By the entry that tells the kind: (all outputs, path without suffix) -> the file written.
+KINDS = {"image": _show_image, "point": _show_point}
 
 
 def show(outputs: dict[str, np.ndarray], path: Path) -> list[Path]:
@@ -45,6 +72,22 @@ def show(outputs: dict[str, np.ndarray], path: Path) -> list[Path]:
 
     Images are uint8. Returns the files written.
     """
-    return [
-        KINDS[name](np.asarray(values), path) for name, values in outputs.items() if name in KINDS
-    ]
+    return [KINDS[name](outputs, path) for name in outputs if name in KINDS]
+
+
+def film(folder: Path, name: str, most: int = 8) -> list[Path]:
+    """What a run showed over time, `folder`/step_*_NAME.png, as a GIF and as small multiples.
+
+    Writes NAME.gif and NAME_over_training.png, of at most `most` pictures from first to last;
+    returns them, or nothing where there are fewer than two pictures.
+    """
+    files = sorted(folder.glob(f"step_*_{name}.png"))
+    if len(files) < 2:
+        return []
+    frames = [Image.open(file).convert("RGB") for file in files]
+    moving, still = folder / f"{name}.gif", folder / f"{name}_over_training.png"
+    frames[0].save(moving, save_all=True, append_images=frames[1:], duration=200, loop=0)
+    chosen = np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))
+    strip = grid(np.stack([np.asarray(frames[i]) for i in chosen]), columns=len(chosen))
+    Image.fromarray(strip).save(still)
+    return [moving, still]

@@ -10,10 +10,13 @@ from gm_jax.model import Spec
 
 
 class Source(NamedTuple):
-    """Random access to a split: `load(indices [n])` gives arrays [n, ...], images as uint8."""
+    """Random access to a split: `load(indices [n])` gives arrays [n, ...], images as uint8.
+
+    size is None where there is no end: every index from 0 on is an example of its own.
+    """
 
     name: str
-    size: int
+    size: int | None
     load: Callable[[np.ndarray], dict[str, np.ndarray]]
     spec: Spec
 

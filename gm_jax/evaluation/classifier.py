@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,10 +27,14 @@ _BATCH = 128
 
 
 class Classifier(NamedTuple):
-    """The features and the share of held-out images that the classifier names rightly."""
+    """The features, the share of held-out images named rightly, and what it sees in others.
+
+    predict  uint8 images [N, H, W, C] -> labels [N]
+    """
 
     features: Features
     accuracy: float
+    predict: Callable
 
 
 class Network(nn.Module):
@@ -87,7 +92,7 @@ def train_classifier(
     if path is not None and path.exists():
         return _as_features(network, dataset, *_load(path))
     params = _train(network, images, labels, seed, epochs)
-    accuracy = _accuracy(network, params, *test)
+    accuracy = float(np.mean(_predict(network, params, test[0]) == test[1]))
     if path is not None:
         _save(path, params, accuracy)
     return _as_features(network, dataset, params, accuracy)
@@ -98,7 +103,8 @@ def _as_features(network: Network, dataset: str, params, accuracy: float) -> Cla
         return {"64": network.apply(params, images)[0]}
 
     name = f"classifier_{dataset}"
-    return Classifier(Features(name, fingerprint(params), {"64": 64}, params, apply), accuracy)
+    features = Features(name, fingerprint(params), {"64": 64}, params, apply)
+    return Classifier(features, accuracy, partial(_predict, network, params))
 
 
 def _train(network: Network, images, labels, seed: int, epochs: int):
@@ -126,10 +132,10 @@ def _train(network: Network, images, labels, seed: int, epochs: int):
     return jax.device_get(params)
 
 
-def _accuracy(network: Network, params, images, labels) -> float:
+def _predict(network: Network, params, images) -> np.ndarray:
     predict = jax.jit(lambda params, x: network.apply(params, x)[1].argmax(axis=-1))
     parts = [predict(params, images[i : i + 1000]) for i in range(0, len(images), 1000)]
-    return float(np.mean(np.concatenate(parts) == labels))
+    return np.concatenate(parts)
 
 
 def _key(*things) -> str:

@@ -17,6 +17,11 @@ def normal(keys: Array, shape: tuple[int, ...]) -> Array:
     return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
 
 
+def uniform(keys: Array, shape: tuple[int, ...]) -> Array:
+    """Noise of U[0, 1), [B, *shape], from one key an example."""
+    return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
+
+
 class Dropout(nn.Module):
     """Dropout with one key an example, so that the same example drops the same units anywhere.
 

@@ -4,6 +4,8 @@ Batch norm except at the generator's output and the discriminator's input; ReLU 
 LeakyReLU 0.2 in the discriminator; weights N(0, 0.02); no fully connected hidden layers.
 """
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -70,19 +72,39 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image [B, H, W, C] to one logit an image, [B]."""
+    """Image [B, H, W, C] to `outputs` logits an image, [B, outputs].
+
+    normalization  batch (DCGAN), spectral (Miyato et al. 2018: of every layer) or none. The last
+                   hidden map is sown as intermediates/hidden.
+    """
 
     width: int = 64
+    outputs: int = 1
+    normalization: str = "batch"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
+        batch, spectral = (self.normalization == name for name in ("batch", "spectral"))
         for level in range(halvings(min(x.shape[1:3]))):
             first = level == 0
-            x = nn.Conv(
-                self.width << level, (4, 4), strides=2, use_bias=first, kernel_init=WEIGHTS,
-                dtype=self.dtype,
+            x = layer(
+                nn.Conv(
+                    self.width << level, (4, 4), strides=2, use_bias=first or not batch,
+                    kernel_init=WEIGHTS, dtype=self.dtype,
+                ), spectral, train,
             )(x)  # fmt: skip
-            x = nn.leaky_relu(x if first else BatchNorm(train, self.dtype)(x), 0.2)
+            x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch and not first else x, 0.2)
+        self.sow("intermediates", "hidden", x)
         x = x.reshape(x.shape[0], -1)
-        return full_precision(nn.Dense(1, kernel_init=WEIGHTS, dtype=self.dtype)(x))[:, 0]
+        x = layer(nn.Dense(self.outputs, kernel_init=WEIGHTS, dtype=self.dtype), spectral, train)(x)
+        return full_precision(x)
+
+
+def layer(module: nn.Module, spectral: bool, train: bool):
+    """A layer as it is, or with its weights divided by their largest singular value.
+
+    Miyato et al. 2018 (arXiv 1802.05957), algorithm 1: one step of power iteration a move; the
+    vector it has reached is state (`batch_stats`).
+    """
+    return functools.partial(nn.SpectralNorm(module), update_stats=train) if spectral else module

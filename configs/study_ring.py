@@ -1,0 +1,68 @@
+"""Study: the value functions on a ring of eight Gaussians, same networks, data and rounds.
+
+paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02163 (networks, data,
+  batch of 512, 25,000 rounds); the paper of each value function
+command: python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
+hardware: not yet
+time: not yet
+metric: modes with a sample within 3 deviations, share of such samples, KL(samples || uniform) over
+  the modes, of 2500 samples; radius 2, deviation 0.02; every seed, mean and deviation
+reference: not yet
+measured: not yet
+target: some system covers 8 of 8 modes on every seed
+again: the same command in a new workdir; what is done there is not done again
+status: unverified
+
+A round is one step of the generator. `:quick` takes batches of 128 over five seeds: 15 minutes.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import load_config
+
+
+def adam(learning_rate, b1=0.5, **more):
+    return dict(name="adam", learning_rate=learning_rate, b1=b1, eps_root=1e-8, **more)
+
+
+def rmsprop(learning_rate, **more):
+    return dict(name="rmsprop", learning_rate=learning_rate, **more)
+
+
+# Adam 1e-4 for D and 1e-3 for G (beta1 0.5) wherever an entry says nothing.
+ENTRIES = {
+    "GAN (minimax)": dict(value_function="minimax"),
+    "non-saturating": dict(),
+    "LSGAN": dict(value_function="least_squares"),
+    "WGAN": dict(
+        value_function="wasserstein",
+        discriminator=dict(times=5, optimizer=rmsprop(5e-4, clip_weights=0.1)),
+        generator=dict(optimizer=rmsprop(5e-4)),
+    ),
+    "WGAN-GP": dict(
+        value_function="wasserstein",
+        penalty=dict(name="wgan_gp", weight=0.1),
+        discriminator=dict(times=5),
+    ),
+    "DRAGAN": dict(penalty=dict(name="dragan", weight=10.0)),
+    "R1": dict(penalty=dict(name="r1", weight=0.1)),
+    "hinge": dict(value_function="hinge"),
+    "SNGAN (hinge)": dict(value_function="hinge", discriminator=dict(normalization="spectral")),
+    "EBGAN-PT": dict(system="ebgan", code=2, margin=1.0, pulling_away=0.1),
+    "BEGAN": dict(system="began", code=2, gamma=0.5, balance_rate=0.001),
+    "ALI": dict(system="bigan", stochastic=True, encoder=dict(width=128)),
+    "PacGAN-2": dict(tricks=dict(packing=2)),
+    "PacGAN-4": dict(tricks=dict(packing=4)),
+    "Unrolled, 5 steps": dict(unroll=dict(steps=5)),
+}
+
+
+def get_config(variant=""):
+    config = load_config(Path(__file__).with_name("gan_ring.py:smoke" if variant == "smoke" else "gan_ring.py"))
+    with config.unlocked():
+        config.study = dict(
+            entries=ENTRIES, seeds=(0, 1, 2), measures=("modes", "high_quality", "reverse_kl")
+        )
+    if variant == "quick":
+        config.batch_size, config.steps, config.study.seeds = 128, 6000, (0, 1, 2, 3, 4)
+    return config

@@ -1,0 +1,81 @@
+"""What practitioners add to the game, each a function of its own and off unless asked for.
+
+Salimans et al. 2016 (arXiv 1606.03498): one-sided soft labels. Sonderby et al. 2017
+(arXiv 1610.04490): instance noise. Shrivastava et al. 2017 (arXiv 1612.07828): replay of old fakes.
+Lin et al. 2018 (PacGAN, arXiv 1712.04086): packing. Soft and noisy labels, flips, separate
+batches, SGD for D: Chintala et al. 2016, "How to train a GAN?".
+"""
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax import axis
+from gm_jax.model import Array, Batch
+from gm_jax.nn.common import normal
+
+OFF = {
+    "real_label": (1.0, 1.0),  # each example's label is drawn from U(low, high)
+    "fake_label": (0.0, 0.0),
+    "flips": 0.0,  # share of pairs whose real and fake example change places for D
+    "noise": {"deviation": 0.0, "steps": 0},  # of D's inputs, falling linearly to 0 at `steps`
+    "replay": {"size": 0, "share": 0.5},  # old fakes kept, and D's share of them
+    "joint_batches": False,  # real and fake pass D as one batch, with common statistics
+    "packing": 1,  # examples that D judges at once
+}
+
+
+def noisy_labels(keys: Array, low: float, high: float) -> Array:
+    """Labels of U(low, high), one an example, [B]; soft ones where low = high."""
+    return jax.vmap(lambda key: jax.random.uniform(key, (), minval=low, maxval=high))(keys)
+
+
+def flip(keys: Array, share: float, real: Array, fake: Array) -> tuple[Array, Array]:
+    """D's outputs [B] with the real and the fake of a `share` of pairs exchanged."""
+    flipped = jax.vmap(lambda key: jax.random.bernoulli(key, share))(keys)
+    return jnp.where(flipped, fake, real), jnp.where(flipped, real, fake)
+
+
+def instance_noise(keys: Array, x: Array, step: Array, deviation: float, steps: int) -> Array:
+    """x [B, ...] with noise whose deviation falls linearly from `deviation` to 0 at `steps`."""
+    now = deviation * jnp.maximum(0.0, 1.0 - step / steps)
+    return x + now.astype(x.dtype) * normal(keys, x.shape[1:]).astype(x.dtype)
+
+
+def empty_pool(size: int, shape: tuple[int, ...]) -> dict:
+    """A pool of old fakes: `kept` [size, *shape], and how many have ever been shown to it."""
+    return {"kept": jnp.zeros((size, *shape)), "seen": jnp.zeros((), jnp.int32)}
+
+
+def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> tuple[Array, dict]:
+    """Fakes [b, ...] of which about `share` are older ones, and the pool with the new in it.
+
+    Each place of the global batch draws whether it shows an old fake, and which; every new fake
+    takes a random place of the pool (the first ones fill it in order). The key is the same on all
+    devices, and so is the pool. Raises ValueError on a pool smaller than a global batch.
+    """
+    new = axis.gather(jax.lax.stop_gradient(fakes))
+    count, size = len(new), len(pool["kept"])
+    if size < count:
+        raise ValueError(f"a replay pool of {size} cannot take a batch of {count}: make it larger")
+    choice, which, where = jax.random.split(key, 3)
+    filled = jnp.minimum(pool["seen"], size)
+    places = jax.random.randint(which, (count,), 0, jnp.maximum(filled, 1))
+    old = jax.random.bernoulli(choice, share, (count,)) & (filled > 0)
+    rows = batch["index"]
+    shown = _where(old[rows], pool["kept"][places[rows]], fakes)
+    in_order = (pool["seen"] + jnp.arange(count)) % size
+    target = jnp.where(pool["seen"] < size, in_order, jax.random.permutation(where, size)[:count])
+    kept = pool["kept"].at[target].set(new.astype(pool["kept"].dtype))
+    return shown, {"kept": kept, "seen": pool["seen"] + count}
+
+
+def pack(x: Array, count: int) -> Array:
+    """Neighbouring examples [B, ..., C] side by side as channels, [B / count, ..., count C]."""
+    if count == 1:
+        return x
+    x = jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, -2)
+    return x.reshape(*x.shape[:-2], -1)
+
+
+def _where(chosen: Array, a: Array, b: Array) -> Array:
+    return jnp.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b)

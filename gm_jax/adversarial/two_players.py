@@ -1,0 +1,203 @@
+"""What the games of a generator against a discriminator share: networks, latents, functions."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from gm_jax.adversarial import latents, tricks
+from gm_jax.errors import UserError
+from gm_jax.model import (
+    Array,
+    Batch,
+    GenerativeModel,
+    Move,
+    Phase,
+    Player,
+    Spec,
+    classes_of,
+    example_keys,
+    subject_of,
+)
+from gm_jax.nn import dcgan, network, points
+from gm_jax.nn.network import Network
+from gm_jax.optimizers import optimizer, warmed_up
+from gm_jax.recipes import fill
+
+FRAMES = 12  # of an interpolation
+SIDE = 50  # of the square of places at which a discriminator's field is drawn
+EXTENT = 5.0  # half its width: the grid of 25 modes reaches to 4
+
+# What a recipe of such a game may set, and what holds where it does not.
+SETTINGS = {
+    "value_function": "non_saturating",
+    "networks": "dcgan",
+    "latents": 64,
+    "prior": "normal",
+    "conditional": False,
+    "generator": {"width": 64, "samples": 1},  # latents drawn for each example of the batch
+    "discriminator": {
+        "width": 64,
+        "normalization": "batch",
+        "times": 1,
+        # More moves in the first rounds and in every so manieth one (WGAN's authors' code).
+        "often": {"times": 1, "first": 0, "every": 0},
+    },
+    "penalty": {"name": "", "weight": 10.0},
+    "unroll": {"steps": 0, "through": True},
+    "tricks": tricks.OFF,
+}
+NETWORKS = {
+    "dcgan": (dcgan.Generator, dcgan.Discriminator),
+    "points": (points.Generator, points.Discriminator),
+}
+
+
+class Game(NamedTuple):
+    """A recipe opened: what is generated, by which networks, with which settings.
+
+    subject, shape  the entry of the batch that is generated, and one example's shape
+    classes         of its label, where both players know it; else 0
+    """
+
+    settings: ConfigDict
+    subject: str
+    shape: tuple[int, ...]
+    classes: int
+    generator: Network
+    discriminator: Network
+    optimizers: dict
+
+
+def logits(outputs: int = 1):
+    """A discriminator with so many outputs, as `open_game` takes it."""
+
+    def make(settings, shape, dtype):
+        chosen, module = settings.discriminator, NETWORKS[settings.networks][1]
+        return module(chosen.width, outputs, chosen.normalization, dtype)
+
+    return make
+
+
+def open_game(config, spec: Spec, discriminator=logits(), defaults: dict | None = None) -> Game:
+    """The networks and optimizers that a recipe names.
+
+    discriminator  (settings, shape of an example, dtype) -> its module
+    defaults       settings that the system has beside SETTINGS
+
+    Raises UserError on settings unknown, or a conditional game on data without labels.
+    """
+    settings = fill(config, {**SETTINGS, **(defaults or {})})
+    dtype, subject = jnp.dtype(config.dtype), subject_of(spec)
+    shape = spec[subject].shape
+    if settings.networks not in NETWORKS:
+        raise UserError(f"unknown networks {settings.networks!r}: there are {', '.join(NETWORKS)}")
+    generator = NETWORKS[settings.networks][0](shape, settings.generator.width, dtype)
+    return Game(
+        settings,
+        subject,
+        shape,
+        classes_of(spec) if settings.conditional else 0,
+        Network("generator", generator),
+        Network("discriminator", discriminator(settings, shape, dtype)),
+        {name: optimizer(settings[name].optimizer) for name in ("discriminator", "generator")},
+    )
+
+
+def latent(game: Game, key: Array, batch: Batch, count: int = 1) -> Array:
+    """z for each example, `count` times, with the label's one-hot behind it; [B count, D]."""
+    keys = example_keys(key, batch)
+    if count > 1:
+        copies = jnp.arange(count)
+        keys = jax.vmap(lambda key: jax.vmap(lambda i: jax.random.fold_in(key, i))(copies))(keys)
+        keys = keys.reshape(-1)
+    z = latents.PRIORS[game.settings.prior](keys, (game.settings.latents,))
+    if not game.classes:
+        return z
+    hot = jax.nn.one_hot(batch["label"], game.classes)
+    return jnp.concatenate([z, jnp.repeat(hot, count, axis=0)], axis=-1)
+
+
+def append_label(game: Game, x: Array, batch: Batch) -> Array:
+    """Examples [B, ..., C] with the label as one-hot planes, where D is to know it.
+
+    Mirza & Osindero 2014 (CGAN, arXiv 1411.1784), eq. 2.
+    """
+    if not game.classes:
+        return x
+    hot = jax.nn.one_hot(batch["label"], game.classes)
+    planes = jnp.broadcast_to(
+        hot.reshape(-1, *[1] * (x.ndim - 2), game.classes), (*x.shape[:-1], game.classes)
+    )
+    return jnp.concatenate([x, planes], axis=-1)
+
+
+def first_output(game: Game):
+    """What a discriminator of logits says of examples: (variables, x [B, ...]) -> [B]."""
+
+    def judge(variables, x):
+        shown = jnp.tile(x, (1,) * (x.ndim - 1) + (game.settings.tricks.packing,))
+        return network.work(game.discriminator, variables, shown)[:, 0]
+
+    return judge
+
+
+def functions(game: Game, judge) -> dict:
+    """The generator at work: sample, interpolation, and for points the field D lays over them.
+
+    judge  (variables, x [B, ...]) -> [B], what D says of examples
+    """
+
+    def decode(variables, z):
+        return network.work(game.generator, variables, z)
+
+    def sample(variables, batch, key):
+        """Of the label asked for, where the game knows labels: it comes along."""
+        outputs = {game.subject: decode(variables, latent(game, key, batch))}
+        return outputs | ({"label": batch["label"]} if game.classes else {})
+
+    def interpolation(variables, batch, key):
+        """Along the great circle between two latents, [B, FRAMES, H, W, C]."""
+        ends = (latent(game, k, batch) for k in jax.random.split(key))
+        return {game.subject: unfold(lambda z: decode(variables, z), latents.path(*ends, FRAMES))}
+
+    def landscape(variables, batch, key):
+        """Samples, and D's output at SIDE^2 places of the plane. Takes SIDE^2 examples."""
+        row, column = jnp.divmod(batch["index"] % SIDE**2, SIDE)
+        place = EXTENT * (2.0 * (jnp.stack([column, row], -1) + 0.5) / SIDE - 1.0)
+        field = judge(variables, place)
+        return {**sample(variables, batch, key), "place": place, "field": field}
+
+    if len(game.shape) == 1:
+        return {"sample": sample} | ({} if game.classes else {"landscape": landscape})
+    return {"sample": sample, "interpolation": interpolation}
+
+
+def unfold(function, x: Array) -> Array:
+    """A function of [B, ...] over [B, T, ...]."""
+    out = function(x.reshape(-1, *x.shape[2:]))
+    return out.reshape(*x.shape[:2], *out.shape[1:])
+
+
+def phase(game: Game, init, objectives: dict, functions: dict) -> Phase:
+    """The game of objectives by player, in their order; D as often as the recipe says."""
+    often = game.settings.discriminator.often
+
+    def times(step):
+        more = step < often.first or (often.every and step % often.every == 0)
+        return often.times if more else game.settings.discriminator.times
+
+    def player(name, objective):
+        generator = name == "generator"
+        return Player(
+            name,
+            owns=(name,),
+            optimizer=game.optimizers[name],
+            moves=(Move("value", objective) if generator else Move("value", objective, times),),
+            average=warmed_up(game.settings.average) if generator else None,
+        )
+
+    players = tuple(player(name, objective) for name, objective in objectives.items())
+    model = GenerativeModel(init, players, functions)
+    return Phase("train", model, game.settings.data, game.settings.steps)

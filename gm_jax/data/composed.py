@@ -1,0 +1,71 @@
+"""Data made of other data: digits stacked as channels, and two domains without pairs."""
+
+import numpy as np
+from scipy import ndimage
+
+from gm_jax.data import images
+from gm_jax.data.mixtures import uniform
+from gm_jax.data.source import Source
+from gm_jax.errors import UserError
+from gm_jax.model import Field
+
+BASES = {"digits": images.digits, "npz": images.npz}  # else a name of TFDS
+
+
+def stacked(config, split: str) -> Source:
+    """Three images of `base` as the channels of one: with ten classes, 1,000 modes; endless.
+
+    Stacked MNIST (Che et al. 2017; Metz et al. 2017, section 3.3.1) where base is mnist. The label
+    is 100 a + 10 b + c. Example i is a pure function of i.
+    """
+    base = base_of(config, split)
+    if base.spec["image"].shape[-1] != 1:
+        raise UserError(f"{base.name} has coloured images; stacked data is made of grey ones")
+    classes = base.spec["label"].cardinality
+
+    def load(indices):
+        parts = [base.load(_draw(indices, stream, base.size)) for stream in range(3)]
+        image = np.concatenate([part["image"] for part in parts], axis=-1)
+        a, b, c = (part["label"] for part in parts)
+        return {"image": image, "label": ((a * classes + b) * classes + c).astype(np.int32)}
+
+    height, width, _ = base.spec["image"].shape
+    spec = {"image": Field((height, width, 3), 256), "label": Field((), classes**3)}
+    return Source(f"stacked_{base.name}", None, load, spec)
+
+
+def two_domains(config, split: str) -> Source:
+    """`image` of the base and `image_b`, the outline of another one: no pairs; endless.
+
+    Liu & Tuzel 2016 (CoGAN), section 4: digits and their edges. The labels are of either.
+    """
+    base = base_of(config, split)
+
+    def load(indices):
+        a, b = (base.load(_draw(indices, stream, base.size)) for stream in range(2))
+        return {
+            "image": a["image"], "label": a["label"],
+            "image_b": outline(b["image"]), "label_b": b["label"],
+        }  # fmt: skip
+
+    spec = {**base.spec, "image_b": base.spec["image"], "label_b": base.spec["label"]}
+    return Source(f"{base.name}_and_outlines", None, load, spec)
+
+
+def outline(image: np.ndarray) -> np.ndarray:
+    """The morphological gradient over 3x3 pixels: images [n, H, W, C] of the same type."""
+    size = (1, 3, 3, 1)
+    return ndimage.grey_dilation(image, size) - ndimage.grey_erosion(image, size)
+
+
+def base_of(config, split: str) -> Source:
+    """The source that composed data is made of. Raises UserError where it has no labels."""
+    inner = {**config, "name": config.base}
+    source = BASES.get(config.base, images.tfds_images)(type(config)(inner), split)
+    if "label" not in source.spec:
+        raise UserError(f"{config.name} needs a base with labels; {source.name} has none")
+    return source
+
+
+def _draw(indices, stream: int, size: int) -> np.ndarray:
+    return (uniform(indices, stream) * size).astype(np.int64)

@@ -1,0 +1,34 @@
+"""Networks made of others: an auto-encoder as a critic, a critic of pairs."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gm_jax.model import Array
+from gm_jax.nn.common import full_precision
+
+
+class AutoEncoder(nn.Module):
+    """Examples [B, ...] to (reconstructions [B, ...], codes [B, D])."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def __call__(self, x: Array, train: bool) -> tuple[Array, Array]:
+        code = self.encoder(x)
+        return self.decoder(code), code
+
+
+class PairCritic(nn.Module):
+    """(x [B, ...], z [B, D]) to one logit a pair, [B, 1]; the trunk's outputs see x alone."""
+
+    trunk: nn.Module
+    width: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, z: Array, train: bool) -> Array:
+        of_x = nn.leaky_relu(self.trunk(x, train=train), 0.2)
+        of_z = nn.leaky_relu(nn.Dense(self.width, dtype=self.dtype)(z), 0.2)
+        both = jnp.concatenate([of_x, of_z], axis=-1)
+        both = nn.leaky_relu(nn.Dense(self.width, dtype=self.dtype)(both), 0.2)
+        return full_precision(nn.Dense(1, dtype=self.dtype)(both))

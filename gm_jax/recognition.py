@@ -1,0 +1,105 @@
+"""Samples judged by what they show: modes covered, labels obeyed, codes that mean something.
+
+What an image shows is what a small classifier of the same data sees in it; its accuracy on
+held-out images stands beside every number that it decides.
+"""
+
+import numpy as np
+
+from gm_jax import data, evaluation
+from gm_jax.cache import cache_directory
+from gm_jax.data import composed, mixtures
+from gm_jax.errors import UserError
+from gm_jax.evaluation import modes
+from gm_jax.trained import Trained, sample
+
+EXAMPLES = 50_000  # that an endless source's classifier is trained on
+
+
+def classifier_of(source: data.Source, image: str = "image", label: str = "label"):
+    """A classifier of one entry of a source, trained once and kept.
+
+    Raises UserError where the data has no labels.
+    """
+    if label not in source.spec:
+        raise UserError(f"{source.name} has no labels to train a classifier on: no score of it")
+    real = source.load(np.arange(source.size or EXAMPLES))
+    return evaluation.train_classifier(
+        real[image], real[label], source.spec[label].cardinality,
+        dataset=source.name, directory=cache_directory() / "classifiers",
+    )  # fmt: skip
+
+
+def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
+    """modes, high_quality, reverse_kl of `count` samples, as `evaluation.modes` defines them.
+
+    Of a mixture by its centres; of stacked images by a classifier of each channel. Raises UserError
+    on other data.
+    """
+    config = trained.phase.data
+    if config.name not in MODES_OF:
+        known = ", ".join(MODES_OF)
+        raise UserError(f"evaluate.modes needs data with known modes ({known}), not {config.name}")
+    found, setting = MODES_OF[config.name](config, sample(trained, count))
+    return {
+        name: {"value": value, "examples": count, **setting}
+        for name, value in found._asdict().items()
+    }
+
+
+def _of_mixture(config, samples) -> tuple[modes.Coverage, dict]:
+    centres, deviation = mixtures.centres(config), mixtures.deviation(config)
+    found = modes.of_points(samples["point"], centres, deviation)
+    return found, {"of_modes": len(centres), "deviation": deviation}
+
+
+def _of_stacked(config, samples) -> tuple[modes.Coverage, dict]:
+    base = composed.base_of(config, "train")
+    classifier, classes = classifier_of(base), base.spec["label"].cardinality
+    a, b, c = (classifier.predict(samples["image"][..., i, None]) for i in range(3))
+    found = modes.of_labels((a * classes + b) * classes + c, classes**3)
+    return found, {"of_modes": classes**3, "classifier_accuracy": classifier.accuracy}
+
+
+# By name of the data: (data part of the recipe, samples) -> coverage, and what to state with it.
+MODES_OF = {"ring": _of_mixture, "grid": _of_mixture, "stacked": _of_stacked}
+
+
+def agreement(trained: Trained, count: int) -> dict[str, dict]:
+    """Share of `count` samples in which a classifier sees what was asked for.
+
+    That is the label that `sample` returns with the image; of a pair of images, whether the
+    classifiers of the two domains see the same. Raises UserError where there is neither.
+    """
+    source, outputs = data.open_source(trained.phase.data), sample(trained, count)
+    pairs = {"image": "label", "image_b": "label_b"}
+    judges = {
+        image: classifier_of(source, image, label)
+        for image, label in pairs.items()
+        if image in outputs
+    }
+    seen = {image: judge.predict(outputs[image]) for image, judge in judges.items()}
+    sides = [*seen.values(), *([outputs["label"]] if "label" in outputs else [])]
+    if len(sides) < 2:
+        raise UserError("evaluate.agreement needs samples that come with a label, or in pairs")
+    agrees = np.all([side == sides[0] for side in sides[1:]], axis=0)
+    return {
+        "agreement": {
+            "value": float(np.mean(agrees)),
+            "standard_error": float(np.std(agrees, ddof=1) / np.sqrt(count)),
+            "examples": count,
+            "classifier_accuracy": min(judge.accuracy for judge in judges.values()),
+        }
+    }
+
+
+def clustering(trained: Trained, count: int) -> dict[str, dict]:
+    """How well the codes of `count` examples of the split tell their labels, matched one to one.
+
+    The model's `cluster` returns `code` [B] and `label` [B].
+    """
+    split = trained.config.evaluate.split
+    outputs = sample(trained, count, "cluster", split)
+    accuracy = modes.clustering_accuracy(outputs["code"], outputs["label"])
+    row = {"value": accuracy, "examples": count, "split": split}
+    return {"clustering_accuracy": row}
