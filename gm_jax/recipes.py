@@ -86,6 +86,11 @@ def load_config(name: str) -> ConfigDict:
     return module.get_config(variant)
 
 
+def derive(name: str | Path, changes: dict) -> ConfigDict:
+    """Another recipe, `configs/NAME.py[:VARIANT]`, with what differs from it."""
+    return ConfigDict(merge(load_config(name).to_dict(), changes))
+
+
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
     """What a run's configuration and another one disagree on, outside FREE: "key: old, now new"."""
     found = []

@@ -60,7 +60,7 @@ def version(config: ConfigDict, name: str, seed: int) -> ConfigDict:
 
 
 def table(values: dict) -> str:
-    """{entry: {measure: [value a seed]}} in Markdown: mean ± deviation over seeds, then each seed."""
+    """{entry: {measure: [value a seed]}} in Markdown: mean ± deviation, then every seed."""
     measures = list(next(iter(values.values())))
     lines = [
         "| |" + "".join(f" {m} | each seed |" for m in measures),

@@ -65,9 +65,10 @@ def sample(
 
 
 def show(trained: Trained, folder: Path, prefix: str = "") -> list[Path]:
-    """Writes what the recipe's `show.counts` asks for, one file a function."""
+    """Writes what the recipe's `show.counts` asks for, one file a function (0: none)."""
     files = []
-    for name, count in trained.config.show.counts.items():
+    asked = {name: count for name, count in trained.config.show.counts.items() if count}
+    for name, count in asked.items():
         outputs = sample(trained, count, name)
         if jax.process_index() == 0:
             folder.mkdir(parents=True, exist_ok=True)

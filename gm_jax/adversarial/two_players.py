@@ -91,8 +91,9 @@ def open_game(config, spec: Spec, discriminator=logits(), defaults: dict | None 
     settings = fill(config, {**SETTINGS, **(defaults or {})})
     dtype, subject = jnp.dtype(config.dtype), subject_of(spec)
     shape = spec[subject].shape
-    if settings.networks not in NETWORKS:
-        raise UserError(f"unknown networks {settings.networks!r}: there are {', '.join(NETWORKS)}")
+    for name, known in (("networks", NETWORKS), ("prior", latents.PRIORS)):
+        if settings[name] not in known:
+            raise UserError(f"unknown {name} {settings[name]!r}; there are: {', '.join(known)}")
     generator = NETWORKS[settings.networks][0](shape, settings.generator.width, dtype)
     return Game(
         settings,
@@ -169,9 +170,23 @@ def functions(game: Game, judge) -> dict:
         field = judge(variables, place)
         return {**sample(variables, batch, key), "place": place, "field": field}
 
-    if len(game.shape) == 1:
-        return {"sample": sample} | ({} if game.classes else {"landscape": landscape})
-    return {"sample": sample, "interpolation": interpolation}
+    def classes(variables, batch, key):
+        """Each label in turn with the same noise, [B, classes, H, W, C]."""
+        asked = jnp.arange(game.classes)
+        z = jax.vmap(
+            lambda c: latent(game, key, {**batch, "label": jnp.full_like(batch["index"], c)}),
+            out_axes=1,
+        )(asked)
+        return {game.subject: unfold(lambda z: decode(variables, z), z)}
+
+    found = {"sample": sample}
+    if game.classes:
+        found["classes"] = classes
+    if len(game.shape) == 3:
+        found["interpolation"] = interpolation
+    elif not game.classes:
+        found["landscape"] = landscape
+    return found
 
 
 def unfold(function, x: Array) -> Array:

@@ -43,3 +43,14 @@ def work(network: Network, variables: Variables, *inputs) -> PyTree:
     """What the trained network makes of its inputs, with the statistics it has gathered."""
     known = {"params": variables.params[network.name], **variables.state[network.name]}
     return network.module.apply(known, *inputs, train=False)
+
+
+def hidden(network: Network, variables: Variables, *inputs) -> tuple[PyTree, Array, PyTree]:
+    """As `train`, and between the two the map that the module sows as intermediates/hidden."""
+    state = variables.state[network.name]
+    outputs, new = network.module.apply(
+        {"params": variables.params[network.name], **state},
+        *inputs, train=True, mutable=[*state, "intermediates"],
+    )  # fmt: skip
+    (sown,) = new["intermediates"]["hidden"]
+    return outputs, sown, {name: new[name] for name in state}

@@ -1,0 +1,33 @@
+"""ACGAN on MNIST.
+
+paper: Odena, Olah & Shlens 2017, Conditional Image Synthesis with Auxiliary Classifier GANs,
+  arXiv 1610.09585
+command: python launch.py --config=configs/acgan_mnist.py --workdir=runs/acgan_mnist
+hardware: not yet
+time: not yet
+metric: agreement: share of 10,000 samples in which a small classifier of the same data sees the
+  digit asked for
+reference: none
+measured: not yet
+target: agreement at least 0.95
+again: python launch.py --workdir=runs/acgan_mnist --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_mnist.py")
+
+
+def get_config(variant=""):
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            system="acgan",
+            steps=6000,
+            show=dict(counts=dict(sample=64, classes=8)),
+            evaluate=dict(agreement=10_000),
+        ),
+    )

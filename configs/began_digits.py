@@ -1,0 +1,40 @@
+"""BEGAN on the digits of scikit-learn.
+
+paper: Berthelot, Schumm & Metz 2017, BEGAN, arXiv 1703.10717
+command: python launch.py --config=configs/began_digits.py --workdir=runs/began_digits
+hardware: not yet
+time: not yet
+metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  choices of the reals; not FID; k and the
+  measure of convergence in metrics.jsonl
+reference: 4.48, real against real at the same N (mean of ten random splits)
+measured: not yet
+target: k in [0, 1]; at most 15 times real against real
+again: python launch.py --workdir=runs/began_digits --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_digits.py")
+
+
+def get_config(variant=""):
+    adam = dict(name="adam", learning_rate=1e-4, b1=0.5)
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            system="began",
+            batch_size=16,
+            steps=20_000,
+            prior="uniform",
+            code=16,
+            gamma=0.5,
+            balance_rate=0.001,
+            generator=dict(optimizer=adam),
+            discriminator=dict(optimizer=adam),
+        ),
+    )

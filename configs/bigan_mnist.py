@@ -1,0 +1,33 @@
+"""BiGAN on MNIST: a generator, and an encoder that inverts it.
+
+paper: Donahue, Krahenbuhl & Darrell 2017, Adversarial Feature Learning, arXiv 1605.09782
+command: python launch.py --config=configs/bigan_mnist.py --workdir=runs/bigan_mnist
+hardware: not yet
+time: not yet
+metric: fd_classifier_mnist: Fréchet distance of 5000 samples to 5000 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .988), mean of ten random
+  choices of the reals; not FID
+reference: 1.16, real against real at the same N (mean of ten random splits)
+measured: not yet
+target: G(E(x)) looks like x (samples/*reconstruct.png); the score recorded
+again: python launch.py --workdir=runs/bigan_mnist --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_mnist.py")
+
+
+def get_config(variant=""):
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            system="bigan",
+            latents=50,
+            encoder=dict(width=32),
+            show=dict(counts=dict(sample=64, reconstruct=32)),
+        ),
+    )

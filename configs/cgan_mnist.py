@@ -1,0 +1,32 @@
+"""CGAN (the label enters both players, DCGAN networks) on MNIST.
+
+paper: Mirza & Osindero 2014, Conditional Generative Adversarial Nets, arXiv 1411.1784
+command: python launch.py --config=configs/cgan_mnist.py --workdir=runs/cgan_mnist
+hardware: not yet
+time: not yet
+metric: agreement: share of 10,000 samples in which a small classifier of the same data sees the
+  digit asked for
+reference: none
+measured: not yet
+target: agreement at least 0.95
+again: python launch.py --workdir=runs/cgan_mnist --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_mnist.py")
+
+
+def get_config(variant=""):
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            steps=6000,
+            conditional=True,
+            show=dict(counts=dict(sample=64, classes=8)),
+            evaluate=dict(agreement=10_000),
+        ),
+    )

@@ -1,0 +1,33 @@
+"""CoGAN on MNIST and the outlines of other MNIST digits.
+
+paper: Liu & Tuzel 2016, Coupled Generative Adversarial Networks, arXiv 1606.07536
+command: python launch.py --config=configs/cogan_mnist.py --workdir=runs/cogan_mnist
+hardware: not yet
+time: not yet
+metric: agreement: share of 10,000 generated pairs in which a classifier of the digits and one of
+  the outlines see the same digit; 0.1 by chance
+reference: none
+measured: not yet
+target: pairs that correspond: agreement at least 0.8
+again: python launch.py --workdir=runs/cogan_mnist --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_mnist.py")
+
+
+def get_config(variant=""):
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            system="cogan",
+            steps=6000,
+            data=dict(name="two_domains", base="mnist"),
+            show=dict(counts=dict(sample=64, interpolation=0, pairs=32)),
+            evaluate=dict(agreement=10_000, score=0),
+        ),
+    )

@@ -1,0 +1,37 @@
+"""EBGAN with the pulling-away term on the digits of scikit-learn.
+
+paper: Zhao, Mathieu & LeCun 2017, Energy-based Generative Adversarial Network, arXiv 1609.03126
+command: python launch.py --config=configs/ebgan_digits.py --workdir=runs/ebgan_digits
+hardware: not yet
+time: not yet
+metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  choices of the reals; not FID; share of
+  fakes within the margin in metrics.jsonl
+reference: 4.48, real against real at the same N (mean of ten random splits)
+measured: not yet
+target: at most 5 times real against real
+again: python launch.py --workdir=runs/ebgan_digits --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_digits.py")
+
+
+def get_config(variant=""):
+    adam = dict(name="adam", learning_rate=1e-3, b1=0.5)
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            system="ebgan",
+            code=32,
+            margin=0.3,
+            pulling_away=0.1,
+            generator=dict(optimizer=adam),
+            discriminator=dict(optimizer=adam),
+        ),
+    )

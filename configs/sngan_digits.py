@@ -1,0 +1,35 @@
+"""SNGAN (spectral normalisation, hinge) on the digits of scikit-learn.
+
+paper: Miyato et al. 2018, Spectral Normalization for Generative Adversarial Networks,
+  arXiv 1802.05957
+command: python launch.py --config=configs/sngan_digits.py --workdir=runs/sngan_digits
+hardware: not yet
+time: not yet
+metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  choices of the reals; not FID
+reference: 4.48, real against real at the same N (mean of ten random splits)
+measured: not yet
+target: at most 5 times real against real
+again: python launch.py --workdir=runs/sngan_digits --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_digits.py")
+
+
+def get_config(variant=""):
+    adam = dict(name="adam", learning_rate=2e-4, b1=0.0, b2=0.9)
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            value_function="hinge",
+            tricks=dict(real_label=(1.0, 1.0)),
+            generator=dict(optimizer=adam, samples=2),
+            discriminator=dict(optimizer=adam, normalization="spectral", times=5),
+        ),
+    )

@@ -1,0 +1,25 @@
+"""Study: the value functions on a grid of 25 Gaussians, same networks, data and rounds.
+
+paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02163 (networks, batch
+  of 512, 25,000 rounds); Srivastava et al. 2017, VEEGAN, arXiv 1705.07761 (the grid)
+command: python launch.py --config=configs/study_grid.py --workdir=runs/study_grid --mode=study
+hardware: not yet
+time: not yet
+metric: modes with a sample within 3 deviations, share of such samples, KL(samples || uniform) over
+  the modes, of 2500 samples; centres {-4, -2, 0, 2, 4}^2, deviation 0.05; every seed, mean and
+  deviation
+reference: not yet
+measured: not yet
+target: some system covers at least 24 of 25 modes in the mean
+again: the same command in a new workdir; what is done there is not done again
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+
+def get_config(variant=""):
+    base = Path(__file__).with_name("study_ring.py")
+    return derive(f"{base}:{variant}", dict(data=dict(name="grid", deviation=0.05)))

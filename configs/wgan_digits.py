@@ -1,0 +1,37 @@
+"""WGAN (clipped weights, five critic steps) on the digits of scikit-learn.
+
+paper: Arjovsky, Chintala & Bottou 2017, Wasserstein GAN, arXiv 1701.07875
+command: python launch.py --config=configs/wgan_digits.py --workdir=runs/wgan_digits
+hardware: not yet
+time: not yet
+metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  choices of the reals; not FID
+reference: 4.48, real against real at the same N (mean of ten random splits)
+measured: not yet
+target: at most 5 times real against real
+again: python launch.py --workdir=runs/wgan_digits --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+BASE = Path(__file__).with_name("gan_digits.py")
+
+
+def get_config(variant=""):
+    rmsprop = dict(name="rmsprop", learning_rate=5e-5)
+    return derive(
+        f"{BASE}:{variant}",
+        dict(
+            value_function="wasserstein",
+            tricks=dict(real_label=(1.0, 1.0)),
+            generator=dict(optimizer=rmsprop),
+            discriminator=dict(
+                optimizer=dict(**rmsprop, clip_weights=0.01), times=5,
+                often=dict(times=100, first=25, every=500),
+            ),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""ACGAN: a discriminator that also names the class, of real examples and of generated ones.
+
+Odena, Olah & Shlens 2017 (arXiv 1610.09585):
+
+    L_S = E log P(real | x) + E log P(fake | G(z, c))                          eq. 2
+    L_C = E log P(c | x) + E log P(c | G(z, c))                                eq. 3
+
+D maximises L_S + L_C, with both terms of L_C; G maximises L_C - L_S (here the non-saturating form).
+"""
+
+import jax.numpy as jnp
+import optax
+
+from gm_jax.adversarial.two_players import functions, latent, logits, open_game, phase
+from gm_jax.losses.adversarial import log_loss, non_saturating
+from gm_jax.model import Aux, Phase, classes_of
+from gm_jax.nn import network
+
+
+def build(config, spec, stages) -> tuple[Phase, ...]:
+    """A generator told the class against D with a head of classes; configs/acgan_mnist.py."""
+    game = open_game(config, spec, logits(1 + classes_of(spec)), {"conditional": True})
+    cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+
+    def init(key, batch, previous):
+        z = latent(game, key, batch)
+        return network.begin(key, (game.generator, z), (game.discriminator, batch[game.subject]))
+
+    def judge(variables, x, label):
+        """D's logit of the source [B], -log P(c | x) [B], and D's state."""
+        outputs, state = network.train(game.discriminator, variables, x)
+        return outputs[:, 0], cross_entropy(outputs[:, 1:], label), state
+
+    def discriminator_loss(variables, batch, key, step):
+        fakes, _ = network.train(game.generator, variables, latent(game, key, batch))
+        real, of_real, state = judge(variables, batch[game.subject], batch["label"])
+        fake, of_fake, _ = judge(variables, fakes, batch["label"])
+        loss = jnp.mean(log_loss(real, fake) + of_real + of_fake)
+        metrics = {"class_of_real": jnp.mean(of_real), "class_of_fake": jnp.mean(of_fake)}
+        return loss, Aux(metrics, {"discriminator": state})
+
+    def generator_loss(variables, batch, key, step):
+        fakes, state = network.train(game.generator, variables, latent(game, key, batch))
+        fake, of_fake, _ = judge(variables, fakes, batch["label"])
+        return jnp.mean(non_saturating(fake) + of_fake), Aux(state={"generator": state})
+
+    def source(variables, x):
+        return network.work(game.discriminator, variables, x)[:, 0]
+
+    objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
+    return (phase(game, init, objectives, functions(game, source)),)

@@ -1,0 +1,84 @@
+"""Coupled GANs: pairs of images of two domains, learned without ever seeing a pair.
+
+Liu & Tuzel 2016 (arXiv 1606.07536), eq. 3: two games played at once, with the generators' first
+layers shared and the discriminators' last. As in the paper's experiments on digits the generators
+share all but the last layer: they are one network whose last layer has both domains' channels.
+The losses of the two games are averaged.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gm_jax.adversarial.two_players import latent, open_game, phase
+from gm_jax.errors import UserError
+from gm_jax.losses.adversarial import log_loss, non_saturating
+from gm_jax.model import Array, Aux, Phase
+from gm_jax.nn import dcgan, network
+
+
+class CoupledDiscriminator(nn.Module):
+    """An image of either domain to a logit each, [B] and [B]; all but the first layer is shared."""
+
+    width: int
+    normalization: str
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, a: Array, b: Array, train: bool) -> tuple[Array, Array]:
+        shared = dcgan.Discriminator(2 * self.width, 1, self.normalization, self.dtype)
+        outputs = []
+        for domain, x in (("a", a), ("b", b)):
+            first = nn.Conv(self.width, (4, 4), strides=2, kernel_init=dcgan.WEIGHTS,
+                            dtype=self.dtype, name=f"first_{domain}")  # fmt: skip
+            outputs.append(shared(nn.leaky_relu(first(x), 0.2), train)[:, 0])
+        return tuple(outputs)
+
+
+def build(config, spec, stages) -> tuple[Phase, ...]:
+    """Two coupled games; configs/cogan_mnist.py shows the keys."""
+    if "image_b" not in spec:
+        raise UserError("CoGAN needs images of two domains: data.name=two_domains")
+    height, width, channels = spec["image"].shape
+    both = {"image": spec["image"]._replace(shape=(height, width, 2 * channels))}
+    game = open_game(config, both, _coupled)
+
+    def init(key, batch, previous):
+        z = latent(game, key, batch)
+        pair = batch["image"], batch["image_b"]
+        return network.begin(key, (game.generator, z), (game.discriminator, *pair))
+
+    def generate(variables, batch, key):
+        """A pair of images [B, H, W, C] each, and the generator's state."""
+        images, state = network.train(game.generator, variables, latent(game, key, batch))
+        return jnp.split(images, 2, axis=-1), state
+
+    def discriminator_loss(variables, batch, key, step):
+        fakes, _ = generate(variables, batch, key)
+        pair = batch["image"], batch["image_b"]
+        real, state = network.train(game.discriminator, variables, *pair)
+        fake, _ = network.train(game.discriminator, variables, *fakes)
+        losses = [log_loss(r, f) for r, f in zip(real, fake, strict=True)]
+        return jnp.mean(sum(losses)) / 2.0, Aux(state={"discriminator": state})
+
+    def generator_loss(variables, batch, key, step):
+        fakes, state = generate(variables, batch, key)
+        fake, _ = network.train(game.discriminator, variables, *fakes)
+        return jnp.mean(sum(map(non_saturating, fake))) / 2.0, Aux(state={"generator": state})
+
+    def sample(variables, batch, key):
+        """Pairs: `image` of the one domain and `image_b` of the other, of the same z."""
+        images = network.work(game.generator, variables, latent(game, key, batch))
+        a, b = jnp.split(images, 2, axis=-1)
+        return {"image": a, "image_b": b}
+
+    def pairs(variables, batch, key):
+        """The pairs side by side, [B, 2, H, W, C]."""
+        return {"image": jnp.stack(list(sample(variables, batch, key).values()), axis=1)}
+
+    objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
+    return (phase(game, init, objectives, {"sample": sample, "pairs": pairs}),)
+
+
+def _coupled(settings, shape, dtype):
+    chosen = settings.discriminator
+    return CoupledDiscriminator(chosen.width, chosen.normalization, dtype)
