@@ -26,6 +26,7 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="bigan",
+            stochastic=False,
             latents=50,
             encoder=dict(width=32),
             show=dict(counts=dict(sample=64, reconstruct=32)),

@@ -30,8 +30,8 @@ def rmsprop(learning_rate, **more):
 
 
 # Adam 1e-4 for D and 1e-3 for G (beta1 0.5) wherever an entry says nothing. WGAN has RMSProp, at
-# ten times its paper's rate and bound, which are for images; a code must be narrower than the plane,
-# or an auto-encoder reproduces every point.
+# ten times its rate and bound for images. A code is narrower than the plane, or an auto-encoder
+# reproduces every point of it.
 ENTRIES = {
     "minimax": dict(value_function="minimax"),
     "non_saturating": dict(),

@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import data, zoo
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, choose
 from gm_jax.model import Phase, Stage, Variables
 from gm_jax.recipes import complete, differences
 from gm_jax.scoring import evaluate
@@ -25,11 +25,10 @@ from gm_jax.training import checkpoint, loop, parallel, state
 
 def build(config: ConfigDict) -> tuple[Phase, ...]:
     """The phases of a recipe. Raises UserError where it asks for what there is not."""
-    if config.system not in zoo.SYSTEMS:
-        raise UserError(f"unknown system {config.system!r}; there are: {', '.join(zoo.SYSTEMS)}")
+    system = choose("system", config.system, zoo.SYSTEMS)
     spec = data.open_source(config.data).spec
     stages = {name: _stage(Path(path)) for name, path in config.stages.items()}
-    return zoo.SYSTEMS[config.system](config, spec, stages)
+    return system(config, spec, stages)
 
 
 def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:

@@ -12,6 +12,9 @@ from gm_jax import run
 from gm_jax.training import loop, parallel, state
 from gm_jax.training.checkpoint import Place
 
+# A constant added to a critic cancels between its two terms.
+CRITICS_CONSTANT = ("['discriminator']['Dense_0']['bias']",)
+
 
 class Game(NamedTuple):
     """A recipe made small, with everything that depends on the split over devices switched on.
@@ -43,6 +46,38 @@ GAMES = {
             "label_dropout": 0.3,
         },
     ),
+    # Another player's optimizer inside an objective; a pool, packs and noise by place.
+    "unrolled": Game(
+        "gan_ring",
+        {
+            "unroll.steps": 2,
+            "tricks.packing": 2,
+            "tricks.flips": 0.2,
+            "tricks.real_label": (0.7, 1.0),
+            "tricks.noise.deviation": 0.3,
+            "tricks.noise.steps": 9,
+            "tricks.replay.size": 32,
+        },
+    ),
+    "wgan": Game(
+        "wgan_digits",
+        {"discriminator.times": 1, "discriminator.often.times": 3, "discriminator.often.first": 2},
+        CRITICS_CONSTANT,
+        slow=True,
+    ),
+    "wgan_gp": Game("wgan_gp_digits", {"data.name": "npz"}, CRITICS_CONSTANT, slow=True),
+    "dragan": Game("dragan_digits", {"data.name": "npz"}, slow=True),
+    "sngan": Game("sngan_digits", {"data.name": "npz"}, CRITICS_CONSTANT, slow=True),
+    "cgan": Game("cgan_mnist", {"data.name": "npz", "tricks.joint_batches": True}, slow=True),
+    "infogan": Game("infogan_mnist", {"data.name": "npz"}, slow=True),
+    "acgan": Game("acgan_mnist", {"data.name": "npz"}, slow=True),
+    "ebgan": Game("ebgan_digits", {}, slow=True),
+    "began": Game("began_digits", {}),
+    "bigan": Game(
+        "bigan_mnist", {"data.name": "npz", "stochastic": True, "encoder.width": 8}, slow=True
+    ),
+    "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
+    "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

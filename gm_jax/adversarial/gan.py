@@ -30,7 +30,7 @@ from gm_jax.adversarial.two_players import (
     phase,
 )
 from gm_jax.adversarial.unrolled import unroll
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, choose
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
 from gm_jax.losses.penalties import PENALTIES
 from gm_jax.model import Aux, Phase, example_keys
@@ -43,8 +43,9 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     game = open_game(config, spec)
     settings, subject = game.settings, game.subject
     _check(settings)
-    value, trick = VALUE_FUNCTIONS[settings.value_function], settings.tricks
-    packing = trick.packing
+    value = choose("value_function", settings.value_function, VALUE_FUNCTIONS)
+    slope = choose("penalty.name", settings.penalty.name, {"": None, **PENALTIES})
+    trick, packing = settings.tricks, settings.tricks.packing
 
     def init(key, batch, previous):
         x = tricks.pack(append_label(game, batch[subject], batch), packing)
@@ -91,7 +92,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         keys = example_keys(label_key, batch)[::packing]
         metrics = {"real_output": jnp.mean(real), "fake_output": jnp.mean(fake)}
         loss = _value(value, trick, keys, real, fake)
-        if settings.penalty.name:
+        if slope:
             keys = example_keys(slope_key, batch)
             x = tricks.pack(batch[subject], packing)
             draws = (
@@ -167,15 +168,6 @@ def _copies(batch, count):
 
 def _check(settings) -> None:
     """Raises UserError on choices that do not go together."""
-    named = (("value_function", VALUE_FUNCTIONS), ("penalty.name", {"": None, **PENALTIES}))
-    for key, known in named:
-        chosen = settings
-        for part in key.split("."):
-            chosen = chosen[part]
-        if chosen not in known:
-            raise UserError(
-                f"unknown {key} {chosen!r}; there are: {', '.join(filter(None, known))}"
-            )
     if settings.penalty.name and settings.discriminator.normalization == "batch":
         raise UserError(
             "a penalty on each example's slope needs a discriminator without batch normalisation:"

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from gm_jax.adversarial import latents, tricks
-from gm_jax.errors import UserError
+from gm_jax.errors import choose
 from gm_jax.model import (
     Array,
     Batch,
@@ -91,10 +91,9 @@ def open_game(config, spec: Spec, discriminator=logits(), defaults: dict | None 
     settings = fill(config, {**SETTINGS, **(defaults or {})})
     dtype, subject = jnp.dtype(config.dtype), subject_of(spec)
     shape = spec[subject].shape
-    for name, known in (("networks", NETWORKS), ("prior", latents.PRIORS)):
-        if settings[name] not in known:
-            raise UserError(f"unknown {name} {settings[name]!r}; there are: {', '.join(known)}")
-    generator = NETWORKS[settings.networks][0](shape, settings.generator.width, dtype)
+    module, _ = choose("networks", settings.networks, NETWORKS)
+    choose("prior", settings.prior, latents.PRIORS)
+    generator = module(shape, settings.generator.width, dtype)
     return Game(
         settings,
         subject,
