@@ -28,3 +28,13 @@ def gaussian(x: Array, mean: Array, log_variance: Array) -> Array:
     return sum_over_example(
         -0.5 * (LOG_2PI + log_variance + (x - mean) ** 2 * jnp.exp(-log_variance))
     )
+
+
+def categorical(x: Array, logits: Array, weight: Array | float = 1.0) -> Array:
+    """sum over places of weight * log p(x), p = softmax(logits), for symbols x [B, ...].
+
+    Logits are [B, ..., K]; the weight has a shape that broadcasts with x.
+    """
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    chosen = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
+    return sum_over_example(weight * (chosen - jax.nn.logsumexp(logits, axis=-1)))
