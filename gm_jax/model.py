@@ -101,11 +101,14 @@ class GenerativeModel(NamedTuple):
                variables of the phase before as they ended, or None
     functions  {name: (variables, batch, key) -> batch}: sample, reconstruct, bound, ...; they read
                from the batch only what they need (`index` always, `label` where conditional)
+    spec       what its functions take and give, where a later stage builds upon that: the images a
+               VQ-VAE encodes, and their `code`
     """
 
     init: Callable[[Array, Batch, Variables | None], Variables]
     players: tuple[Player, ...]
     functions: dict[str, Callable[[Variables, Batch, Array], Batch]]
+    spec: Spec = {}
 
 
 class Phase(NamedTuple):
@@ -113,7 +116,9 @@ class Phase(NamedTuple):
 
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
     steps   rounds to play
-    frozen  what its `Variables.frozen` holds: the variables of an earlier run's stages
+    frozen  what its `Variables.frozen` holds: the variables of earlier stages. A leaf may be a
+            function of {phase: variables as its functions see them} of the phases that this run
+            has played to their end, and stands for what it returns
     """
 
     name: str
@@ -124,10 +129,14 @@ class Phase(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """An earlier run that a later one builds upon: its model, and its variables to freeze."""
+    """What a system builds upon: an earlier model, and its variables for `Phase.frozen`.
+
+    variables  those of another run, or, of a stage trained first in this run, the function that
+               finds them (see `Phase.frozen`)
+    """
 
     model: GenerativeModel
-    variables: Variables
+    variables: Variables | Callable[[Mapping[str, Variables]], Variables]
 
 
 # What every system's file exports: (config, spec of the data, {name: Stage}) -> phases in order.

@@ -1,11 +1,15 @@
 """The table of contents: every system, by the name a recipe gives it."""
 
 from gm_jax.adversarial import gan
-from gm_jax.autoencoders import vae
+from gm_jax.autoencoders import autoencoder, dvae, vae, vqvae, vqvae2
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
+    "autoencoder": autoencoder.build,
     "vae": vae.build,
+    "vqvae": vqvae.build,
+    "vqvae2": vqvae2.build,
+    "dvae": dvae.build,
     "gan": gan.build,
     "ddpm": ddpm.build,
 }

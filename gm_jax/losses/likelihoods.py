@@ -1,5 +1,8 @@
 """Log-likelihoods in nats, one value per example: [B, ...] to [B], summed over all other axes."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -38,3 +41,37 @@ def categorical(x: Array, logits: Array, weight: Array | float = 1.0) -> Array:
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     chosen = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
     return sum_over_example(weight * (chosen - jax.nn.logsumexp(logits, axis=-1)))
+
+
+def logit_laplace(x: Array, mean: Array, log_scale: Array) -> Array:
+    """log of exp(-|logit x - mean| / b) / (2 b x (1 - x)), b = exp(log_scale), for x in (0, 1).
+
+    The density of a sigmoid of a Laplace variable. Ramesh et al. 2021 (arXiv 2102.12092), app. A.3.
+    """
+    logit = jnp.log(x) - jnp.log1p(-x)
+    distance = jnp.abs(logit - mean) * jnp.exp(-log_scale)
+    return sum_over_example(-distance - log_scale - jnp.log(2.0) - jnp.log(x) - jnp.log1p(-x))
+
+
+class Likelihood(NamedTuple):
+    """p(x|z) of images in [-1, 1] as a function of a decoder's output.
+
+    log_prob  (image, output, log_variance scalar or None) -> [B]
+    mean      output -> image
+    learned   names of its own parameters, scalars that begin at 0
+    """
+
+    log_prob: Callable
+    mean: Callable
+    learned: tuple[str, ...] = ()
+
+
+LIKELIHOODS = {
+    # Of black and white pixels, or of grey values read as probabilities.
+    "bernoulli": Likelihood(
+        lambda x, logits, _: bernoulli((x + 1.0) / 2.0, logits),
+        lambda logits: 2.0 * jax.nn.sigmoid(logits) - 1.0,
+    ),
+    # A density, with one learned variance for all pixels.
+    "gaussian": Likelihood(gaussian, lambda mean: mean, learned=("log_variance",)),
+}
