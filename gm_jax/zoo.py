@@ -2,10 +2,15 @@
 
 from gm_jax.adversarial import gan
 from gm_jax.autoencoders import vae
+from gm_jax.autoregressive import bengio, gpt, ngram, wavenet
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
     "vae": vae.build,
     "gan": gan.build,
     "ddpm": ddpm.build,
+    "ngram": ngram.build,
+    "bengio": bengio.build,
+    "gpt": gpt.build,
+    "wavenet": wavenet.build,
 }
