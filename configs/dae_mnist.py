@@ -5,8 +5,8 @@ paper: Vincent et al. 2008, Extracting and Composing Robust Features with Denois
 command: python launch.py --config=configs/dae_mnist.py --workdir=runs/dae_mnist
 hardware: 2 CPU cores (AMD EPYC), float32
 time: not measured yet
-metric: mean squared error of the outputs for spoiled images (denoising_error), beside that of the spoiled
-  images themselves (spoiled_error), all 10,000 test images, pixels in [-1, 1]
+metric: mean squared error of the outputs for spoiled images (denoising_error), beside that of the
+  spoiled images themselves (spoiled_error), all 10,000 test images, pixels in [-1, 1]
 reference: none published for this setting
 measured: not yet
 target: a denoising_error below a tenth of the spoiled_error

@@ -2,6 +2,7 @@
 
 from gm_jax.adversarial import gan
 from gm_jax.autoencoders import autoencoder, dvae, vae, vqvae, vqvae2
+from gm_jax.autoregressive import bengio, gpt, ngram, wavenet
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
@@ -12,4 +13,8 @@ SYSTEMS = {
     "dvae": dvae.build,
     "gan": gan.build,
     "ddpm": ddpm.build,
+    "ngram": ngram.build,
+    "bengio": bengio.build,
+    "gpt": gpt.build,
+    "wavenet": wavenet.build,
 }

@@ -5,7 +5,7 @@ path        the file or folder, of those that have one
 directory   where TFDS keeps its prepared data; "" for its default ($TFDS_DATA_DIR)
 """
 
-from gm_jax.data import images
+from gm_jax.data import audio, images, text
 from gm_jax.data.source import Source
 
 # Each: (data part of the recipe, split) -> Source.
@@ -13,6 +13,8 @@ SOURCES = {
     "digits": images.digits,
     "folder": images.folder,
     "npz": images.npz,
+    "text": text.text,
+    "wav": audio.wav,
 }
 
 
