@@ -28,7 +28,7 @@ def get_config(variant=""):
             steps=40_000,
             batch_size=128,
             average=0.999,
-            data=dict(name="mnist", binarize=True),
+            data=dict(name="mnist", binarize="redrawn"),
             latents=20,
             posterior=dict(name="gaussian"),
             bound="elbo",

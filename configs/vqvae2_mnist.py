@@ -23,7 +23,7 @@ def get_config(variant=""):
             system="vqvae2",
             steps=3000,
             batch_size=128,
-            data=dict(name="mnist", binarize=True),
+            data=dict(name="mnist", binarize="redrawn"),
             quantizer=dict(name="averaged", count=32, width=8, beta=0.25),
             likelihood="bernoulli",
             network=dict(widths=(32,), top_widths=(64,), blocks=2),

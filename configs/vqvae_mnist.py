@@ -28,7 +28,7 @@ def get_config(variant=""):
             system="vqvae",
             steps=4000,
             batch_size=128,
-            data=dict(name="mnist", binarize=True),
+            data=dict(name="mnist", binarize="redrawn"),
             quantizer=dict(name="averaged", count=128, width=16, beta=0.25),
             likelihood="bernoulli",
             network=dict(widths=(32, 64), blocks=2),

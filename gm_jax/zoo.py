@@ -2,7 +2,7 @@
 
 from gm_jax.adversarial import gan
 from gm_jax.autoencoders import autoencoder, dvae, vae, vqvae, vqvae2
-from gm_jax.autoregressive import bengio, gpt, ngram, wavenet
+from gm_jax.autoregressive import bengio, gpt, latent_prior, ngram, wavenet
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
@@ -17,4 +17,5 @@ SYSTEMS = {
     "bengio": bengio.build,
     "gpt": gpt.build,
     "wavenet": wavenet.build,
+    "latent_prior": latent_prior.build,
 }

@@ -30,7 +30,12 @@ class Game(NamedTuple):
 GAMES = {
     "vae": Game(
         "vae_digits",
-        {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
+        {
+            "network.name": "mlp",
+            "network.widths": (16,),
+            "data.binarize": "redrawn",
+            "average": 0.9,
+        },
     ),
     # Of 16x16 pixels, so that both networks have a normalised layer.
     "gan": Game("gan_digits", {"discriminator.times": 2, "data.flip": True, "data.name": "npz"}),

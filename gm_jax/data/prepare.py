@@ -27,8 +27,8 @@ def preparation(config):
     Images of uint8 and audio of int16 become float32 in [-1, 1].
 
     flip      mirror each image left to right with probability 1/2
-    binarize  draw each pixel anew from a Bernoulli of its grey value, to -1 or 1, at each visit
-              ("re-drawn" MNIST, Burda et al. 2015)
+    binarize  "redrawn": each pixel drawn anew from a Bernoulli of its grey value, to -1 or 1, at
+              each visit (Burda et al. 2015); "fixed" ones leave their source black and white
     """
 
     def prepare(batch: Batch, key: Array) -> Batch:
@@ -41,7 +41,7 @@ def preparation(config):
         if config.get("flip", False):
             flips = jax.vmap(jax.random.bernoulli)(keys)
             image = jnp.where(flips[:, None, None, None], image[:, :, ::-1], image)
-        if config.get("binarize", False):
+        if config.get("binarize") == "redrawn":
             uniform = jax.vmap(lambda k: jax.random.uniform(k, image.shape[1:]))(keys)
             image = jnp.where(uniform < (image + 1.0) / 2.0, 1.0, -1.0)
         return {**batch, "image": image}

@@ -3,9 +3,10 @@
 name        one of SOURCES, or the name of any image data set of TFDS (mnist, cifar10, ...)
 path        the file or folder, of those that have one
 directory   where TFDS keeps its prepared data; "" for its default ($TFDS_DATA_DIR)
+binarize    "" for grey values, "fixed" or "redrawn" for black and white (`data.binary`)
 """
 
-from gm_jax.data import audio, images, text
+from gm_jax.data import audio, binary, images, text
 from gm_jax.data.source import Source
 
 # Each: (data part of the recipe, split) -> Source.
@@ -24,5 +25,7 @@ def open_source(config, split: str = "train") -> Source:
     Raises UserError when the name is unknown, the data is not prepared, or a file is not usable.
     """
     if config.name in SOURCES:
-        return SOURCES[config.name](config, split)
-    return images.tfds_images(config, split, tuple(SOURCES))
+        source = SOURCES[config.name](config, split)
+    else:
+        source = images.tfds_images(config, split, tuple(SOURCES))
+    return binary.binarized(source, config.get("binarize", ""), split)
