@@ -11,8 +11,6 @@ Temperature and beta are functions of the step. Grey values are dequantised with
 that the density of flat areas stays bounded; log-likelihoods are of the 256 grey values.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,21 +18,11 @@ import optax
 from gm_jax import axis
 from gm_jax.autoencoders import codes
 from gm_jax.losses.elbo import elbo
-from gm_jax.losses.likelihoods import logit_laplace
+from gm_jax.losses.likelihoods import grey_logit_laplace, unmap_pixels
 from gm_jax.losses.quantization import gumbel_softmax, perplexity, usage
 from gm_jax.model import Aux, Field, GenerativeModel, Move, Phase, Player, Variables, example_keys
 from gm_jax.nn.grid import GridDecoder, GridEncoder, halved
 from gm_jax.optimizers import optimizer, warmed_up
-
-
-def map_pixels(x):
-    """[0, 1] into [0.1, 0.9], where the logit-Laplace density has no pole. Appendix A.3."""
-    return 0.8 * x + 0.1
-
-
-def unmap_pixels(x):
-    """The inverse of map_pixels, cut to [0, 1]."""
-    return jnp.clip((x - 0.1) / 0.8, 0.0, 1.0)
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
@@ -46,7 +34,6 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     decoder = GridDecoder((*shape[:2], 2 * channels), *architecture)  # mu and ln b
     temperature = ramp(1.0, config.temperature.end, config.temperature.steps)
     beta = ramp(0.0, config.beta.end, config.beta.steps)
-    levels = math.log(0.8 / 256) * math.prod(shape)  # from a density of x' to 256 grey values
 
     def init(key, batch, previous):
         keys = jax.random.split(key, 3)
@@ -69,8 +56,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def log_prob(variables, x, output, keys):
         """log p(x|z) of 256 grey values, [B]: a bound by one draw of the dequantising noise."""
         noise = jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
-        grey = (jnp.round((x + 1.0) * 127.5) + noise) / 256.0
-        return logit_laplace(map_pixels(grey), *jnp.split(output, 2, axis=-1)) + levels
+        return grey_logit_laplace(x, noise, *jnp.split(output, 2, axis=-1))
 
     def mean(output):
         """The median image: unmap(sigmoid(mu)), in [-1, 1]."""
