@@ -55,15 +55,13 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def error(variables, batch, key, step):
         z = encode(variables, spoil(batch, key))
         loss = -jnp.mean(log_prob(variables, batch["image"], decode(variables, z)))
-        return loss, Aux(state={"codes": _follow(variables.state["codes"], z)})
+        return loss, Aux(state={"codes": follow(variables.state["codes"], z)})
 
     def sample(variables, batch, key):
         """Means of p(x|z) with z from the Gaussian of the codes."""
-        mean, second = variables.state["codes"]["mean"], variables.state["codes"]["second"]
-        covariance = second - jnp.outer(mean, mean)
-        values, vectors = jnp.linalg.eigh(covariance)
-        root = vectors * jnp.sqrt(jnp.maximum(values, 0.0))
-        z = mean + normal(example_keys(key, batch), (latents,)) @ root.T
+        moments = variables.state["codes"]
+        noise = normal(example_keys(key, batch), (latents,))
+        z = moments["mean"] + noise @ root_of_covariance(moments).T
         return {"image": likelihood.mean(decode(variables, z))}
 
     def reconstruct(variables, batch, key):
@@ -113,8 +111,15 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     return (Phase("train", model, config.data, config.steps),)
 
 
-def _follow(moments, z):
+def follow(moments, z):
     """The codes' first two moments after a batch z [B, D] of all devices."""
     z = lax.stop_gradient(z)
     now = axis.mean({"mean": jnp.mean(z, axis=0), "second": z.T @ z / len(z)})
     return jax.tree.map(lambda old, new: DECAY * old + (1.0 - DECAY) * new, moments, now)
+
+
+def root_of_covariance(moments):
+    """A matrix R [D, D] with R R^T the covariance of codes with these moments."""
+    mean, second = moments["mean"], moments["second"]
+    values, vectors = jnp.linalg.eigh(second - jnp.outer(mean, mean))
+    return vectors * jnp.sqrt(jnp.maximum(values, 0.0))
