@@ -239,7 +239,7 @@ def test_ngrams_read_the_whole_text_once_however_often_they_see_it(digits16):
     """Forty windows of a text in batches of 16: after three rounds all of it, after six no more."""
     texts = []
     for rounds in (24, 40):
-        settings = config("ngram", digits16, **{"steps": rounds, "batch_size": 16})
+        settings = config("ngram", digits16, **{"batch_size": 16})
         variables, _ = play(settings, rounds, jax.devices()[:1])
         texts.append(variables.state)
     content = text_file().read_text()
@@ -260,7 +260,8 @@ def test_the_mu_law_and_back():
     audio = np.asarray(decode(symbols))
     np.testing.assert_array_equal(encode(audio), symbols)
     np.testing.assert_allclose(audio, -audio[::-1], atol=1e-6)
-    assert np.all(np.diff(audio) > 0) and audio[0] == -1 and audio[255] == 1
+    assert np.all(np.diff(audio) > 0)
+    np.testing.assert_allclose(audio[[0, 255]], [-1, 1], rtol=1e-6)
     np.testing.assert_array_equal(encode(np.float32([-7, 0, 7])), [0, mulaw.SILENCE, 255])
     x = np.linspace(-1, 1, 1001, dtype=np.float32)
     # Half a step of the compressed value, 1/255, is |dx| <= (1 + 255 |x|) ln(256) / 255 / 255.
