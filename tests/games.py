@@ -6,11 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import pytest
+from written import text_file, wav_folder
 
 import gm_jax
 from gm_jax import run
 from gm_jax.training import loop, parallel, state
 from gm_jax.training.checkpoint import Place
+
+TEXT = str(text_file())
 
 
 class Game(NamedTuple):
@@ -76,6 +79,10 @@ GAMES = {
     "latent_prior": Game(
         "vqvae_prior_mnist", {"data.name": "digits", "stages.codes.quantizer.revive_below": 0.95}
     ),
+    "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}),
+    "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),
+    "ngram": Game("ngram_tinyshakespeare", {"data.path": TEXT}, slow=True),
+    "wavenet": Game("wavenet_fsdd", {"data.path": str(wav_folder())}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()
