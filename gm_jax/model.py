@@ -25,8 +25,8 @@ PyTree = Any
 class Field(NamedTuple):
     """What one entry of a batch looks like: the shape of one example, and how many values it takes.
 
-    An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label as many
-    as there are classes, a character as many as the vocabulary holds; None for real numbers.
+    An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label has as
+    many as there are classes, a character as many as the vocabulary holds; None for real numbers.
     """
 
     shape: tuple[int, ...]

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.autoregressive.causal import Causal, log_prob, sample
+from gm_jax.errors import UserError
 from gm_jax.model import (
     Array,
     Aux,
@@ -35,16 +36,20 @@ from gm_jax.nn.masked import Place, scaled
 from gm_jax.optimizers import optimizer, warmed_up
 
 
-def causal(net, shape: tuple[int, int, int]) -> Causal:
+def causal(net, shape: tuple[int, int, int], finish: Callable | None = None) -> Causal:
     """The network over images of a shape [H, W, C] as one over sequences of H W C places.
 
     A step costs one pixel (once a row, also the row above), whatever the size of the image.
+    finish  (symbols [..., C], the network's output of the pixel) -> outputs [..., C, ...] a place,
+            that of a channel dependent on symbols of those before; by default they are its outputs
     """
+    finish = finish or (lambda x, outputs: outputs)
     height, width, colors = shape
     (up, left, right), window = net.reach, net.reach.size
 
     def apply(params, x, condition):
-        outputs = net.apply({"params": params}, x.reshape(-1, *shape), condition)
+        image = x.reshape(-1, *shape)
+        outputs = finish(image, net.apply({"params": params}, image, condition))
         return outputs.reshape(x.shape[0], math.prod(shape), *outputs.shape[4:])
 
     def embed(params, symbols):
@@ -72,11 +77,13 @@ def causal(net, shape: tuple[int, int, int]) -> Causal:
             return {"image": image, "maps": maps, "rows": rows, "pixels": pixels}
 
         empty = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(first))
-        return {**empty, "condition": condition}
+        symbols = jnp.zeros((batch_size, colors), jnp.int32)
+        return {**empty, "symbols": symbols, "condition": condition}
 
     def step(params, cache, previous, place):
         features = embed(params, previous) * (place > 0)  # Nothing comes before place 0.
         image = _put(cache["image"], features, jnp.maximum(place - 1, 0), net.reach, shape)
+        symbols = cache["symbols"].at[:, (place - 1) % colors].set(previous)  # Of this pixel.
         pixel, color = jnp.divmod(place, colors)
         row, column = jnp.divmod(pixel, width)
         here = Place(row, column, (column == 0) & (color == 0), width)
@@ -93,8 +100,12 @@ def causal(net, shape: tuple[int, int, int]) -> Causal:
         seen = lax.dynamic_slice(image, (0, row, column, 0), (len(image), *window, image.shape[-1]))
         mapped = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, column, 1, 2), maps)
         outputs, pixels = along(params, cache["pixels"], seen, mapped, condition, here)
-        cache = {**cache, "image": image, "maps": maps, "rows": rows, "pixels": pixels}
-        return cache, lax.dynamic_index_in_dim(outputs[:, 0, 0], color, 1, False)
+        outputs = finish(symbols, outputs[:, 0, 0])
+        cache = {
+            "image": image, "symbols": symbols, "maps": maps, "rows": rows, "pixels": pixels,
+            "condition": condition,
+        }  # fmt: skip
+        return cache, lax.dynamic_index_in_dim(outputs, color, 1, False)
 
     return Causal(apply, begin, step)
 
@@ -105,6 +116,18 @@ def _put(image, features, place, reach, shape):
     row, column = jnp.divmod(pixel, shape[1])
     start = (0, reach.up + row, reach.left + column, color * features.shape[-1])
     return lax.dynamic_update_slice(image, features[:, None, None], start)
+
+
+def classes(config, spec) -> int:
+    """How many labels a model is to be conditioned on; 0 where `config.conditional` is False.
+
+    Raises UserError where the data has no labels.
+    """
+    if not config.conditional:
+        return 0
+    if "label" not in spec:
+        raise UserError(f"{config.data.name} has no labels: set conditional=False")
+    return spec["label"].cardinality
 
 
 def init(net, image: Field) -> Callable:
