@@ -9,7 +9,9 @@ A likelihood model is a game with one player, a GAN one with two. Everything tha
 families is in the objectives; the trainer (`gm_jax/training`) knows this file alone.
 
 A batch is a dict of arrays with the same leading axis: `image` [B, H, W, C] float32 in [-1, 1],
-`label` [B] int32, ..., and always `index` [B] int32, the example's position in the global batch.
+`label` [B] int32, `text` [B, T] int32 (numbers of characters), `audio` [B, T] float32 in [-1, 1],
+`weight` [B, T] float32 (what each place of a sequence counts), ..., and always `index` [B] int32,
+the example's position in the global batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,10 +29,12 @@ class Field(NamedTuple):
 
     An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label has as
     many as there are classes, a character as many as the vocabulary holds; None for real numbers.
+    `symbols` are a text's characters in the order of their numbers.
     """
 
     shape: tuple[int, ...]
     cardinality: int | None = None
+    symbols: str = ""
 
 
 Spec = Mapping[str, Field]

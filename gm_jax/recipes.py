@@ -21,7 +21,7 @@ DEFAULTS = {
     "evaluate": {
         "every": 0,  # rounds; 0: only when asked
         "batch_size": 256,
-        "counts": {},  # {function: examples of the split}
+        "counts": {},  # {function: examples of the split, 0 for all}
         "split": "test",
         "score": 0,  # samples for the Fréchet distance on a small classifier's features
         # Inception's: "fid,kid,prdc" of so many samples against the training images.

@@ -20,7 +20,8 @@ DRAWS = 10  # random choices of reals that a score is the mean of
 def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
 
-    counts   {function: examples}: the mean of each value [B] it returns, over so many of the split
+    counts   {function: examples}: the mean of each value [B] it returns, over so many of the split,
+             0 for all of it
     score    N: Fréchet distance of N samples to the data, as `score_images` says
     metrics  FID and its kin on Inception's features, as `inception_metrics` says
     """
@@ -129,6 +130,7 @@ def report(results: dict[str, dict]) -> str:
 
 
 def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, dict]:
+    count = count or data.open_source(trained.phase.data, split).size
     parts = list(apply(trained, name, count, split))
     values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return {

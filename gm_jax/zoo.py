@@ -2,10 +2,22 @@
 
 from gm_jax.adversarial import gan
 from gm_jax.autoencoders import vae
+from gm_jax.autoregressive import (
+    bengio, gated_pixelcnn, gpt, nade, ngram, pixelcnn, pixelcnnpp, pixelrnn, wavenet,
+)  # fmt: skip
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
     "vae": vae.build,
     "gan": gan.build,
     "ddpm": ddpm.build,
+    "ngram": ngram.build,
+    "bengio": bengio.build,
+    "gpt": gpt.build,
+    "wavenet": wavenet.build,
+    "nade": nade.build,
+    "pixelcnn": pixelcnn.build,
+    "gated_pixelcnn": gated_pixelcnn.build,
+    "pixelcnnpp": pixelcnnpp.build,
+    "pixelrnn": pixelrnn.build,
 }

@@ -48,6 +48,12 @@ GAMES = {
             "label_dropout": 0.3,
         },
     ),
+    "gated_pixelcnn": Game("gated_pixelcnn_mnist", {"average": 0.9}),
+    "pixelcnn": Game("pixelcnn_mnist", {}, slow=True),
+    "pixelcnnpp": Game("pixelcnnpp_mnist", {"conditional": True}, slow=True),
+    "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
+    "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
+    "nade": Game("nade_mnist", {}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

@@ -6,6 +6,7 @@ A sequence is symbols 0..K-1, [B, T] int32. An image is its places in raster ord
 innermost (T = H W C). The condition is a label [B], a feature array [B, ...], or None.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -31,6 +32,19 @@ class Causal(NamedTuple):
     apply: Callable
     begin: Callable
     step: Callable
+
+
+def of_module(network) -> Causal:
+    """The Causal of a linen module with the methods __call__(x, condition), begin and step."""
+
+    def call(params, *arguments, method=None):
+        return network.apply({"params": params}, *arguments, method=method)
+
+    return Causal(
+        call,
+        functools.partial(call, method="begin"),
+        functools.partial(call, method="step"),
+    )
 
 
 def log_prob(causal: Causal, params, x: Array, condition=None) -> Array:

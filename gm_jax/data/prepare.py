@@ -16,8 +16,15 @@ def to_uint8(image: Array) -> Array:
     return jnp.round(jnp.clip((image + 1.0) * 127.5, 0.0, 255.0)).astype(jnp.uint8)
 
 
+def to_int16(audio: Array) -> Array:
+    """[-1, 1] to int16, rounded to nearest, clipped."""
+    return jnp.round(jnp.clip(audio * 2**15, -(2**15), 2**15 - 1)).astype(jnp.int16)
+
+
 def preparation(config):
     """(batch, key) -> batch for the `data` part of a recipe: scaling, flips, binarisation.
+
+    Images of uint8 and audio of int16 become float32 in [-1, 1].
 
     flip      mirror each image left to right with probability 1/2
     binarize  "redrawn": each pixel drawn anew from a Bernoulli of its grey value, to -1 or 1, at
@@ -25,6 +32,8 @@ def preparation(config):
     """
 
     def prepare(batch: Batch, key: Array) -> Batch:
+        if "audio" in batch:
+            batch = {**batch, "audio": batch["audio"].astype(jnp.float32) / 2**15}
         if "image" not in batch:
             return batch
         image = to_float(batch["image"])
@@ -41,5 +50,6 @@ def preparation(config):
 
 
 def finish(outputs: Batch) -> Batch:
-    """A function's outputs as they leave the device: images as uint8, the rest as it is."""
-    return {name: to_uint8(x) if name == "image" else x for name, x in outputs.items()}
+    """A function's outputs as they leave the device: images uint8, audio int16, the rest as is."""
+    kinds = {"image": to_uint8, "audio": to_int16}
+    return {name: kinds[name](x) if name in kinds else x for name, x in outputs.items()}

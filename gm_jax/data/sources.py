@@ -6,7 +6,7 @@ directory   where TFDS keeps its prepared data; "" for its default ($TFDS_DATA_D
 binarize    "" for grey values, "fixed" or "redrawn" for black and white (`data.binary`)
 """
 
-from gm_jax.data import binary, images
+from gm_jax.data import audio, binary, images, text
 from gm_jax.data.source import Source
 
 # Each: (data part of the recipe, split) -> Source.
@@ -14,6 +14,8 @@ SOURCES = {
     "digits": images.digits,
     "folder": images.folder,
     "npz": images.npz,
+    "text": text.text,
+    "wav": audio.wav,
 }
 
 
