@@ -5,13 +5,13 @@ paper: Larochelle & Murray 2011, The Neural Autoregressive Distribution Estimato
 command: python launch.py --config=configs/nade_mnist.py --workdir=runs/nade_mnist
 hardware: 2 CPU cores (AMD EPYC), float32
 time: not measured yet; meant for at most 40 min
-metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their grey values
-  (data.binarize="fixed"; not Larochelle's file)
+metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
+  grey values (data.binarize="fixed"; not Larochelle's file)
 reference: the paper's -88.33, on Larochelle's binarised MNIST
 measured: not yet
 target: log-likelihood better than -95 within 40 minutes
-again: python launch.py --config=configs/nade_mnist.py --workdir=runs/nade_mnist --mode=evaluate
-  --config.evaluate.counts.log_prob=10000
+again: python launch.py --config=configs/nade_mnist.py --workdir=runs/nade_mnist
+  --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: unverified
 
 While it trains, the log-likelihood of the first 2,000 test images is logged every 2000 steps.

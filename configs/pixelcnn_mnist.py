@@ -1,16 +1,17 @@
 """PixelCNN on MNIST, binarised once and for all.
 
-paper: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv 1601.06759
+paper: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv
+  1601.06759
 command: python launch.py --config=configs/pixelcnn_mnist.py --workdir=runs/pixelcnn_mnist
 hardware: 2 CPU cores (AMD EPYC), float32
 time: not measured yet; meant for at most 40 min
-metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their grey values
-  (data.binarize="fixed"; not Larochelle's file)
+metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
+  grey values (data.binarize="fixed"; not Larochelle's file)
 reference: the paper's -81.30, on Larochelle's binarised MNIST
 measured: not yet
 target: log-likelihood better than -90 within 40 minutes
-again: python launch.py --config=configs/pixelcnn_mnist.py --workdir=runs/pixelcnn_mnist --mode=evaluate
-  --config.evaluate.counts.log_prob=10000
+again: python launch.py --config=configs/pixelcnn_mnist.py --workdir=runs/pixelcnn_mnist
+  --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: unverified
 
 While it trains, the log-likelihood of the first 2,000 test images is logged every 1000 steps.

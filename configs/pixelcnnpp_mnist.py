@@ -8,8 +8,8 @@ metric: bits per dimension, exactly, on all 10,000 test images with their 256 gr
 reference: none published for grey MNIST; the paper's 2.92 bits are of CIFAR-10
 measured: not yet
 target: below 1 bit per dimension within 40 minutes
-again: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist --mode=evaluate
-  --config.evaluate.counts.log_prob=10000
+again: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist
+  --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: unverified
 
 While it trains, the log-likelihood of the first 2,000 test images is logged every 1000 steps.

@@ -3,7 +3,15 @@
 from gm_jax.adversarial import gan
 from gm_jax.autoencoders import vae
 from gm_jax.autoregressive import (
-    bengio, gated_pixelcnn, gpt, nade, ngram, pixelcnn, pixelcnnpp, pixelrnn, wavenet,
+    bengio,
+    gated_pixelcnn,
+    gpt,
+    nade,
+    ngram,
+    pixelcnn,
+    pixelcnnpp,
+    pixelrnn,
+    wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import ddpm
 
