@@ -22,4 +22,5 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     net = PixelRNN(
         image.cardinality, image.shape[-1], **config.network, dtype=jnp.dtype(config.dtype)
     )
-    return pixels.phases(config, spec, pixels.causal(net, image.shape), pixels.init(net, image))
+    model = pixels.causal(net, image.shape, margin=net.margin)
+    return pixels.phases(config, spec, model, pixels.init(net, image))

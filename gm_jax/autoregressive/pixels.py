@@ -36,16 +36,20 @@ from gm_jax.nn.masked import Place, scaled
 from gm_jax.optimizers import optimizer, warmed_up
 
 
-def causal(net, shape: tuple[int, int, int], finish: Callable | None = None) -> Causal:
+def causal(
+    net, shape: tuple[int, int, int], finish: Callable | None = None, margin: bool = False
+) -> Causal:
     """The network over images of a shape [H, W, C] as one over sequences of H W C places.
 
     A step costs one pixel (once a row, also the row above), whatever the size of the image.
     finish  (symbols [..., C], the network's output of the pixel) -> outputs [..., C, ...] a place,
             that of a channel dependent on symbols of those before; by default they are its outputs
+    margin  whether the network walks through one column of padding right of the image as well
     """
     finish = finish or (lambda x, outputs: outputs)
     height, width, colors = shape
     (up, left, right), window = net.reach, net.reach.size
+    wide = width + margin
 
     def apply(params, x, condition):
         image = x.reshape(-1, *shape)
@@ -68,11 +72,11 @@ def causal(net, shape: tuple[int, int, int], finish: Callable | None = None) -> 
         depth = jax.eval_shape(embed, params, jnp.zeros(batch_size, jnp.int32)).shape[-1] * colors
 
         def first():
-            image = jnp.zeros((batch_size, up + height, left + width + right, depth))
+            image = jnp.zeros((batch_size, up + height, left + wide + right, depth))
             maps, rows = above(params, {}, image[:, :1, :width], condition)
             seen = image[:, : window[0], : window[1]]
             here = jax.tree.map(lambda m: m[:, :, :1], maps)
-            start = Place(jnp.int32(0), jnp.int32(0), jnp.bool_(True), width)
+            start = Place(jnp.int32(0), jnp.int32(0), jnp.bool_(True), wide)
             _, pixels = along(params, {}, seen, here, condition, start)
             return {"image": image, "maps": maps, "rows": rows, "pixels": pixels}
 
@@ -86,20 +90,29 @@ def causal(net, shape: tuple[int, int, int], finish: Callable | None = None) -> 
         symbols = cache["symbols"].at[:, (place - 1) % colors].set(previous)  # Of this pixel.
         pixel, color = jnp.divmod(place, colors)
         row, column = jnp.divmod(pixel, width)
-        here = Place(row, column, (column == 0) & (color == 0), width)
-        condition = cache["condition"]
+        here = Place(row, column, (column == 0) & (color == 0), wide)
+        condition, maps, pixels = cache["condition"], cache["maps"], cache["pixels"]
 
-        def next_row(_):
+        def walk(pixels, place):
+            """The output of a pixel, and what is kept of it."""
+            start = (0, place.row, place.column, 0)
+            seen = lax.dynamic_slice(image, start, (len(image), *window, image.shape[-1]))
+            at = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, place.column, 1, 2), maps)
+            return along(params, pixels, seen, at, condition, place)
+
+        def last_row(_):
             start = (0, up + row - 1, left, 0)
-            last = lax.dynamic_slice(image, start, (len(image), 1, width, image.shape[-1]))
-            return above(params, cache["rows"], last, condition)
+            whole = lax.dynamic_slice(image, start, (len(image), 1, width, image.shape[-1]))
+            return above(params, cache["rows"], whole, condition)
 
-        maps, rows = lax.cond(
-            here.new_row & (row > 0), next_row, lambda kept: kept, (cache["maps"], cache["rows"])
-        )
-        seen = lax.dynamic_slice(image, (0, row, column, 0), (len(image), *window, image.shape[-1]))
-        mapped = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, column, 1, 2), maps)
-        outputs, pixels = along(params, cache["pixels"], seen, mapped, condition, here)
+        def last_margin(pixels):
+            return walk(pixels, Place(row - 1, jnp.int32(width), jnp.bool_(False), wide))[1]
+
+        below = here.new_row & (row > 0)
+        if margin:
+            pixels = lax.cond(below, last_margin, lambda kept: kept, pixels)
+        maps, rows = lax.cond(below, last_row, lambda kept: kept, (maps, cache["rows"]))
+        outputs, pixels = walk(pixels, here)
         outputs = finish(symbols, outputs[:, 0, 0])
         cache = {
             "image": image, "symbols": symbols, "maps": maps, "rows": rows, "pixels": pixels,

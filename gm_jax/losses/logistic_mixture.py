@@ -73,7 +73,7 @@ def conditionals(x: Array, raw: Array, components: int, levels: int = 256) -> Ar
     logits, means, log_scales, coefficients = split(raw, components, x.shape[-1])
     means = means + jnp.einsum("...d,...cdm->...cm", x, coefficients)
     masses = log_mass(x[..., None], means, log_scales, levels)
-    before = jnp.cumsum(masses, axis=-2) - masses
+    before = jnp.cumsum(jnp.zeros_like(masses).at[..., 1:, :].set(masses[..., :-1, :]), axis=-2)
     logits = jax.nn.log_softmax(logits[..., None, :] + before, axis=-1)
     return jnp.stack([logits, means, log_scales], axis=-2)
 

@@ -33,8 +33,19 @@ class PixelRNN(nn.Module):
         """The window of the image that `along` takes at a place."""
         return half_plane(self.first_size)
 
+    @property
+    def margin(self) -> bool:
+        """Whether it walks through a column of padding right of the image, too.
+
+        From there the direction from the right sets out: mask A hides a row's last pixel from all
+        features of the row, so that without it the next row could not know that pixel.
+        """
+        return self.lstm == "diagonal"
+
     def __call__(self, x: Array, label: None = None) -> Array:
-        return self.along(self.embed(x), (), label)
+        x = jnp.pad(self.embed(x), ((0, 0), (0, 0), (0, self.margin), (0, 0)))
+        outputs = self.along(x, (), label)
+        return outputs[:, :, : outputs.shape[2] - self.margin]
 
     def embed(self, x: Array) -> Array:
         """Symbols [..., C] to what the network sees of them."""
