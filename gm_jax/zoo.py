@@ -2,7 +2,18 @@
 
 from gm_jax.adversarial import gan
 from gm_jax.autoencoders import autoencoder, dvae, vae, vqvae, vqvae2
-from gm_jax.autoregressive import bengio, gpt, latent_prior, ngram, wavenet
+from gm_jax.autoregressive import (
+    bengio,
+    gated_pixelcnn,
+    gpt,
+    latent_prior,
+    nade,
+    ngram,
+    pixelcnn,
+    pixelcnnpp,
+    pixelrnn,
+    wavenet,
+)  # fmt: skip
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
@@ -18,4 +29,9 @@ SYSTEMS = {
     "gpt": gpt.build,
     "wavenet": wavenet.build,
     "latent_prior": latent_prior.build,
+    "nade": nade.build,
+    "pixelcnn": pixelcnn.build,
+    "gated_pixelcnn": gated_pixelcnn.build,
+    "pixelcnnpp": pixelcnnpp.build,
+    "pixelrnn": pixelrnn.build,
 }

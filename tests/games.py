@@ -83,6 +83,12 @@ GAMES = {
     "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),
     "ngram": Game("ngram_tinyshakespeare", {"data.path": TEXT}, slow=True),
     "wavenet": Game("wavenet_fsdd", {"data.path": str(wav_folder())}, slow=True),
+    "gated_pixelcnn": Game("gated_pixelcnn_mnist", {"average": 0.9}),
+    "pixelcnn": Game("pixelcnn_mnist", {}, slow=True),
+    "pixelcnnpp": Game("pixelcnnpp_mnist", {"conditional": True}, slow=True),
+    "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
+    "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
+    "nade": Game("nade_mnist", {}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

@@ -8,20 +8,17 @@ van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders (a
 import jax.numpy as jnp
 
 from gm_jax.autoregressive import pixels
-from gm_jax.errors import UserError
 from gm_jax.model import Phase
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """Two stacks of gated layers; configs/gated_pixelcnn_mnist.py shows the keys."""
-    if config.conditional and "label" not in spec:
-        raise UserError(f"{config.data.name} has no labels: set conditional=False")
     image = spec["image"]
     net = GatedPixelCNN(
         image.cardinality,
         image.shape[-1],
-        classes=spec["label"].cardinality if config.conditional else 0,
+        classes=pixels.classes(config, spec),
         **config.network,
         dtype=jnp.dtype(config.dtype),
     )

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.autoregressive.causal import Causal, log_prob, sample
+from gm_jax.errors import UserError
 from gm_jax.model import (
     Array,
     Aux,
@@ -35,16 +36,24 @@ from gm_jax.nn.masked import Place, scaled
 from gm_jax.optimizers import optimizer, warmed_up
 
 
-def causal(net, shape: tuple[int, int, int]) -> Causal:
+def causal(
+    net, shape: tuple[int, int, int], finish: Callable | None = None, margin: bool = False
+) -> Causal:
     """The network over images of a shape [H, W, C] as one over sequences of H W C places.
 
     A step costs one pixel (once a row, also the row above), whatever the size of the image.
+    finish  (symbols [..., C], the network's output of the pixel) -> outputs [..., C, ...] a place,
+            that of a channel dependent on symbols of those before; by default they are its outputs
+    margin  whether the network walks through one column of padding right of the image as well
     """
+    finish = finish or (lambda x, outputs: outputs)
     height, width, colors = shape
     (up, left, right), window = net.reach, net.reach.size
+    wide = width + margin
 
     def apply(params, x, condition):
-        outputs = net.apply({"params": params}, x.reshape(-1, *shape), condition)
+        image = x.reshape(-1, *shape)
+        outputs = finish(image, net.apply({"params": params}, image, condition))
         return outputs.reshape(x.shape[0], math.prod(shape), *outputs.shape[4:])
 
     def embed(params, symbols):
@@ -63,38 +72,53 @@ def causal(net, shape: tuple[int, int, int]) -> Causal:
         depth = jax.eval_shape(embed, params, jnp.zeros(batch_size, jnp.int32)).shape[-1] * colors
 
         def first():
-            image = jnp.zeros((batch_size, up + height, left + width + right, depth))
+            image = jnp.zeros((batch_size, up + height, left + wide + right, depth))
             maps, rows = above(params, {}, image[:, :1, :width], condition)
             seen = image[:, : window[0], : window[1]]
             here = jax.tree.map(lambda m: m[:, :, :1], maps)
-            start = Place(jnp.int32(0), jnp.int32(0), jnp.bool_(True), width)
+            start = Place(jnp.int32(0), jnp.int32(0), jnp.bool_(True), wide)
             _, pixels = along(params, {}, seen, here, condition, start)
             return {"image": image, "maps": maps, "rows": rows, "pixels": pixels}
 
         empty = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(first))
-        return {**empty, "condition": condition}
+        symbols = jnp.zeros((batch_size, colors), jnp.int32)
+        return {**empty, "symbols": symbols, "condition": condition}
 
     def step(params, cache, previous, place):
         features = embed(params, previous) * (place > 0)  # Nothing comes before place 0.
         image = _put(cache["image"], features, jnp.maximum(place - 1, 0), net.reach, shape)
+        symbols = cache["symbols"].at[:, (place - 1) % colors].set(previous)  # Of this pixel.
         pixel, color = jnp.divmod(place, colors)
         row, column = jnp.divmod(pixel, width)
-        here = Place(row, column, (column == 0) & (color == 0), width)
-        condition = cache["condition"]
+        here = Place(row, column, (column == 0) & (color == 0), wide)
+        condition, maps, pixels = cache["condition"], cache["maps"], cache["pixels"]
 
-        def next_row(_):
+        def walk(pixels, place):
+            """The output of a pixel, and what is kept of it."""
+            start = (0, place.row, place.column, 0)
+            seen = lax.dynamic_slice(image, start, (len(image), *window, image.shape[-1]))
+            at = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, place.column, 1, 2), maps)
+            return along(params, pixels, seen, at, condition, place)
+
+        def last_row(_):
             start = (0, up + row - 1, left, 0)
-            last = lax.dynamic_slice(image, start, (len(image), 1, width, image.shape[-1]))
-            return above(params, cache["rows"], last, condition)
+            whole = lax.dynamic_slice(image, start, (len(image), 1, width, image.shape[-1]))
+            return above(params, cache["rows"], whole, condition)
 
-        maps, rows = lax.cond(
-            here.new_row & (row > 0), next_row, lambda kept: kept, (cache["maps"], cache["rows"])
-        )
-        seen = lax.dynamic_slice(image, (0, row, column, 0), (len(image), *window, image.shape[-1]))
-        mapped = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, column, 1, 2), maps)
-        outputs, pixels = along(params, cache["pixels"], seen, mapped, condition, here)
-        cache = {**cache, "image": image, "maps": maps, "rows": rows, "pixels": pixels}
-        return cache, lax.dynamic_index_in_dim(outputs[:, 0, 0], color, 1, False)
+        def last_margin(pixels):
+            return walk(pixels, Place(row - 1, jnp.int32(width), jnp.bool_(False), wide))[1]
+
+        below = here.new_row & (row > 0)
+        if margin:
+            pixels = lax.cond(below, last_margin, lambda kept: kept, pixels)
+        maps, rows = lax.cond(below, last_row, lambda kept: kept, (maps, cache["rows"]))
+        outputs, pixels = walk(pixels, here)
+        outputs = finish(symbols, outputs[:, 0, 0])
+        cache = {
+            "image": image, "symbols": symbols, "maps": maps, "rows": rows, "pixels": pixels,
+            "condition": condition,
+        }  # fmt: skip
+        return cache, lax.dynamic_index_in_dim(outputs, color, 1, False)
 
     return Causal(apply, begin, step)
 
@@ -105,6 +129,18 @@ def _put(image, features, place, reach, shape):
     row, column = jnp.divmod(pixel, shape[1])
     start = (0, reach.up + row, reach.left + column, color * features.shape[-1])
     return lax.dynamic_update_slice(image, features[:, None, None], start)
+
+
+def classes(config, spec) -> int:
+    """How many labels a model is to be conditioned on; 0 where `config.conditional` is False.
+
+    Raises UserError where the data has no labels.
+    """
+    if not config.conditional:
+        return 0
+    if "label" not in spec:
+        raise UserError(f"{config.data.name} has no labels: set conditional=False")
+    return spec["label"].cardinality
 
 
 def init(net, image: Field) -> Callable:
