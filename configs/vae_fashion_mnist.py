@@ -23,7 +23,7 @@ from gm_jax.recipes import load_config
 
 def get_config(variant=""):
     config = load_config(f"{Path(__file__).parent}/vae_mnist.py:{variant}")
-    config.data.update(name="fashion_mnist", binarize=False)
+    config.data.update(name="fashion_mnist", binarize="")
     config.likelihood = "gaussian"
     if not variant:
         config.steps = config.optimizer.decay_steps = 20_000

@@ -9,7 +9,9 @@ A likelihood model is a game with one player, a GAN one with two. Everything tha
 families is in the objectives; the trainer (`gm_jax/training`) knows this file alone.
 
 A batch is a dict of arrays with the same leading axis: `image` [B, H, W, C] float32 in [-1, 1],
-`label` [B] int32, ..., and always `index` [B] int32, the example's position in the global batch.
+`label` [B] int32, `text` [B, T] int32 (numbers of characters), `audio` [B, T] float32 in [-1, 1],
+`weight` [B, T] float32 (what each place of a sequence counts), ..., and always `index` [B] int32,
+the example's position in the global batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,12 +29,14 @@ PyTree = Any
 class Field(NamedTuple):
     """What one entry of a batch looks like: the shape of one example, and how many values it takes.
 
-    An image has 256 values a channel, a label as many as there are classes, a character as many as
-    the vocabulary holds; None where values are real numbers.
+    An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label as
+    many as there are classes, a character as many as the vocabulary holds; None for real numbers.
+    `symbols` are a text's characters in the order of their numbers.
     """
 
     shape: tuple[int, ...]
     cardinality: int | None = None
+    symbols: str = ""
 
 
 Spec = Mapping[str, Field]
@@ -115,11 +119,14 @@ class GenerativeModel(NamedTuple):
                variables of the phase before as they ended, or None
     functions  {name: (variables, batch, key) -> batch}: sample, reconstruct, bound, ...; they read
                from the batch only what they need (`index` always, `label` where conditional)
+    spec       what its functions take and give, where a later stage builds upon that: the images a
+               VQ-VAE encodes, and their `code`
     """
 
     init: Callable[[Array, Batch, Variables | None], Variables]
     players: tuple[Player, ...]
     functions: dict[str, Callable[[Variables, Batch, Array], Batch]]
+    spec: Spec = {}
 
 
 class Phase(NamedTuple):
@@ -127,7 +134,9 @@ class Phase(NamedTuple):
 
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
     steps   rounds to play
-    frozen  what its `Variables.frozen` holds: the variables of an earlier run's stages
+    frozen  what its `Variables.frozen` holds: the variables of earlier stages. A leaf may be a
+            function of {phase: variables as its functions see them} of the phases that this run
+            has played to their end, and stands for what it returns
     """
 
     name: str
@@ -138,10 +147,14 @@ class Phase(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """An earlier run that a later one builds upon: its model, and its variables to freeze."""
+    """What a system builds upon: an earlier model, and its variables for `Phase.frozen`.
+
+    variables  those of another run, or, of a stage trained first in this run, the function that
+               finds them (see `Phase.frozen`)
+    """
 
     model: GenerativeModel
-    variables: Variables
+    variables: Variables | Callable[[Mapping[str, Variables]], Variables]
 
 
 # What every system's file exports: (config, spec of the data, {name: Stage}) -> phases in order.

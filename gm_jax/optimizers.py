@@ -11,13 +11,15 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 
 
-def optimizer(config) -> optax.GradientTransformation:
+def optimizer(config, decayed: Callable | None = None) -> optax.GradientTransformation:
     """An optimizer of optax by `name`, with its own arguments, and around it what recipes share.
 
     learning_rate  reached after `warmup_steps` (linear from 0; default none) and, where
-                   `decay_steps` is given, brought down to 0 at that step (`decay`: cosine, linear)
+                   `decay_steps` is given, from there brought down to `final_rate` (default 0) at
+                   that step (`decay`: cosine, linear)
     clip_norm      bound on the global norm of the gradient (default none)
     clip_weights   bound on every weight after the step (default none)
+    decayed        params -> which of them a weight decay holds for (default all)
     """
     arguments = dict(config)
     make = getattr(optax, arguments.pop("name"), None)
@@ -25,15 +27,19 @@ def optimizer(config) -> optax.GradientTransformation:
     decay, decay_steps = arguments.pop("decay", "cosine"), arguments.pop("decay_steps", 0)
     clip = arguments.pop("clip_norm", 0.0)
     bound = arguments.pop("clip_weights", 0.0)
-    rate = arguments.pop("learning_rate")
+    rate, final = arguments.pop("learning_rate"), arguments.pop("final_rate", 0.0)
     if not callable(make):
         raise UserError(f"optax has no optimizer named {config.name!r}")
-    unknown = set(arguments) - set(inspect.signature(make).parameters)
+    known = inspect.signature(make).parameters
+    unknown = set(arguments) - set(known)
     if unknown:
         raise UserError(f"optax.{config.name} takes no argument {', '.join(sorted(unknown))}")
+    if decayed and "mask" in known:
+        arguments["mask"] = decayed
     if decay_steps:
-        shape = {"cosine": optax.cosine_decay_schedule, "linear": _linear_decay}[decay]
-        rate = shape(rate, decay_steps)
+        rate = {"cosine": _cosine_decay, "linear": optax.linear_schedule}[decay](
+            rate, final, decay_steps - warmup
+        )
     if warmup:
         rate = _warmed(rate, warmup)
     chosen = make(rate, **arguments)
@@ -65,10 +71,13 @@ def warmed_up(decay: float) -> Callable[[Array], Array] | None:
     return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
 
-def _linear_decay(rate: float, steps: int) -> optax.Schedule:
-    return optax.linear_schedule(rate, 0.0, steps)
+def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
+    return optax.cosine_decay_schedule(rate, steps, final / rate)
 
 
 def _warmed(rate, steps: int) -> optax.Schedule:
-    after = rate if callable(rate) else lambda count: rate
-    return lambda count: after(count) * jnp.minimum(1.0, (count + 1) / steps)
+    def schedule(count):
+        after = rate(jnp.maximum(count - steps, 0)) if callable(rate) else rate
+        return after * jnp.minimum(1.0, (count + 1) / steps)
+
+    return schedule

@@ -13,7 +13,7 @@ DEFAULTS = {
     "seed": 0,
     "dtype": "float32",  # of the networks' computation: float32, bfloat16
     "average": 0.0,  # decay of the parameters' moving average; 0 keeps none
-    "data": {"name": "digits", "path": "", "directory": "", "flip": False, "binarize": False},
+    "data": {"name": "digits", "path": "", "directory": "", "flip": False, "binarize": ""},
     "report": {"every": 100},
     "checkpoint": {"every": 1000, "keep": 2},
     "show": {"every": 1000, "counts": {"sample": 64}},
@@ -21,7 +21,7 @@ DEFAULTS = {
     "evaluate": {
         "every": 0,  # rounds; 0: only when asked
         "batch_size": 256,
-        "counts": {},  # {function: examples of the split}
+        "counts": {},  # {function: examples of the split, 0 for all}
         "split": "test",
         "score": 0,  # samples for the Fréchet distance on a small classifier's features
         "modes": 0,  # samples for mode coverage

@@ -7,6 +7,7 @@ images = gm_jax.sample(trained, 64)["image"]
 
 import functools
 import json
+import operator
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,32 +25,52 @@ from gm_jax.training import checkpoint, loop, parallel, state
 
 
 def build(config: ConfigDict) -> tuple[Phase, ...]:
-    """The phases of a recipe. Raises UserError where it asks for what there is not."""
-    system = choose("system", config.system, zoo.SYSTEMS)
+    """The phases of a recipe, its stages' first. Raises UserError where it asks for what is not."""
+    return tuple(phase for _, phases in plan(config) for phase in phases)
+
+
+def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[Phase, ...]]]:
+    """What a run does in order: recipes with their phases, the stages that are recipes before it.
+
+    A stage is the workdir of an earlier run, or a recipe that this run trains first, under its own
+    settings. Phases are named after their stage: `vqvae_train`.
+    """
+    build_system = choose("system", config.system, zoo.SYSTEMS)
     spec = data.open_source(config.data).spec
-    stages = {name: _stage(Path(path)) for name, path in config.stages.items()}
-    return system(config, spec, stages)
+    before, stages = [], {}
+    for name, given in config.stages.items():
+        if isinstance(given, str):
+            stages[name] = _stage(Path(given))
+        else:
+            before += plan(given, f"{prefix}{name}_")
+            last = before[-1][1][-1]
+            stages[name] = Stage(last.model, operator.itemgetter(last.name))
+    phases = build_system(config, spec, stages)
+    return [*before, (config, tuple(p._replace(name=prefix + p.name) for p in phases))]
 
 
 def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
     """Trains a recipe's phases in order, going on from whatever `workdir` holds of them."""
-    workdir = Path(workdir)
-    rows = parallel.rows(config.batch_size, devices)
-    phases = build(config)
+    workdir, recipes = Path(workdir), plan(config)
+    rows = [parallel.rows(own.batch_size, devices) for own, _ in recipes]
     _claim(workdir, config)
-    variables = None
-    for phase in phases:
-        functions = mapped_functions(phase, devices)
-        trained = functools.partial(Trained, config, phase, functions, devices=devices)
-        settings = loop.Settings(
-            seed=config.seed,
-            report_every=config.report.every,
-            checkpoint_every=config.checkpoint.every,
-            keep=config.checkpoint.keep,
-            periodic=_periodic(config, trained, workdir),
-        )
-        feed = _feed(phase, config, rows)
-        variables = loop.train(phase, feed, settings, workdir, variables, devices)
+    ended = {}
+    for (own, phases), share in zip(recipes, rows, strict=True):
+        variables = None
+        for phase in phases:
+            phase = thawed(phase, ended)
+            functions = mapped_functions(phase, devices)
+            trained = functools.partial(Trained, own, phase, functions, devices=devices)
+            settings = loop.Settings(
+                seed=own.seed,
+                report_every=own.report.every,
+                checkpoint_every=own.checkpoint.every,
+                keep=own.checkpoint.keep,
+                periodic=_periodic(own, trained, workdir, "" if own is config else phase.name),
+            )
+            feed = _feed(phase, own, share)
+            variables = loop.train(phase, feed, settings, workdir, variables, devices)
+            ended[phase.name] = parallel.to_host(state.at_work(variables))
     if config.show.every and jax.process_index() == 0:
         for name in config.show.counts:
             data.film(workdir / "samples", name)
@@ -64,20 +85,25 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     own = complete(json.loads((workdir / "config.json").read_text()))
     config = own if config is None else config
     _same_recipe(workdir, own, config)
-    for phase in reversed(build(config)):
-        folder = workdir / "checkpoints" / phase.name
-        if not folder.exists():
-            continue
-        create = functools.partial(state.create, phase.model)
-        first = _feed(phase, config, slice(0, config.batch_size))
-        first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
-        template = jax.eval_shape(create, jax.random.key(0), first, None)
-        found = checkpoint.restore(checkpoint.open_checkpoints(folder, None), template)
-        if found:
-            variables = found[0]._replace(frozen=phase.frozen)
-            variables = parallel.replicate(state.at_work(variables), devices)
-            return Trained(config, phase, mapped_functions(phase, devices), variables, devices)
-    raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
+    ended = {}
+    for own, phases in plan(config):
+        for phase in phases:
+            variables = _saved(workdir, own, phase)
+            if variables is None:
+                break
+            phase = thawed(phase, ended)
+            ended[phase.name] = state.at_work(variables._replace(frozen=phase.frozen))
+            last = own, phase
+    if not ended:
+        raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
+    variables = parallel.replicate(ended[last[1].name], devices)
+    return Trained(*last, mapped_functions(last[1], devices), variables, devices)
+
+
+def thawed(phase: Phase, ended: dict[str, Variables]) -> Phase:
+    """The phase with the functions in its `frozen` replaced by what they find among `ended`."""
+    found = jax.tree.map(lambda leaf: leaf(ended) if callable(leaf) else leaf, phase.frozen)
+    return phase._replace(frozen=found)
 
 
 def sample_images(workdir: str | Path, count: int) -> Iterator[np.ndarray]:
@@ -85,11 +111,14 @@ def sample_images(workdir: str | Path, count: int) -> Iterator[np.ndarray]:
     return (batch["image"] for batch in apply(load(workdir), "sample", count))
 
 
-def _periodic(config: ConfigDict, trained: Callable[[Variables], Trained], workdir: Path) -> tuple:
+def _periodic(
+    config: ConfigDict, trained: Callable[[Variables], Trained], workdir: Path, stage: str
+) -> tuple:
     """What `show.every` and `evaluate.every` ask to be done between rounds."""
 
     def pictures(variables: Variables, step: int) -> dict:
-        show(trained(state.at_work(variables)), workdir / "samples", f"step_{step:07d}_")
+        folder = workdir / "samples" / stage
+        show(trained(state.at_work(variables)), folder, f"step_{step:07d}_")
         return {}
 
     def scores(variables: Variables, step: int) -> dict:
@@ -105,6 +134,19 @@ def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
     batches = functools.partial(data.training_batches, source, config.batch_size, config.seed)
     first = next(batches(0, slice(0, config.batch_size)))
     return loop.Feed(functools.partial(batches, rows=rows), first, data.preparation(phase.data))
+
+
+def _saved(workdir: Path, config: ConfigDict, phase: Phase) -> Variables | None:
+    """A phase's variables by its newest checkpoint, on the host, without `frozen`."""
+    folder = workdir / "checkpoints" / phase.name
+    if not folder.exists():
+        return None
+    create = functools.partial(state.create, phase.model)
+    first = _feed(phase, config, slice(0, config.batch_size))
+    first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
+    template = jax.eval_shape(create, jax.random.key(0), first, None)
+    found = checkpoint.restore(checkpoint.open_checkpoints(folder, None), template)
+    return found and found[0]
 
 
 def _stage(workdir: Path) -> Stage:

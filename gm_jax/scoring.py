@@ -20,7 +20,9 @@ DRAWS = 10  # random choices of reals that a score is the mean of
 def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
 
-    counts   {function: examples}: the mean of each value [B] it returns, over so many of the split
+    counts   {function: examples}: the mean of each value [B] it returns, over so many of the split,
+             0 for all of it; of symbols (integers of any shape) their perplexity, and how many
+             occur
     modes, agreement, clustering  N: as `gm_jax.recognition` says, of N samples or examples
     score    N: Fréchet distance of N samples to the data, as `score_images` says
     metrics  FID and its kin on Inception's features, as `inception_metrics` says
@@ -138,15 +140,32 @@ def report(results: dict[str, dict]) -> str:
 
 
 def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, dict]:
+    count = count or data.open_source(trained.phase.data, split).size
     parts = list(apply(trained, name, count, split))
     values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    results = {}
+    for key, v in values.items():
+        if np.issubdtype(v.dtype, np.signedinteger):
+            results |= _symbols(key, v, split)
+        elif v.ndim == 1:
+            results[key] = {
+                "value": float(np.mean(v, dtype=np.float64)),
+                "standard_error": float(np.std(v, ddof=1, dtype=np.float64) / np.sqrt(len(v))),
+                "examples": len(v),
+                "split": split,
+            }
+    return results
+
+
+def _symbols(name: str, values: np.ndarray, split: str) -> dict[str, dict]:
+    """How a function's symbols spread over their values, all examples and places together.
+
+    perplexity is exp of the entropy of their frequencies, used how many occur at all.
+    """
+    _, counts = np.unique(values, return_counts=True)
+    p = counts / values.size
+    about = {"examples": len(values), "split": split}
     return {
-        key: {
-            "value": float(np.mean(v, dtype=np.float64)),
-            "standard_error": float(np.std(v, ddof=1, dtype=np.float64) / np.sqrt(len(v))),
-            "examples": len(v),
-            "split": split,
-        }
-        for key, v in values.items()
-        if v.ndim == 1
+        f"{name}_perplexity": {"value": float(np.exp(-np.sum(p * np.log(p)))), **about},
+        f"{name}_used": {"value": len(counts), **about},
     }

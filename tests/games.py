@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import pytest
+from written import text_file, wav_folder
 
 import gm_jax
 from gm_jax import run
@@ -14,6 +15,8 @@ from gm_jax.training.checkpoint import Place
 
 # A constant added to a critic cancels between its two terms.
 CRITICS_CONSTANT = ("['discriminator']['Dense_0']['bias']",)
+
+TEXT = str(text_file())
 
 
 class Game(NamedTuple):
@@ -33,7 +36,12 @@ class Game(NamedTuple):
 GAMES = {
     "vae": Game(
         "vae_digits",
-        {"network.name": "mlp", "network.widths": (16,), "data.binarize": True, "average": 0.9},
+        {
+            "network.name": "mlp",
+            "network.widths": (16,),
+            "data.binarize": "redrawn",
+            "average": 0.9,
+        },
     ),
     # Of 16x16 pixels, so that both networks have a normalised layer.
     "gan": Game("gan_digits", {"discriminator.times": 2, "data.flip": True, "data.name": "npz"}),
@@ -78,6 +86,44 @@ GAMES = {
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    "vqvae": Game(
+        "vqvae_mnist", {"data.name": "digits", "quantizer.revive_below": 0.95, "average": 0.9}
+    ),
+    "vqvae_lookup_free": Game(
+        "vqvae_mnist",
+        {"data.name": "digits", "quantizer.name": "lookup_free"},
+        slow=True,
+    ),
+    "vqvae_learned": Game(
+        "vqvae_mnist",
+        {"data.name": "digits", "quantizer.name": "learned", "likelihood": "gaussian"},
+        slow=True,
+    ),
+    "vqvae2": Game(
+        "vqvae2_mnist", {"data.name": "digits", "quantizer.revive_below": 0.95}, slow=True
+    ),
+    "dvae": Game("dvae_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
+    "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
+    "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
+    "vae_mixture": Game(
+        "vae_digits", {"posterior": {"name": "mixture", "components": 2}, "samples": 2}, slow=True
+    ),
+    "vae_categorical": Game(
+        "vae_digits", {"posterior": {"name": "categorical", "categories": 3}}, slow=True
+    ),
+    "latent_prior": Game(
+        "vqvae_prior_mnist", {"data.name": "digits", "stages.codes.quantizer.revive_below": 0.95}
+    ),
+    "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}),
+    "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),
+    "ngram": Game("ngram_tinyshakespeare", {"data.path": TEXT}, slow=True),
+    "wavenet": Game("wavenet_fsdd", {"data.path": str(wav_folder())}, slow=True),
+    "gated_pixelcnn": Game("gated_pixelcnn_mnist", {"average": 0.9}),
+    "pixelcnn": Game("pixelcnn_mnist", {}, slow=True),
+    "pixelcnnpp": Game("pixelcnnpp_mnist", {"conditional": True}, slow=True),
+    "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
+    "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
+    "nade": Game("nade_mnist", {}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()
@@ -96,16 +142,25 @@ def config(name: str, data_path, **overrides):
 
 
 def opening(settings, devices=None, dtype=None):
-    """A phase, its feed, and its variables before the first move, on the devices given."""
-    (phase,) = gm_jax.build(settings)
-    feed = run._feed(phase, settings, parallel.rows(settings.batch_size, devices))
-    key = jax.random.key(settings.seed)
-    first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
-    variables = state.create(phase.model, jax.random.fold_in(key, 2), first, None)
-    if dtype is not None:
-        variables = jax.tree.map(
-            lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, variables
-        )
+    """The last phase, its feed, and its variables before the first move, on the devices given.
+
+    What it freezes of phases before it stands as those begin.
+    """
+    ended = {}
+    for own, phases in run.plan(settings):
+        for phase in phases:
+            phase = run.thawed(phase, ended)
+            feed = run._feed(phase, own, parallel.rows(own.batch_size, devices))
+            key = jax.random.key(own.seed)
+            first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
+            variables = state.create(phase.model, jax.random.fold_in(key, 2), first, None)
+            if dtype is not None:
+                variables = jax.tree.map(
+                    lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+                    variables,
+                )
+            variables = variables._replace(frozen=phase.frozen)
+            ended[phase.name] = state.at_work(variables)
     return phase, feed, parallel.replicate(variables, devices)
 
 

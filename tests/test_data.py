@@ -66,10 +66,11 @@ def test_flips_and_binarisation_are_drawn_for_each_example():
     flipped = data.preparation(ConfigDict({"flip": True}))(batch, jax.random.key(0))["image"]
     mirrored = np.array([np.array_equal(x, flipped[0]) for x in flipped])
     assert 150 < mirrored.sum() < 250
-    binary = data.preparation(ConfigDict({"binarize": True}))(batch, jax.random.key(0))["image"]
+    redraw = data.preparation(ConfigDict({"binarize": "redrawn"}))
+    binary = redraw(batch, jax.random.key(0))["image"]
     assert set(np.unique(binary)) == {-1.0, 1.0}
     np.testing.assert_allclose((binary.mean(0) + 1) / 2, image[0] / 255, atol=0.12)
-    again = data.preparation(ConfigDict({"binarize": True}))(batch, jax.random.key(1))["image"]
+    again = redraw(batch, jax.random.key(1))["image"]
     assert not np.array_equal(binary, again)
 
 

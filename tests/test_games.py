@@ -20,7 +20,7 @@ def test_a_move_changes_all_its_player_owns_and_nothing_else(system, digits16):
         changed = set()
         for move in player.moves:
             program = jax.jit(step.make_move(player, move, feed.prepare))
-            after, _ = program(variables, (), feed.first, jax.random.key(1), 0, 0)
+            after, _ = program(variables, variables.frozen, feed.first, jax.random.key(1), 0, 0)
             for name in variables.params:
                 if name not in player.owns:
                     jax.tree.map(
@@ -57,9 +57,8 @@ def test_one_two_and_eight_devices_are_the_same_run(system, digits16):
                 lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-8), one, other
             )
         start, _ = play(settings, 1, jax.devices()[:1], np.float64)
-    moved = jax.tree.leaves(
-        jax.tree.map(lambda a, b: np.abs(a - b).max(), one[0].params, start.params)
-    )
+    learned = [v.params or v.state for v in (one[0], start)]
+    moved = jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), *learned))
     assert min(moved) > 1e-6  # The run went somewhere.
 
 
@@ -93,7 +92,7 @@ def test_every_move_is_traced_once_and_its_state_is_equal_on_all_devices(
                 make(player, move, feed.prepare), axis_name="data",
                 in_axes=(None, None, 0, None, None, None), out_axes=0,
             )  # fmt: skip
-            after, _ = mapped(variables, (), batch, jax.random.key(1), 0, 0)
+            after, _ = mapped(variables, variables.frozen, batch, jax.random.key(1), 0, 0)
             for row in jax.tree.leaves(after):
                 np.testing.assert_array_equal(row, np.broadcast_to(row[:1], row.shape))
 

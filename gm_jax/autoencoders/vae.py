@@ -1,103 +1,92 @@
-"""The variational autoencoder.
+"""The variational autoencoder, and the importance-weighted one.
 
-Kingma & Welling 2014 (arXiv 1312.6114); beta of Higgins et al. 2017; the importance-sampled
-log-likelihood of Burda et al. 2016 (arXiv 1509.00519).
+Kingma & Welling 2014 (arXiv 1312.6114); beta of Higgins et al. 2017; Burda et al. 2016
+(arXiv 1509.00519), which is the same model under another bound.
 
     z = mu(x) + sigma(x) eps                                                   eq. 4
-    log p(x) >= log p(x|z) - KL(N(mu, sigma^2) || N(0, I))                     eq. 3, 10
-    log p(x) ~= log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)                       Burda et al., eq. 8
-"""
+    log p(x) >= E log p(x|z) - KL(q(z|x) || p(z))                              eq. 3
+    log p(x) >= E log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)                     Burda et al., eq. 8
 
-from collections.abc import Callable
-from typing import NamedTuple
+q is Gaussian in the papers; `nn/posteriors.py` has a mixture and a categorical one.
+"""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.losses import likelihoods
-from gm_jax.losses.elbo import elbo, gaussian_kl, importance_weighted
+from gm_jax.losses.elbo import elbo, importance_weighted
+from gm_jax.losses.likelihoods import LIKELIHOODS
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
-from gm_jax.nn.common import normal
-from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
-from gm_jax.nn.mlp import MLP, ImageMLP
+from gm_jax.nn import posteriors
+from gm_jax.nn.vector import pair
 from gm_jax.optimizers import optimizer, warmed_up
 
 MANIFOLD = 20  # pictures along each side of the latent manifold
 
 
-class Likelihood(NamedTuple):
-    """log_prob(image [-1, 1], decoder output, log_variance scalar) -> [B], and the mean image."""
-
-    log_prob: Callable
-    mean: Callable
-    has_variance: bool
-
-
-LIKELIHOODS = {
-    # Of black and white pixels, or of grey values read as probabilities.
-    "bernoulli": Likelihood(
-        lambda x, logits, _: likelihoods.bernoulli((x + 1.0) / 2.0, logits),
-        lambda logits: 2.0 * jax.nn.sigmoid(logits) - 1.0,
-        has_variance=False,
-    ),
-    # A density, with one learned variance for all pixels.
-    "gaussian": Likelihood(likelihoods.gaussian, lambda mean: mean, has_variance=True),
-}
-NETWORKS = {"mlp": (MLP, ImageMLP), "conv": (ConvEncoder, ConvDecoder)}
-
-
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Encoder and decoder trained on the bound; configs/vae_mnist.py shows the keys."""
-    latents, dtype = config.latents, jnp.dtype(config.dtype)
-    encoder_class, decoder_class = NETWORKS[config.network.name]
-    encoder = encoder_class(2 * latents, config.network.widths, dtype=dtype)
-    decoder = decoder_class(spec["image"].shape, config.network.widths, dtype=dtype)
+    """Encoder and decoder trained on a bound; configs/vae_mnist.py shows the keys."""
+    posterior = posteriors.make(config.posterior, config.latents)
+    shape = spec["image"].shape
+    encoder, decoder = pair(config.network, posterior.outputs, shape, config.dtype)
     likelihood = LIKELIHOODS[config.likelihood]
-    learned = ("encoder", "decoder", "log_variance")[: 3 if likelihood.has_variance else 2]
+    learned = ("encoder", "decoder", *likelihood.learned)
 
     def init(key, batch, previous):
         encoder_key, decoder_key = jax.random.split(key)
         params = {
             "encoder": encoder.init(encoder_key, batch["image"])["params"],
-            "decoder": decoder.init(decoder_key, jnp.zeros((1, latents)))["params"],
-            "log_variance": jnp.zeros(()),
+            "decoder": decoder.init(decoder_key, jnp.zeros((1, posterior.size)))["params"],
+            **{name: jnp.zeros(()) for name in likelihood.learned},
         }
-        return Variables({name: params[name] for name in learned})
+        return Variables(params)
 
     def encode(variables, x):
-        """Mean and log-variance of q(z|x), [B, D] each."""
-        return jnp.split(encoder.apply({"params": variables.params["encoder"]}, x), 2, axis=-1)
-
-    def draw(mean, log_variance, keys):
-        """z ~ q(z|x) as a function of its parameters, [B, D]. Eq. 4."""
-        return mean + jnp.exp(0.5 * log_variance) * normal(keys, (latents,))
+        """Parameters of q(z|x), [B, outputs]."""
+        return encoder.apply({"params": variables.params["encoder"]}, x)
 
     def decode(variables, z):
         return decoder.apply({"params": variables.params["decoder"]}, z)
 
     def log_prob(variables, x, z):
         """log p(x|z), [B]."""
-        log_variance = variables.params.get("log_variance")
-        return likelihood.log_prob(x, decode(variables, z), log_variance)
+        return likelihood.log_prob(x, decode(variables, z), variables.params.get("log_variance"))
 
-    def negative_elbo(variables, batch, key, step):
-        x = batch["image"]
-        mean, log_variance = encode(variables, x)
-        z = draw(mean, log_variance, example_keys(key, batch))
-        reconstruction, kl = log_prob(variables, x, z), gaussian_kl(mean, log_variance)
-        loss = -jnp.mean(elbo(reconstruction, kl, config.beta))
-        return loss, Aux({"reconstruction": jnp.mean(reconstruction), "kl": jnp.mean(kl)})
+    def terms(variables, x, outputs, keys, step):
+        """Of a draw by keys [B]: E log p(x|z) [B], KL(q || p) [B], log-weights of eq. 8 [S, B]."""
+        z = posterior.draw(outputs, keys, step)
+        share = posterior.log_share(outputs)
+
+        def log_terms(z):
+            ratio = posterior.log_prior(z) - posterior.log_prob(outputs, z)
+            return log_prob(variables, x, z), ratio
+
+        reconstruction, ratio = jax.vmap(log_terms)(z)
+        mean = jnp.mean(jnp.exp(share) * reconstruction, axis=0)
+        return mean, posterior.kl(outputs, z), share + reconstruction + ratio
+
+    def negative_bound(variables, batch, key, step):
+        x, keys = batch["image"], example_keys(key, batch)
+        outputs = encode(variables, x)
+
+        def again(number):
+            fresh = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
+            return terms(variables, x, outputs, fresh, step)
+
+        reconstruction, kl, log_weights = jax.vmap(again)(jnp.arange(config.samples))
+        bound = BOUNDS[config.bound](reconstruction, kl, log_weights, config.beta)
+        metrics = {"reconstruction": jnp.mean(reconstruction), "kl": jnp.mean(kl)}
+        return -jnp.mean(bound), Aux(metrics)
 
     def sample(variables, batch, key):
-        """Means of p(x|z) with z ~ N(0, I)."""
-        z = normal(example_keys(key, batch), (latents,))
+        """Means of p(x|z) with z ~ p(z)."""
+        z = posterior.draw_prior(example_keys(key, batch))
         return {"image": likelihood.mean(decode(variables, z))}
 
     def reconstruct(variables, batch, key):
-        """The image beside the mean of p(x|z) at z = mu(x), [B, 2, H, W, C]."""
-        mean, _ = encode(variables, batch["image"])
-        output = likelihood.mean(decode(variables, mean))
+        """The image beside the mean of p(x|z) at the likeliest z, [B, 2, H, W, C]."""
+        z = posterior.center(encode(variables, batch["image"]))
+        output = likelihood.mean(decode(variables, z))
         return {"image": jnp.stack([batch["image"], output], axis=1)}
 
     def manifold(variables, batch, key):
@@ -107,43 +96,49 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         """
         row, column = jnp.divmod(batch["index"] % MANIFOLD**2, MANIFOLD)
         quantiles = (jnp.stack([column, MANIFOLD - 1 - row], axis=-1) + 0.5) / MANIFOLD
+        latents = config.latents
         z = jnp.pad(jax.scipy.stats.norm.ppf(quantiles), ((0, 0), (0, max(0, latents - 2))))
         return {"image": likelihood.mean(decode(variables, z[:, :latents]))}
 
     def bound(variables, batch, key):
         """The bound and the importance-sampled log-likelihood, in nats per example, [B]."""
-        x = batch["image"]
-        mean, log_variance = encode(variables, x)
-        keys = example_keys(key, batch)
+        x, keys = batch["image"], example_keys(key, batch)
+        outputs = encode(variables, x)
 
         def weigh(number):
-            again = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
-            z = draw(mean, log_variance, again)
-            reconstruction = log_prob(variables, x, z)
-            prior = likelihoods.gaussian(z, 0.0, 0.0)
-            posterior = likelihoods.gaussian(z, mean, log_variance)
-            return reconstruction, reconstruction + prior - posterior
+            fresh = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
+            return terms(variables, x, outputs, fresh, None)
 
-        reconstruction, log_weights = lax.map(weigh, jnp.arange(config.importance_samples))
-        kl = gaussian_kl(mean, log_variance)
+        reconstruction, kl, log_weights = lax.map(weigh, jnp.arange(config.importance_samples))
         return {
-            "elbo": elbo(reconstruction[0], kl),
-            "kl": kl,
-            f"log_likelihood_{config.importance_samples}": importance_weighted(log_weights),
+            "elbo": elbo(reconstruction[0], kl[0]),
+            "kl": kl[0],
+            f"log_likelihood_{config.importance_samples}": _importance(log_weights),
         }
 
     player = Player(
         "vae",
         owns=learned,
         optimizer=optimizer(config.optimizer),
-        moves=(Move("negative_elbo", negative_elbo),),
+        moves=(Move("negative_bound", negative_bound),),
         average=warmed_up(config.average),
     )
-    functions = {
-        "sample": sample,
-        "reconstruct": reconstruct,
-        "manifold": manifold,
-        "bound": bound,
-    }
+    functions = {"sample": sample, "reconstruct": reconstruct, "bound": bound}
+    if posterior.size == config.latents:  # One number a latent: the prior is N(0, I).
+        functions["manifold"] = manifold
     model = GenerativeModel(init, (player,), functions)
     return (Phase("train", model, config.data, config.steps),)
+
+
+def _importance(log_weights):
+    """Burda et al., eq. 8, of log-weights [K, S, B] that hold the shares of the parts."""
+    return importance_weighted(log_weights.reshape(-1, log_weights.shape[-1]))
+
+
+# (log p(x|z) [K, B], KL [K, B], log-weights [K, S, B], beta) -> bound [B], of K draws an example.
+BOUNDS = {
+    "elbo": lambda reconstruction, kl, log_weights, beta: jnp.mean(
+        elbo(reconstruction, kl, beta), axis=0
+    ),
+    "importance": lambda reconstruction, kl, log_weights, beta: _importance(log_weights),
+}

@@ -1,5 +1,9 @@
 """Log-likelihoods in nats, one value per example: [B, ...] to [B], summed over all other axes."""
 
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -28,3 +32,68 @@ def gaussian(x: Array, mean: Array, log_variance: Array) -> Array:
     return sum_over_example(
         -0.5 * (LOG_2PI + log_variance + (x - mean) ** 2 * jnp.exp(-log_variance))
     )
+
+
+def categorical(x: Array, logits: Array, weight: Array | float = 1.0) -> Array:
+    """sum over places of weight * log p(x), p = softmax(logits), for symbols x [B, ...].
+
+    Logits are [B, ..., K]; the weight has a shape that broadcasts with x.
+    """
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    chosen = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
+    return sum_over_example(weight * (chosen - jax.nn.logsumexp(logits, axis=-1)))
+
+
+def logit_laplace(x: Array, mean: Array, log_scale: Array) -> Array:
+    """log of exp(-|logit x - mean| / b) / (2 b x (1 - x)), b = exp(log_scale), for x in (0, 1).
+
+    The density of a sigmoid of a Laplace variable. Ramesh et al. 2021 (arXiv 2102.12092), app. A.3.
+    """
+    logit = jnp.log(x) - jnp.log1p(-x)
+    distance = jnp.abs(logit - mean) * jnp.exp(-log_scale)
+    return sum_over_example(-distance - log_scale - jnp.log(2.0) - jnp.log(x) - jnp.log1p(-x))
+
+
+def map_pixels(x: Array) -> Array:
+    """[0, 1] into [0.1, 0.9], where the logit-Laplace density has no pole. Ramesh et al., A.3."""
+    return 0.8 * x + 0.1
+
+
+def unmap_pixels(x: Array) -> Array:
+    """The inverse of `map_pixels`, cut to [0, 1]."""
+    return jnp.clip((x - 0.1) / 0.8, 0.0, 1.0)
+
+
+def grey_logit_laplace(image: Array, noise: Array, mean: Array, log_scale: Array) -> Array:
+    """`logit_laplace` of mapped pixels as log-likelihood of 256 grey values, images in [-1, 1].
+
+    Noise, uniform in [0, 1), spreads each grey value over its bin: exp of the result is unbiased,
+    so the result is a bound. Without noise the density of flat areas grows without bound.
+    """
+    grey = (jnp.round((image + 1.0) * 127.5) + noise) / 256.0
+    bins = math.log(0.8 / 256) * math.prod(image.shape[1:])
+    return logit_laplace(map_pixels(grey), mean, log_scale) + bins
+
+
+class Likelihood(NamedTuple):
+    """p(x|z) of images in [-1, 1] as a function of a decoder's output.
+
+    log_prob  (image, output, log_variance scalar or None) -> [B]
+    mean      output -> image
+    learned   names of its own parameters, scalars that begin at 0
+    """
+
+    log_prob: Callable
+    mean: Callable
+    learned: tuple[str, ...] = ()
+
+
+LIKELIHOODS = {
+    # Of black and white pixels, or of grey values read as probabilities.
+    "bernoulli": Likelihood(
+        lambda x, logits, _: bernoulli((x + 1.0) / 2.0, logits),
+        lambda logits: 2.0 * jax.nn.sigmoid(logits) - 1.0,
+    ),
+    # A density, with one learned variance for all pixels.
+    "gaussian": Likelihood(gaussian, lambda mean: mean, learned=("log_variance",)),
+}

@@ -1,0 +1,40 @@
+"""Autoencoder with 32 latents on MNIST in grey.
+
+paper: Hinton & Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural Networks,
+  Science 313
+command: python launch.py --config=configs/ae_mnist.py --workdir=runs/ae_mnist
+hardware: 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: mean squared error of the reconstructions of all 10,000 test images, pixels in [-1, 1]; fd
+  of samples decoded from a Gaussian fitted to the codes
+reference: none published for this setting
+measured: not yet
+target: a person recognises the reconstructions; squared error below 0.02
+again: python launch.py --workdir=runs/ae_mnist --mode=evaluate
+status: unverified
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    return recipe(
+        variant,
+        dict(
+            system="autoencoder",
+            steps=10_000,
+            batch_size=128,
+            data=dict(name="mnist"),
+            latents=32,
+            corruption=dict(name="none", amount=0.0),
+            likelihood="gaussian",
+            network=dict(name="mlp", widths=(500, 500)),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=10_000),
+            show=dict(every=5000, counts=dict(sample=64, reconstruct=32)),
+            evaluate=dict(counts=dict(distortion=10_000), score=5000),
+        ),
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(widths=(16,)), show=dict(every=0),
+            sample=dict(count=32), evaluate=dict(counts=dict(distortion=16), score=32),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,40 @@
+"""DALL-E's discrete VAE on MNIST in grey: 49 codes an image, out of 128.
+
+paper: Ramesh et al. 2021, Zero-Shot Text-to-Image Generation, arXiv 2102.12092
+command: python launch.py --config=configs/dvae_mnist.py --workdir=runs/dvae_mnist
+hardware: 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: bound on the log-likelihood of the 256 grey values in nats, one draw of z (not relaxed) and
+  of the dequantising noise, all 10,000 test images; perplexity of the codes over the whole split
+reference: none published for this setting; the paper's schedules, shortened in proportion
+measured: not yet
+target: a person recognises the reconstructions; more than half of the codes in use
+again: python launch.py --workdir=runs/dvae_mnist --mode=evaluate
+status: unverified
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    return recipe(
+        variant,
+        dict(
+            system="dvae",
+            steps=4000,
+            batch_size=128,
+            data=dict(name="mnist"),
+            codes=dict(count=128, width=64),
+            temperature=dict(end=1 / 16, steps=3000),
+            beta=dict(end=6.6, steps=400),
+            network=dict(widths=(32, 64), blocks=2),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=4000, clip_norm=4.0),
+            show=dict(every=2000, counts=dict(sample=64, reconstruct=32)),
+            evaluate=dict(counts=dict(bound=10_000, distortion=10_000)),
+        ),
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(widths=(4, 8), blocks=1),
+            codes=dict(count=8, width=4), show=dict(every=0), sample=dict(count=32),
+            evaluate=dict(counts=dict(bound=16, distortion=16)),
+        ),
+    )  # fmt: skip

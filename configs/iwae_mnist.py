@@ -1,0 +1,33 @@
+"""IWAE with five draws on MNIST, binarised anew at each visit; `:vae` is its rival.
+
+paper: Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders, arXiv 1509.00519
+command: python launch.py --config=configs/iwae_mnist.py --workdir=runs/iwae_mnist
+hardware: 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: log-likelihood in nats by importance sampling, K = 500, on all 10,000 test images, binarised
+  once by a draw of their grey values; the difference to `:vae` image by image
+reference: pythae reports, on its own protocol, 89.9 nats of negative log-likelihood for a VAE and
+  87.1 for an IWAE of 50 draws
+measured: not yet
+target: better than `:vae` (the same network, draws and steps under the VAE's bound), the 95 %
+  interval of the paired difference excluding zero
+again: python launch.py --workdir=runs/iwae_mnist --mode=evaluate
+status: unverified
+
+python launch.py --config=configs/iwae_mnist.py:vae --workdir=runs/iwae_mnist_vae trains the rival,
+python benchmarks/paired.py runs/iwae_mnist runs/iwae_mnist_vae prints the paired difference.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import load_config
+
+
+def get_config(variant=""):
+    rival = variant == "vae"
+    config = load_config(f"{Path(__file__).parent}/vae_mnist.py:{'' if rival else variant}")
+    config.bound = "elbo" if rival else "importance"
+    config.samples = 5
+    if config.steps > 10:
+        config.steps = config.optimizer.decay_steps = 20_000
+    return config

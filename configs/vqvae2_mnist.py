@@ -1,0 +1,39 @@
+"""VQ-VAE-2 on MNIST, binarised anew at each visit: 49 codes on top, 196 below, out of 32.
+
+paper: Razavi, van den Oord & Vinyals 2019, Generating Diverse High-Fidelity Images with VQ-VAE-2,
+  arXiv 1906.00446
+command: python launch.py --config=configs/vqvae2_mnist.py --workdir=runs/vqvae2_mnist
+hardware: 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: as configs/vqvae_mnist.py, the codes of both levels together
+reference: none published for this setting
+measured: not yet
+target: a person recognises the reconstructions; more than half of the codes in use
+again: python launch.py --workdir=runs/vqvae2_mnist --mode=evaluate
+status: unverified
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    return recipe(
+        variant,
+        dict(
+            system="vqvae2",
+            steps=3000,
+            batch_size=128,
+            data=dict(name="mnist", binarize="redrawn"),
+            quantizer=dict(name="averaged", count=32, width=8, beta=0.25),
+            likelihood="bernoulli",
+            network=dict(widths=(32,), top_widths=(64,), blocks=2),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=3000),
+            show=dict(every=1000, counts=dict(sample=64, reconstruct=32)),
+            evaluate=dict(counts=dict(distortion=10_000)),
+        ),
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(widths=(4,), top_widths=(4,), blocks=1),
+            quantizer=dict(count=8, width=4), show=dict(every=0), sample=dict(count=32),
+            evaluate=dict(counts=dict(distortion=16)),
+        ),
+    )  # fmt: skip

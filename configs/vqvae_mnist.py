@@ -1,0 +1,44 @@
+"""VQ-VAE on MNIST, binarised anew at each visit: 49 codes an image, out of 128.
+
+paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
+  arXiv 1711.00937
+command: python launch.py --config=configs/vqvae_mnist.py --workdir=runs/vqvae_mnist
+hardware: 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: on all 10,000 test images, binarised once by a draw of their grey values: log p(x|z) in
+  nats, mean squared error of the mean image (pixels -1 and 1), perplexity of the codes over the
+  whole split and how many of the 128 occur in it
+reference: none published for this setting
+measured: not yet
+target: a person recognises the reconstructions; more than half of the codes in use
+again: python launch.py --workdir=runs/vqvae_mnist --mode=evaluate
+status: unverified
+
+The pictures called sample decode codes drawn uniformly; configs/vqvae_prior_mnist.py learns their
+prior.
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    return recipe(
+        variant,
+        dict(
+            system="vqvae",
+            steps=4000,
+            batch_size=128,
+            data=dict(name="mnist", binarize="redrawn"),
+            quantizer=dict(name="averaged", count=128, width=16, beta=0.25),
+            likelihood="bernoulli",
+            network=dict(widths=(32, 64), blocks=2),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=4000),
+            show=dict(every=2000, counts=dict(sample=64, reconstruct=32)),
+            evaluate=dict(counts=dict(distortion=10_000)),
+        ),
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(widths=(4, 8), blocks=1),
+            quantizer=dict(count=8, width=4), show=dict(every=0), sample=dict(count=32),
+            evaluate=dict(counts=dict(distortion=16)),
+        ),
+    )  # fmt: skip

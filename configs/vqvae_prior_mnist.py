@@ -1,0 +1,55 @@
+"""Two stages on MNIST: a VQ-VAE, then a gated PixelCNN over its 49 codes, given the class.
+
+paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
+  arXiv 1711.00937
+command: python launch.py --config=configs/vqvae_prior_mnist.py --workdir=runs/vqvae_prior_mnist
+hardware: 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: on all 10,000 test images, binarised once by a draw of their grey values, in nats:
+  log p(x|z) + log p(z|class), which is a bound on log p(x|class), and its two terms
+reference: none published for this setting
+measured: not yet
+target: a person recognises the samples
+again: python launch.py --workdir=runs/vqvae_prior_mnist --mode=evaluate
+status: unverified
+
+The first stage is configs/vqvae_mnist.py, trained first in the same workdir. To take one that is
+trained already: --config=configs/vqvae_prior_mnist.py:frozen --config.stages.codes=WORKDIR.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import load_config, recipe
+
+HERE = Path(__file__).parent
+
+
+def get_config(variant=""):
+    config = recipe(
+        variant,
+        dict(
+            system="latent_prior",
+            steps=3000,
+            batch_size=128,
+            conditional=True,
+            network=dict(
+                name="gated_pixelcnn", layers=5, width=48, head=96, size=3, first_size=3,
+                embedding=32,
+            ),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=3000),
+            sampler=dict(temperature=1.0, top_k=0, top_p=1.0),
+            show=dict(every=1500, counts=dict(sample=100)),
+            evaluate=dict(counts=dict(bound=10_000), score=5000),
+        ),
+        frozen=dict(stages=dict(codes="runs/vqvae_mnist")),
+        smoke=dict(
+            steps=4, batch_size=16, network=dict(layers=1, width=4, head=4, embedding=2),
+            show=dict(every=0), sample=dict(count=32),
+            evaluate=dict(counts=dict(bound=16), score=0),
+        ),
+    )  # fmt: skip
+    codes = load_config(f"{HERE}/vqvae_mnist.py:{'smoke' if variant == 'smoke' else ''}")
+    config.data = codes.data  # One data set for both stages, however it is overridden.
+    if variant != "frozen":
+        config.stages.codes = codes
+    return config

@@ -1,0 +1,51 @@
+"""What every model of images as codes can do, once it can encode and decode."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.model import Field, example_keys
+
+
+def functions(
+    code: Field, indices: Callable, output: Callable, mean: Callable, log_prob: Callable
+) -> dict[str, Callable]:
+    """The functions of a model: sample, reconstruct, encode, decode, distortion.
+
+    code      shape of an image's codes, and how many values each takes
+    indices   (variables, x) -> codes [B, *code.shape] int32
+    output    (variables, codes) -> decoder's output
+    mean      output -> image
+    log_prob  (variables, x, output, keys [B]) -> log p(x|z) [B]
+    """
+
+    def encode(variables, batch, key):
+        """Indices of the codes, [B, *code.shape]."""
+        return {"code": indices(variables, batch["image"])}
+
+    def decode(variables, batch, key):
+        """Means of p(x|z) of the codes batch["code"]."""
+        return {"image": mean(output(variables, batch["code"]))}
+
+    def sample(variables, batch, key):
+        """Means of p(x|z) with codes drawn uniformly: what there is before a prior is learned."""
+        draw = jax.vmap(lambda k: jax.random.randint(k, code.shape, 0, code.cardinality))
+        return decode(variables, {"code": draw(example_keys(key, batch))}, key)
+
+    def reconstruct(variables, batch, key):
+        """The image beside the mean of p(x|z(x)), [B, 2, H, W, C]."""
+        made = decode(variables, encode(variables, batch, key), key)["image"]
+        return {"image": jnp.stack([batch["image"], made], axis=1)}
+
+    def distortion(variables, batch, key):
+        """log p(x|z(x)) in nats [B], mean squared error of pixels in [-1, 1] [B], and the codes."""
+        x, found = batch["image"], indices(variables, batch["image"])
+        made = output(variables, found)
+        return {
+            "reconstruction": log_prob(variables, x, made, example_keys(key, batch)),
+            "squared_error": jnp.mean((mean(made) - x) ** 2, axis=(1, 2, 3)),
+            "code": found,
+        }
+
+    return {f.__name__: f for f in (sample, reconstruct, encode, decode, distortion)}

@@ -1,0 +1,1 @@
+"""Autoregressive models: one causal core, and a file a system."""

@@ -1,0 +1,152 @@
+"""The causal core: what every autoregressive network is, and one sampler over them all.
+
+    p(x) = prod_t p(x_t | x_0 .. x_{t-1}, condition)
+
+A sequence is symbols 0..K-1, [B, T] int32. An image is its places in raster order, channels
+innermost (T = H W C). The condition is a label [B], a feature array [B, ...], or None.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax.errors import UserError
+from gm_jax.losses.likelihoods import categorical
+from gm_jax.model import Array
+
+
+class Causal(NamedTuple):
+    """A network whose output at place t depends on the symbols at places before t alone.
+
+    apply  (params, x [B, T], condition) -> logits [B, T, K]: all places at once
+    begin  (params, batch_size, condition) -> cache of an empty sequence
+    step   (params, cache, previous [B], place) -> (cache, logits [B, K]) of `place`, a scalar;
+           `previous` holds the symbols at place - 1 (ignored at place 0, where the network sees
+           its own start)
+    """
+
+    apply: Callable
+    begin: Callable
+    step: Callable
+
+
+def of_module(network) -> Causal:
+    """The Causal of a linen module with the methods __call__(x, condition), begin and step."""
+
+    def call(params, *arguments, method=None):
+        return network.apply({"params": params}, *arguments, method=method)
+
+    return Causal(
+        call,
+        functools.partial(call, method="begin"),
+        functools.partial(call, method="step"),
+    )
+
+
+def log_prob(causal: Causal, params, x: Array, condition=None) -> Array:
+    """log p(x | condition) in nats, [B]."""
+    return categorical(x, causal.apply(params, x, condition))
+
+
+def sample(
+    causal: Causal, params, keys: Array, length: int, condition=None, prompt: Array | None = None,
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, draw: Callable | None = None,
+) -> Array:  # fmt: skip
+    """Sequences [B, length] drawn place by place through the cache, one of `keys` [B] each.
+
+    prompt  [B, P] are the first symbols, P <= length; the rest is drawn
+    draw    (key, outputs of one place and example) -> symbol, for networks whose output is not a
+            table of logits; by default the categorical one of `truncate`
+    """
+    draw = draw or categorical_draw(temperature, top_k, top_p)
+    choose = _chooser(keys, prompt, length, draw)
+
+    def body(carry, place):
+        cache, previous = carry
+        cache, outputs = causal.step(params, cache, previous, place)
+        symbols = choose(outputs, place)
+        return (cache, symbols), symbols
+
+    cache = causal.begin(params, len(keys), condition)
+    start = jnp.zeros(len(keys), jnp.int32)
+    _, symbols = lax.scan(body, (cache, start), jnp.arange(length))
+    return symbols.T
+
+
+def sample_naive(
+    causal: Causal, params, keys: Array, length: int, condition=None, prompt: Array | None = None,
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, draw: Callable | None = None,
+) -> Array:  # fmt: skip
+    """The same draws as `sample`, with the network applied to the whole sequence at each place."""
+    draw = draw or categorical_draw(temperature, top_k, top_p)
+    choose = _chooser(keys, prompt, length, draw)
+
+    def body(place, x):
+        outputs = causal.apply(params, x, condition)
+        here = jax.tree.map(lambda o: lax.dynamic_index_in_dim(o, place, 1, False), outputs)
+        return lax.dynamic_update_index_in_dim(x, choose(here, place), place, 1)
+
+    return lax.fori_loop(0, length, body, jnp.zeros((len(keys), length), jnp.int32))
+
+
+def categorical_draw(
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+) -> Callable[[Array, Array], Array]:
+    """(key, logits [K]) -> a symbol of the truncated distribution."""
+
+    def draw(key, logits):
+        return jax.random.categorical(key, truncate(logits, temperature, top_k, top_p))
+
+    return draw
+
+
+def truncate(logits: Array, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Array:
+    """Logits [..., K] made colder and cut to their most probable symbols; -inf elsewhere.
+
+    temperature  divides the logits; 0 leaves the most probable symbol alone
+    top_k        keeps the k most probable (0: all). Fan et al. 2018, section 5.4
+    top_p        keeps the fewest that hold a mass of p. Holtzman et al. 2020, section 3.1
+    Raises UserError where one of them makes no sense.
+    """
+    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise UserError(
+            f"sampler: temperature {temperature} must be >= 0, top_k {top_k} >= 0,"
+            f" top_p {top_p} in (0, 1]"
+        )
+    symbols = logits.shape[-1]
+    if temperature == 0:
+        top_k = 1
+    else:
+        logits = logits / temperature
+    if top_k:
+        least = lax.top_k(logits, min(top_k, symbols))[0][..., -1:]
+        logits = jnp.where(logits < least, -jnp.inf, logits)
+    if top_p < 1:
+        falling = -jnp.sort(-logits, axis=-1)
+        mass = jax.nn.softmax(falling, axis=-1)
+        before = jnp.cumsum(mass, axis=-1) - mass
+        kept = jnp.sum(before < top_p, axis=-1, keepdims=True)
+        least = jnp.take_along_axis(falling, kept - 1, axis=-1)
+        logits = jnp.where(logits < least, -jnp.inf, logits)
+    return logits
+
+
+def _chooser(keys, prompt, length, draw) -> Callable:
+    """(outputs of a place [B, ...], place) -> symbols [B]: the prompt's, then drawn ones."""
+    given = 0 if prompt is None else prompt.shape[1]
+    if given > length:
+        raise UserError(f"a prompt of {given} symbols does not fit in a sample of {length}")
+
+    def choose(outputs, place):
+        here = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, place)
+        symbols = jax.vmap(draw)(here, outputs).astype(jnp.int32)
+        if given:
+            told = lax.dynamic_index_in_dim(prompt, jnp.minimum(place, given - 1), 1, False)
+            symbols = jnp.where(place < given, told.astype(jnp.int32), symbols)
+        return symbols
+
+    return choose

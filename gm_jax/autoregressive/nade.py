@@ -1,0 +1,78 @@
+"""NADE, the neural autoregressive distribution estimator, of black and white images.
+
+Larochelle & Murray 2011 (AISTATS); Uria et al. 2016 (arXiv 1605.02226), section 2.
+
+    p(x_t = 1 | x_<t) = sigma(b_t + V_t h_t),   h_t = sigma(a_t)                          eq. 2, 3
+    a_0 = c,   a_{t+1} = a_t + W_t x_t                                                    eq. 4, 5
+
+t counts the pixels in one random order, drawn at the beginning and kept.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax.autoregressive import pixels
+from gm_jax.autoregressive.causal import Causal
+from gm_jax.errors import UserError
+from gm_jax.model import Phase
+
+
+def build(config, spec, stages) -> tuple[Phase, ...]:
+    """One hidden layer that is updated pixel by pixel; configs/nade_mnist.py shows the keys."""
+    image = spec["image"]
+    if image.cardinality != 2:
+        raise UserError('NADE is of black and white pixels: set data.binarize="fixed" or "redrawn"')
+    places = math.prod(image.shape)
+
+    def begin(key, x, label):
+        net_key, order_key = jax.random.split(key)
+        order = jax.random.permutation(order_key, places)
+        return parameters(net_key, places, config.units), {"order": order}
+
+    return pixels.phases(config, spec, causal(jnp.dtype(config.dtype)), begin)
+
+
+def parameters(key, places: int, units: int) -> dict:
+    """W, V [T, H], b [T], c [H]."""
+    w_key, v_key = jax.random.split(key)
+    return {
+        "w": jax.random.normal(w_key, (places, units)) / math.sqrt(places),
+        "v": jax.random.normal(v_key, (places, units)) / math.sqrt(units),
+        "b": jnp.zeros(places),
+        "c": jnp.zeros(units),
+    }
+
+
+def causal(dtype=jnp.float32) -> Causal:
+    """NADE as a network over sequences of black (0) and white (1); its cache is a_t."""
+
+    def logits(a, v, b):
+        hidden = jax.nn.sigmoid(a).astype(dtype)
+        white = b + (hidden @ v.astype(dtype)).astype(b.dtype)
+        return jnp.stack([jnp.zeros_like(white), white], axis=-1)
+
+    def start(params, batch_size):
+        return jnp.broadcast_to(params["c"], (batch_size, len(params["c"])))
+
+    def apply(params, x, condition):
+        def place(a, given):
+            x_t, w, v, b = given
+            return a + x_t[:, None] * w, logits(a, v, b)
+
+        x = x.astype(params["w"].dtype).T
+        given = x, params["w"], params["v"], params["b"]
+        _, outputs = lax.scan(place, start(params, x.shape[1]), given)
+        return outputs.swapaxes(0, 1)
+
+    def begin(params, batch_size, condition):
+        return start(params, batch_size)
+
+    def step(params, a, previous, place):
+        last = jnp.where(place > 0, previous, 0)[:, None]
+        a = a + last * params["w"][jnp.maximum(place - 1, 0)]
+        return a, logits(a, params["v"][place], params["b"][place])
+
+    return Causal(apply, begin, step)

@@ -1,0 +1,114 @@
+"""Quantisers as pure functions: vectors or logits at places become one of K codes, and back.
+
+    z_q = e_k,  k = argmin_j |z_e - e_j|                       van den Oord et al. 2017, eq. 1, 2
+    L = -log p(x|z_q) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                            eq. 3
+
+A place is one cell of a grid: z is [B, ..., D] with any axes of places between. Losses are summed
+over places, as log p(x|z) is over pixels, and are computed before gradients are passed through.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax.losses.likelihoods import sum_over_example
+from gm_jax.model import Array
+
+
+class Quantized(NamedTuple):
+    """What every quantiser returns.
+
+    code     [B, ..., D], what a decoder sees; its gradient reaches the quantiser's input
+    indices  [B, ...] int32, in 0..K-1
+    losses   {name: [B]}, unweighted
+    """
+
+    code: Array
+    indices: Array
+    losses: dict[str, Array]
+
+
+def quantize(codebook: Array, z: Array) -> Quantized:
+    """The nearest of the codes [K, D] to each vector of z [B, ..., D].
+
+    The code is e in value, and passes its gradient straight through to z. losses: `codebook`
+    |sg[z] - e|^2 moves the codes alone, `commitment` |z - sg[e]|^2 moves z alone. Eq. 1 to 3.
+    """
+    product = jnp.einsum("...d,kd->...k", z, codebook, precision=lax.Precision.HIGHEST)
+    indices = jnp.argmin(jnp.sum(codebook**2, axis=-1) - 2.0 * product, axis=-1).astype(jnp.int32)
+    nearest = codebook[indices]
+    losses = {
+        "codebook": sum_over_example((lax.stop_gradient(z) - nearest) ** 2),
+        "commitment": sum_over_example((z - lax.stop_gradient(nearest)) ** 2),
+    }
+    return Quantized(straight_through(nearest, z), indices, losses)
+
+
+def gumbel_softmax(codebook: Array, logits: Array, keys: Array, temperature: Array) -> Quantized:
+    """A relaxed draw from q = softmax(logits [B, ..., K]) among the codes [K, D].
+
+    y = softmax((logits + g) / temperature), g ~ Gumbel by one key an example; the code is the mean
+    of the codes under y, the indices argmax y: exact draws from q. losses: `kl` KL(q || uniform)
+    in nats. Jang et al. 2017 (arXiv 1611.01144), eq. 2; Ramesh et al. 2021 (arXiv 2102.12092).
+    """
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:], logits.dtype))(keys)
+    noisy = logits + noise
+    relaxed = jax.nn.softmax(noisy / temperature, axis=-1)
+    code = jnp.einsum("...k,kd->...d", relaxed, codebook)
+    losses = {"kl": kl_to_uniform(logits)}
+    return Quantized(code, jnp.argmax(noisy, axis=-1).astype(jnp.int32), losses)
+
+
+def lookup_free(z: Array) -> Quantized:
+    """Each coordinate of z [B, ..., D] becomes its sign: 2^D codes, and no codebook.
+
+    Bit d of an index is whether coordinate d is positive. losses: `commitment` |z - sg[code]|^2.
+    Yu et al. 2023 (arXiv 2310.05737), eq. 3, 4.
+    """
+    bits = z > 0.0
+    indices = jnp.sum(bits * 2 ** jnp.arange(z.shape[-1]), axis=-1).astype(jnp.int32)
+    code = jnp.where(bits, 1.0, -1.0).astype(z.dtype)
+    losses = {"commitment": sum_over_example((z - code) ** 2)}
+    return Quantized(straight_through(code, z), indices, losses)
+
+
+def signs(indices: Array, width: int) -> Array:
+    """The codes [..., width] of -1 and 1 that `lookup_free` gives these indices to."""
+    return jnp.where(indices[..., None] >> jnp.arange(width) & 1, 1.0, -1.0)
+
+
+def entropies(log_probabilities: Array, marginal: Array) -> tuple[Array, Array]:
+    """How unsure each place is of its code, and how many codes all places share, in nats, [B] each.
+
+    log q(k|z) [B, ..., K] and q(k), its mean over all places of all examples [K]: the entropies
+    H(q(k|z)) summed over places, and -sum_k q(k|z) log q(k), whose mean over places is H(q(k)) and
+    has its gradient although `marginal` is held fixed. Yu et al. 2023, eq. 5, is their difference.
+    """
+    probabilities = jnp.exp(log_probabilities)
+    log_marginal = jnp.log(lax.stop_gradient(marginal) + jnp.finfo(marginal.dtype).tiny)
+    unsure = -sum_over_example(probabilities * log_probabilities)
+    return unsure, -sum_over_example(probabilities * log_marginal)
+
+
+def kl_to_uniform(logits: Array) -> Array:
+    """KL(softmax(logits [B, ..., K]) || uniform) in nats, summed to [B]."""
+    log_q = jax.nn.log_softmax(logits)
+    return sum_over_example(jnp.exp(log_q) * (log_q + jnp.log(logits.shape[-1])))
+
+
+def straight_through(value: Array, z: Array) -> Array:
+    """`value`, with the gradient of z."""
+    return z + lax.stop_gradient(value - z)
+
+
+def usage(indices: Array, count: int) -> Array:
+    """How often each of `count` codes is used, as frequencies [count] over all indices."""
+    return jnp.bincount(indices.reshape(-1), length=count) / indices.size
+
+
+def perplexity(frequencies: Array) -> Array:
+    """exp of the entropy of frequencies [K]: a scalar from 1 (one code) to K (all alike)."""
+    terms = jnp.where(frequencies > 0.0, frequencies * jnp.log(jnp.maximum(frequencies, 1e-30)), 0)
+    return jnp.exp(-jnp.sum(terms))

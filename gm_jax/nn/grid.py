@@ -1,0 +1,74 @@
+"""Convolutional networks between images and grids of vectors, of the VQ-VAE's kind.
+
+Strided convolutions halve (rounding up), transposed ones double, residual blocks work at the
+grid's own size. van den Oord et al. 2017 (arXiv 1711.00937), section 4.1.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gm_jax.model import Array
+from gm_jax.nn.common import full_precision
+from gm_jax.nn.transposed import TransposedConv
+
+
+def halved(shape: tuple[int, ...], times: int) -> tuple[int, int]:
+    """Height and width of the grid that `times` halvings leave of an image."""
+    height, width = shape[:2]
+    return -(-height // 2**times), -(-width // 2**times)
+
+
+class Residual(nn.Module):
+    """`blocks` times x + conv1x1(relu(conv3x3(relu(x)))), and a last relu."""
+
+    blocks: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        features = x.shape[-1]
+        for _ in range(self.blocks):
+            h = nn.Conv(features, (3, 3), dtype=self.dtype)(nn.relu(x))
+            x = x + nn.Conv(features, (1, 1), dtype=self.dtype)(nn.relu(h))
+        return nn.relu(x)
+
+
+class GridEncoder(nn.Module):
+    """[B, H, W, C] to [B, h, w, features], each side halved once for each width."""
+
+    features: int
+    widths: tuple[int, ...] = (32, 64)
+    blocks: int = 2
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for number, width in enumerate(self.widths):
+            x = x if number == 0 else nn.relu(x)
+            x = nn.Conv(width, (4, 4), strides=2, dtype=self.dtype)(x)
+        x = Residual(self.blocks, self.dtype)(x)
+        return full_precision(nn.Conv(self.features, (1, 1), dtype=self.dtype)(x))
+
+
+class GridDecoder(nn.Module):
+    """The mirror image: [B, h, w, D] to [B, *shape] of unbounded values.
+
+    `widths` are given as the encoder's, and walked through backwards; the last map is cut to shape.
+    """
+
+    shape: tuple[int, int, int]
+    widths: tuple[int, ...] = (32, 64)
+    blocks: int = 2
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        x = nn.Conv(self.widths[-1], (3, 3), dtype=self.dtype)(z)
+        x = Residual(self.blocks, self.dtype)(x)
+        for level, features in zip(
+            range(len(self.widths) - 1, -1, -1), (*self.widths[-2::-1], self.shape[-1]), strict=True
+        ):
+            height, width = halved(self.shape, level)
+            x = TransposedConv(features, dtype=self.dtype)(x)[:, :height, :width]
+            x = nn.relu(x) if level else x
+        return full_precision(x)

@@ -1,0 +1,157 @@
+"""Convolutions that see only what comes before a pixel in raster order, channels innermost.
+
+Each runs in two ways that give the same numbers: over whole images, and at one place of an image
+that grows pixel by pixel, where what it needs of earlier pixels lies in the collection "cache".
+
+The colour channels of a pixel follow one another. Feature maps are cut into as many groups as there
+are colours, in order, and group c sees colours before c (van den Oord, Kalchbrenner & Kavukcuoglu
+2016, arXiv 1601.06759, section 3.4): mask A, of the first layer alone, lets group c see groups
+before c of the pixel itself; mask B adds group c.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gm_jax.model import Array
+from gm_jax.nn.common import full_precision
+
+
+class Place(NamedTuple):
+    """A pixel of a growing image: scalars, and the image's width (static).
+
+    new_row  whether this is the first time that a pixel of the row is seen
+    """
+
+    row: Array
+    column: Array
+    new_row: Array
+    width: int
+
+
+class Reach(NamedTuple):
+    """What a kernel covers: rows i - up .. i and columns j - left .. j + right around (i, j)."""
+
+    up: int
+    left: int
+    right: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.up + 1, self.left + 1 + self.right
+
+
+def half_plane(size: int) -> Reach:
+    """The part of a size x size kernel that lies in its centre's row and above."""
+    return Reach(size // 2, size // 2, size // 2)
+
+
+def mask(kind: str, reach: Reach, inputs: int, outputs: int, colors: int, parts: int) -> np.ndarray:
+    """Which kernel entries [*reach.size, inputs, outputs] may be used: 1 or 0. `kind` "A" or "B".
+
+    The outputs are `parts` times the same features (gates of one unit share their group).
+    """
+    features = outputs // parts
+    seen = np.arange(inputs) * colors // inputs
+    group = np.tile(np.arange(features) * colors // features, parts)
+    allowed = np.ones((*reach.size, inputs, outputs), np.float32)
+    allowed[reach.up, reach.left + 1 :] = 0.0
+    before = {"A": np.less, "B": np.less_equal}[kind]
+    allowed[reach.up, reach.left] = before(seen[:, None], group)
+    return allowed
+
+
+class MaskedConv(nn.Module):
+    """A convolution over the pixels before each one, in raster order.
+
+    Whole images: x [B, H, W, D] to [B, H, W, features]. At a place x is the pixel there, [B, 1, 1,
+    D], and rows of earlier ones are kept; the first layer (mask A), whose input is known only up to
+    the pixel before, is given its window [B, *reach.size, D] of the image instead.
+    """
+
+    features: int
+    reach: Reach = Reach(0, 0, 0)
+    kind: str = "B"
+    colors: int = 1
+    parts: int = 1
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, place: Place | None = None) -> Array:
+        shape = (*self.reach.size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        kernel = kernel * mask(self.kind, self.reach, *shape[2:], self.colors, self.parts)
+        x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
+        if place is None:
+            return _convolve(x, kernel, self.reach) + bias
+        if self.kind == "B" and self.reach.size != (1, 1):
+            width = place.width + self.reach.left + self.reach.right
+            empty = (x.shape[0], self.reach.up + 1, width, x.shape[-1])
+            rows = self.variable("cache", "rows", jnp.zeros, empty, x.dtype)
+            rows.value = write(rows.value, x, place, self.reach)
+            x = read(rows.value, place, self.reach)
+        return jnp.einsum("bijd,ijdf->bf", x, kernel)[:, None, None] + bias
+
+
+class RowConv(nn.Module):
+    """A convolution over whole rows, that of each pixel included: for what is used one row below.
+
+    Whole images: x [B, H, W, D] to [B, H, W, features]. Row by row (`cached`): x is the next row
+    [B, 1, W, D], and those above it are kept.
+    """
+
+    features: int
+    reach: Reach
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, cached: bool = False) -> Array:
+        shape = (*self.reach.size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape).astype(self.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+        x, count = x.astype(self.dtype), x.shape[1]
+        if cached:
+            b, _, width, depth = x.shape
+            empty = (b, self.reach.up, width, depth)
+            rows = self.variable("cache", "rows", jnp.zeros, empty, x.dtype)
+            x = jnp.concatenate([rows.value, x], axis=1)
+            rows.value = x[:, 1:]
+        return _convolve(x, kernel, self.reach)[:, -count:] + bias
+
+
+def write(rows: Array, x: Array, place: Place, reach: Reach) -> Array:
+    """Kept rows [B, up + 1, left + W + right, D] with the pixel x [B, 1, 1, D] in its place."""
+    start = (0, place.row % (reach.up + 1), place.column + reach.left, 0)
+    return lax.dynamic_update_slice(rows, x.astype(rows.dtype), start)
+
+
+def read(rows: Array, place: Place, reach: Reach) -> Array:
+    """The window [B, *reach.size, D] around a place, its rows in order.
+
+    Right of the place its last row holds old pixels, which the masks hide.
+    """
+    b, _, _, depth = rows.shape
+    window = lax.dynamic_slice(rows, (0, 0, place.column, 0), (b, *reach.size, depth))
+    order = (place.row - reach.up + jnp.arange(reach.up + 1)) % (reach.up + 1)
+    return jnp.take(window, order, axis=1)
+
+
+def shift_down(x: Array) -> Array:
+    """[B, H, W, D] one row lower, zeros above: what a row may know of the row above it."""
+    return jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
+
+
+def scaled(x: Array, levels: int) -> Array:
+    """Symbols 0..levels-1 as values from -1 to 1."""
+    return 2.0 * full_precision(x) / (levels - 1) - 1.0
+
+
+def _convolve(x: Array, kernel: Array, reach: Reach) -> Array:
+    padding = ((reach.up, 0), (reach.left, reach.right))
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )

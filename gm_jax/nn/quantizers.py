@@ -1,0 +1,171 @@
+"""Quantisers with what they learn and carry: one interface, so that a system takes any of them.
+
+Codes learned by moving averages (van den Oord et al. 2017, appendix A.1), by gradient (eq. 3) or
+not at all (signs; Yu et al. 2023). Gumbel-softmax, whose input is logits, is the dVAE's own and
+returns the same `Quantized`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax import axis
+from gm_jax.losses import quantization
+from gm_jax.model import Array, PyTree
+
+
+class Quantizer(NamedTuple):
+    """count codes of `width` numbers each.
+
+    init      key -> (learned, carried): what belongs into Variables.params and .state
+    quantize  (learned, carried, z [B, ..., width]) -> (Quantized, loss [B])
+    look_up   (learned, carried, indices) -> the codes [..., width]
+    update    (carried, z, indices, key) -> (carried, metrics), equal on all devices
+    """
+
+    count: int
+    width: int
+    init: Callable
+    quantize: Callable
+    look_up: Callable
+    update: Callable
+
+
+class Memory(NamedTuple):
+    """A codebook that follows the vectors it stands for.
+
+    vectors [K, D]; counts [K] and sums [K, D] of the vectors that chose each, averaged over moves
+    """
+
+    vectors: Array
+    counts: Array
+    sums: Array
+
+
+def remember(vectors: Array) -> Memory:
+    """The memory at its first move: counts at 1, sums at the codes, whose ratio is the codes."""
+    return Memory(vectors, jnp.ones(len(vectors)), vectors)
+
+
+def ema_update(
+    memory: Memory, z: Array, indices: Array, key: Array,
+    decay: float = 0.99, epsilon: float = 1e-5, revive_below: float = 0.0,
+) -> tuple[Memory, Array]:  # fmt: skip
+    """The memory after a batch z [B, ..., D] that was quantised, with the old codes, to `indices`.
+
+        N <- decay N + (1 - decay) n,  m <- decay m + (1 - decay) sum z,  e = m / N
+
+    over all devices' examples (van den Oord et al. 2017, eq. 6 to 8). N is Laplace-smoothed for the
+    division alone: smoothed in place, it would gain epsilon at every move. A code whose N falls
+    below `revive_below` begins anew at a vector of the batch, drawn by `key`, with the N and m of a
+    first move. Returns how many did, too. The key must be the same on all devices.
+    """
+    count, width = memory.vectors.shape
+    flat, chosen = lax.stop_gradient(z).reshape(-1, width), indices.reshape(-1)
+    number = jnp.zeros(count, flat.dtype).at[chosen].add(1.0)
+    total = jnp.zeros((count, width), flat.dtype).at[chosen].add(flat)
+    number, total = jax.tree.map(lambda x: x * axis.size(), axis.mean((number, total)))
+    counts = decay * memory.counts + (1.0 - decay) * number
+    sums = decay * memory.sums + (1.0 - decay) * total
+    everything = jnp.sum(counts)
+    smoothed = (counts + epsilon) / (everything + count * epsilon) * everything
+    moved = Memory(sums / smoothed[:, None], counts, sums)
+
+    candidates = axis.gather(flat)
+    fresh = remember(candidates[jax.random.randint(key, (count,), 0, len(candidates))])
+    dead = counts < revive_below
+    memory = Memory(
+        jnp.where(dead[:, None], fresh.vectors, moved.vectors),
+        jnp.where(dead, fresh.counts, moved.counts),
+        jnp.where(dead[:, None], fresh.sums, moved.sums),
+    )
+    return memory, jnp.sum(dead, dtype=flat.dtype)
+
+
+def averaged(
+    count: int, width: int, beta: float = 0.25, decay: float = 0.99, epsilon: float = 1e-5,
+    revive_below: float = 0.5,
+) -> Quantizer:  # fmt: skip
+    """Codes that are moving averages of the vectors which chose them; loss: beta x commitment."""
+
+    def init(key):
+        return {}, remember(jax.random.normal(key, (count, width)))._asdict()
+
+    def quantize(learned, carried, z):
+        quantized = quantization.quantize(carried["vectors"], z)
+        return quantized, beta * quantized.losses["commitment"]
+
+    def update(carried, z, indices, key):
+        memory, revived = ema_update(
+            Memory(**carried), z, indices, key, decay, epsilon, revive_below
+        )
+        return memory._asdict(), {**_used(indices, count), "revived_codes": revived}
+
+    return Quantizer(count, width, init, quantize, lambda l, c, i: c["vectors"][i], update)
+
+
+def learned(count: int, width: int, beta: float = 0.25) -> Quantizer:
+    """Codes moved by the gradient of eq. 3; loss: codebook + beta x commitment."""
+
+    def init(key):
+        # As van den Oord et al.'s code: no code begins farther out than the others.
+        return {"vectors": jax.random.uniform(key, (count, width), minval=-1.0) / count}, {}
+
+    def quantize(learned, carried, z):
+        quantized = quantization.quantize(learned["vectors"], z)
+        losses = quantized.losses
+        return quantized, losses["codebook"] + beta * losses["commitment"]
+
+    def update(carried, z, indices, key):
+        return carried, _used(indices, count)
+
+    return Quantizer(count, width, init, quantize, lambda l, c, i: l["vectors"][i], update)
+
+
+def lookup_free(
+    count: int, width: int, beta: float = 0.25, entropy: float = 0.1, temperature: float = 1.0
+) -> Quantizer:
+    """Signs as codes; loss: beta x commitment + entropy x (H(q(k|z)) - H(q(k))).
+
+    q(k|z) = softmax_k(-|z - e_k|^2 / temperature). Yu et al. 2023, eq. 5. `width` is not used: the
+    codes are as wide as `count` has bits.
+    """
+    bits = max(1, (count - 1).bit_length())
+    count = 2**bits
+
+    def quantize(learned, carried, z):
+        quantized = quantization.lookup_free(z)
+        codes = quantization.signs(jnp.arange(count), bits).astype(z.dtype)
+        # |z - e|^2 differs between codes by its cross term alone.
+        log_q = jax.nn.log_softmax(2.0 * z @ codes.T / temperature)
+        marginal = axis.mean(jnp.mean(jnp.exp(log_q), axis=tuple(range(z.ndim - 1))))
+        unsure, spread = quantization.entropies(log_q, marginal)
+        return quantized, beta * quantized.losses["commitment"] + entropy * (unsure - spread)
+
+    def update(carried, z, indices, key):
+        return carried, _used(indices, count)
+
+    def look_up(learned, carried, indices):
+        return quantization.signs(indices, bits)
+
+    return Quantizer(count, bits, lambda key: ({}, {}), quantize, look_up, update)
+
+
+QUANTIZERS = {"averaged": averaged, "learned": learned, "lookup_free": lookup_free}
+
+
+def make(config) -> Quantizer:
+    """The quantiser of a recipe's `quantizer` part: its name, count, width and own settings."""
+    arguments = dict(config)
+    return QUANTIZERS[arguments.pop("name")](**arguments)
+
+
+def _used(indices: Array, count: int) -> PyTree:
+    frequencies = axis.mean(quantization.usage(indices, count))
+    return {
+        "perplexity": quantization.perplexity(frequencies),
+        "unused_codes": jnp.sum(frequencies == 0.0, dtype=frequencies.dtype),
+    }

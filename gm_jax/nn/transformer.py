@@ -1,0 +1,128 @@
+"""A causal transformer over symbols, with a cache of keys and values.
+
+Layer normalisation before each branch; Radford et al. 2019 (GPT-2), section 2.3.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax.model import Array
+from gm_jax.nn.common import Dropout, full_precision
+
+WEIGHTS = nn.initializers.normal(0.02)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)); both branches end scaled by 1/sqrt(2 layers).
+
+    The cache of a block is its keys and values, [B, places, heads, width / heads] each.
+    """
+
+    width: int
+    heads: int
+    layers: int
+    dropout: float
+    bias: bool
+    dtype: jnp.dtype
+
+    def setup(self):
+        def dense(features, init=WEIGHTS):
+            return nn.Dense(features, self.bias, kernel_init=init, dtype=self.dtype)
+
+        def norm():
+            return nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
+
+        last = nn.initializers.normal(0.02 / (2 * self.layers) ** 0.5)
+        self.attention_norm, self.mlp_norm = norm(), norm()
+        self.query_key_value, self.mix = dense(3 * self.width), dense(self.width, last)
+        self.up, self.down = dense(4 * self.width), dense(self.width, last)
+        self.attention_dropout, self.mlp_dropout = Dropout(self.dropout), Dropout(self.dropout)
+
+    def __call__(self, x: Array, keys: Array | None) -> Array:
+        """All places [B, T, width] at once."""
+        q, k, v = self._split(x)
+        return self._mixed(x, jax.nn.dot_product_attention(q, k, v, is_causal=True), keys)
+
+    def step(self, cache: tuple[Array, Array], x: Array, place: Array) -> tuple:
+        """One place [B, 1, width] after those in the cache."""
+        q, k, v = self._split(x)
+        k, v = (
+            lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), place, 1)
+            for old, new in zip(cache, (k, v), strict=True)
+        )
+        seen = (jnp.arange(k.shape[1]) <= place)[None, None, None]
+        mixed = jax.nn.dot_product_attention(q.astype(k.dtype), k, v, mask=seen)
+        return (k, v), self._mixed(x, mixed, None)
+
+    def _split(self, x):
+        joint = self.query_key_value(self.attention_norm(x))
+        heads = joint.reshape(*x.shape[:2], 3 * self.heads, self.width // self.heads)
+        return jnp.split(heads, 3, axis=2)
+
+    def _mixed(self, x, attended, keys):
+        x = x + self.attention_dropout(self.mix(attended.reshape(x.shape)), keys)
+        hidden = nn.gelu(self.up(self.mlp_norm(x)), approximate=False)
+        return x + self.mlp_dropout(self.down(hidden), keys)
+
+
+class Transformer(nn.Module):
+    """Symbols x [B, T] to logits [B, T, symbols] of each given those before it; T <= places.
+
+    Place 0 sees the start, an embedding of the label [B] where there are `classes`. Positions are
+    learned, the output layer is the embedding; `bias` says whether layers and norms have one.
+    keys [B] for dropout (of the embedding and of both branches, not of attention weights), or None.
+    """
+
+    symbols: int
+    places: int
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    dropout: float = 0.0
+    bias: bool = True
+    classes: int = 0
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        self.tokens = nn.Embed(self.symbols, self.width, embedding_init=WEIGHTS, dtype=self.dtype)
+        self.starts = nn.Embed(
+            max(1, self.classes), self.width, embedding_init=WEIGHTS, dtype=self.dtype
+        )
+        self.positions = self.param("positions", WEIGHTS, (self.places, self.width))
+        self.dropped = Dropout(self.dropout)
+        self.blocks = [
+            Block(self.width, self.heads, self.layers, self.dropout, self.bias, self.dtype)
+            for _ in range(self.layers)
+        ]
+        self.norm = nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
+
+    def __call__(self, x: Array, label: Array | None = None, keys: Array | None = None) -> Array:
+        start = self._start(len(x), label)[:, None]
+        h = jnp.concatenate([start, self.tokens(x[:, :-1])], axis=1)
+        h = self.dropped(h + self.positions[: x.shape[1]].astype(self.dtype), keys)
+        for block in self.blocks:
+            h = block(h, keys)
+        return self._logits(h)
+
+    def begin(self, batch_size: int, label: Array | None = None) -> tuple:
+        shape = (batch_size, self.places, self.heads, self.width // self.heads)
+        empty = jnp.zeros(shape, self.dtype)
+        return self._start(batch_size, label), [(empty, empty) for _ in self.blocks]
+
+    def step(self, cache: tuple, previous: Array, place: Array) -> tuple:
+        start, memories = cache
+        h = jnp.where(place == 0, start, self.tokens(previous))
+        h = (h + self.positions[place].astype(self.dtype))[:, None]
+        after = []
+        for block, memory in zip(self.blocks, memories, strict=True):
+            memory, h = block.step(memory, h, place)
+            after.append(memory)
+        return (start, after), self._logits(h)[:, 0]
+
+    def _start(self, batch_size, label):
+        return self.starts(label if self.classes else jnp.zeros(batch_size, jnp.int32))
+
+    def _logits(self, h):
+        return full_precision(self.tokens.attend(self.norm(h)))
