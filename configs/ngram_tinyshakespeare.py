@@ -13,7 +13,7 @@ target: probabilities that add up to 1; every character read
 again: python launch.py --workdir=runs/ngram_tinyshakespeare --mode=evaluate
 status: unverified
 
-input.txt is data/tinyshakespeare of karpathy/char-rnn. Eight batches hold the whole training split.
+input.txt is data/tinyshakespeare of karpathy/char-rnn. Two batches hold the whole training split.
 """
 
 from gm_jax.recipes import recipe
@@ -24,13 +24,13 @@ def get_config(variant=""):
         variant,
         dict(
             system="ngram",
-            steps=8,
-            batch_size=128,
+            steps=2,
+            batch_size=512,
             order=6,
             data=dict(name="text", context=5, length=1024, stride=1024),
             sampler=dict(length=500, prompt="\n", temperature=1.0, top_k=0, top_p=1.0),
             report=dict(every=1),
-            show=dict(every=8, counts=dict(sample=4)),
+            show=dict(every=2, counts=dict(sample=4)),
             sample=dict(count=16),
             evaluate=dict(counts=dict(bound=0)),
         ),

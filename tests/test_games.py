@@ -59,7 +59,8 @@ def test_one_two_and_eight_devices_are_the_same_run(system, digits16):
         start, _ = play(settings, 1, jax.devices()[:1], np.float64)
     learned = [v.params or v.state for v in (one[0], start)]
     moved = jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), *learned))
-    assert min(moved) > 1e-6  # The run went somewhere.
+    # The run went somewhere; of what is only counted, not every table changes.
+    assert (min if one[0].params else max)(moved) > 1e-6
 
 
 @pytest.mark.parametrize("system", EVERY_GAME)

@@ -18,13 +18,15 @@ from gm_jax.training import checkpoint, loop, parallel
 from gm_jax.training.checkpoint import Place
 
 LAUNCH = str(Path(__file__).parent.parent / "launch.py")
-FAMILIES = ("vae", "gan", "ddpm")
+FAMILIES = ("vae", "gan", "ddpm", "gpt")
 SETTINGS = ("--config.report.every=3", "--config.checkpoint.every=4", "--config.show.every=0")
 
 
 def command(system, workdir, *more):
     recipe = f"--config=configs/{GAMES[system].recipe}.py:smoke"
-    return [sys.executable, LAUNCH, recipe, f"--workdir={workdir}", *SETTINGS, *more]
+    path = GAMES[system].overrides.get("data.path", "")
+    data = (f"--config.data.path={path}",) if path else ()
+    return [sys.executable, LAUNCH, recipe, f"--workdir={workdir}", *SETTINGS, *data, *more]
 
 
 def environment():

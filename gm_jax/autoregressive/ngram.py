@@ -49,7 +49,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         text = variables.state["text"].at[places].set(windows["text"])
         tables = count(text, symbols, order)
         logits = causal.apply(tables, batch["text"], None)
-        metrics = {"unread": jnp.mean((text < 0).astype(jnp.float32))}
+        metrics = {"unread": jnp.sum(text < 0) / size}
         nats = jnp.mean(language.cross_entropy(batch, logits))
         return nats, Aux(metrics, {"text": text, "tables": tables})
 
@@ -117,7 +117,7 @@ def kneser_ney(symbols: int, order: int) -> Causal:
 
 def _log_mixture(tables, contexts, symbols):
     """log p(w | h) of every symbol, [..., K], from the numbers of contexts of each length [...]."""
-    p = jnp.full((*contexts[0].shape, symbols), 1.0 / symbols)
+    p = jnp.full((*contexts[0].shape, symbols), 1.0 / symbols, jnp.result_type(float))
     for table, context in zip(tables, contexts, strict=True):
         found = _find(table["keys"], _keys(context[..., None], jnp.arange(symbols), symbols))
         c = jnp.where(found < 0, 0.0, table["counts"][found])
