@@ -14,7 +14,7 @@ target: at most 1.90 nats per character
 again: python launch.py --workdir=runs/gpt_tinyshakespeare --mode=evaluate
 status: unverified
 
-input.txt is data/tinyshakespeare of karpathy/char-rnn. The layers have biases, nanoGPT's have none.
+input.txt is data/tinyshakespeare of karpathy/char-rnn.
 """
 
 from gm_jax.recipes import recipe
@@ -28,7 +28,7 @@ def get_config(variant=""):
             steps=2000,
             batch_size=12,
             data=dict(name="text", context=1, length=64),
-            network=dict(width=128, layers=4, heads=4, dropout=0.0),
+            network=dict(width=128, layers=4, heads=4, dropout=0.0, bias=False),
             optimizer=dict(
                 name="adamw", learning_rate=1e-3, warmup_steps=100, decay_steps=2000,
                 final_rate=1e-4, b1=0.9, b2=0.99, weight_decay=0.1, clip_norm=1.0,

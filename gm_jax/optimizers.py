@@ -14,8 +14,8 @@ def optimizer(config, decayed: Callable | None = None) -> optax.GradientTransfor
     """An optimizer of optax by `name`, with its own arguments, and around it what recipes share.
 
     learning_rate  reached after `warmup_steps` (linear from 0; default none) and, where
-                   `decay_steps` is given, brought down to `final_rate` (default 0) at that step
-                   (`decay`: cosine, linear)
+                   `decay_steps` is given, from there brought down to `final_rate` (default 0) at
+                   that step (`decay`: cosine, linear)
     clip_norm      bound on the global norm of the gradient (default none)
     decayed        params -> which of them a weight decay holds for (default all)
     """
@@ -35,7 +35,7 @@ def optimizer(config, decayed: Callable | None = None) -> optax.GradientTransfor
         arguments["mask"] = decayed
     if decay_steps:
         rate = {"cosine": _cosine_decay, "linear": optax.linear_schedule}[decay](
-            rate, final, decay_steps
+            rate, final, decay_steps - warmup
         )
     if warmup:
         rate = _warmed(rate, warmup)
@@ -58,5 +58,8 @@ def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
 
 
 def _warmed(rate, steps: int) -> optax.Schedule:
-    after = rate if callable(rate) else lambda count: rate
-    return lambda count: after(count) * jnp.minimum(1.0, (count + 1) / steps)
+    def schedule(count):
+        after = rate(jnp.maximum(count - steps, 0)) if callable(rate) else rate
+        return after * jnp.minimum(1.0, (count + 1) / steps)
+
+    return schedule

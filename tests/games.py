@@ -6,11 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import pytest
+from written import text_file, wav_folder
 
 import gm_jax
 from gm_jax import run
 from gm_jax.training import loop, parallel, state
 from gm_jax.training.checkpoint import Place
+
+TEXT = str(text_file())
 
 
 class Game(NamedTuple):
@@ -54,6 +57,10 @@ GAMES = {
     "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
     "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
     "nade": Game("nade_mnist", {}, slow=True),
+    "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}),
+    "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),
+    "ngram": Game("ngram_tinyshakespeare", {"data.path": TEXT}, slow=True),
+    "wavenet": Game("wavenet_fsdd", {"data.path": str(wav_folder())}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

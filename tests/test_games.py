@@ -57,9 +57,8 @@ def test_one_two_and_eight_devices_are_the_same_run(system, digits16):
                 lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-8), one, other
             )
         start, _ = play(settings, 1, jax.devices()[:1], np.float64)
-    moved = jax.tree.leaves(
-        jax.tree.map(lambda a, b: np.abs(a - b).max(), one[0].params, start.params)
-    )
+    learned = [v.params or v.state for v in (one[0], start)]
+    moved = jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), *learned))
     assert min(moved) > 1e-6  # The run went somewhere.
 
 

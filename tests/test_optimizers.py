@@ -29,6 +29,14 @@ def test_warmup_rises_to_the_rate_and_decay_falls_to_zero():
     np.testing.assert_allclose(moves[2:5], [0.5, 0.5 - 0.5**1.5, 0.0], atol=1e-6)
 
 
+def test_decay_begins_where_the_warmup_ends_and_stops_at_the_final_rate():
+    settings = {"name": "sgd", "learning_rate": 1.0, "warmup_steps": 2, "final_rate": 0.2}
+    moves = steps({**settings, "decay_steps": 6, "decay": "linear"})
+    np.testing.assert_allclose(moves[:8], [0.5, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2, 0.2], rtol=1e-6)
+    moves = steps({**settings, "decay_steps": 6})
+    np.testing.assert_allclose(moves[[1, 2, 4, 6, 9]], [1.0, 1.0, 0.6, 0.2, 0.2], rtol=1e-6)
+
+
 def test_clipping_bounds_the_gradient_and_arguments_reach_optax():
     assert steps({"name": "sgd", "learning_rate": 1.0, "clip_norm": 0.5}, 3.0)[0] == 0.5
     slow = steps({"name": "sgd", "learning_rate": 1.0, "momentum": 0.5})

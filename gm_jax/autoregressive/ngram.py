@@ -9,10 +9,10 @@ Kneser & Ney 1995; Chen & Goodman 1999 (TR-10-98), whose equations these are.
 Below the highest order c(hw) counts after how many symbols hw was seen, not how often; below the
 first order stands 1/K. After a context never seen, p(w | h) = p(w | h').
 
-The player owns no parameters. Its first move writes the windows it sees into `state["text"]` (twice
-is as once), its second, in the last round, counts all n-grams of what is known. k-grams are
-numbered in the order of (number of the first k - 1 symbols) K + last symbol: a table is a sorted
-list of these keys, and a number is a place in it.
+The player owns no parameters. Its move writes the windows it sees into `state["text"]` (twice is
+as once) and counts all n-grams of what it has read so far. k-grams are numbered in the order of
+(number of the first k - 1 symbols) K + last symbol: a table is a sorted list of these keys, and a
+number is a place in it.
 """
 
 import jax
@@ -43,21 +43,19 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         unread = jnp.full(size, -1, jnp.int32)
         return Variables({}, {"text": unread, "tables": count(unread, symbols, order)})
 
-    def read(variables, batch, key, step):
+    def fit(variables, batch, key, step):
         windows = axis.gather({name: batch[name] for name in ("text", "position")})
         places = windows["position"][:, None] + jnp.arange(windows["text"].shape[1])
         text = variables.state["text"].at[places].set(windows["text"])
-        unread = jnp.mean((text < 0).astype(jnp.float32))
-        return unread, Aux({"unread": unread}, {"text": text})
-
-    def fit(variables, batch, key, step):
-        tables = count(variables.state["text"], symbols, order)
+        tables = count(text, symbols, order)
         logits = causal.apply(tables, batch["text"], None)
-        return jnp.mean(language.cross_entropy(batch, logits)), Aux(state={"tables": tables})
+        metrics = {"unread": jnp.mean((text < 0).astype(jnp.float32))}
+        nats = jnp.mean(language.cross_entropy(batch, logits))
+        return nats, Aux(metrics, {"text": text, "tables": tables})
 
-    moves = (Move("read", read), Move("count", fit, lambda step: int(step == config.steps - 1)))
+    player = Player("counter", (), optax.identity(), (Move("count", fit),))
     functions = language.functions(config, spec["text"], causal, lambda v: v.state["tables"])
-    model = GenerativeModel(init, (Player("counter", (), optax.identity(), moves),), functions)
+    model = GenerativeModel(init, (player,), functions)
     return (Phase("train", model, config.data, config.steps),)
 
 

@@ -47,15 +47,17 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         x = mulaw.encode(batch["audio"])
         return Variables({"network": network.init(key, x, labels(batch))["params"]})
 
-    def log_likelihood(variables, batch):
-        """Of what counts in each window, in nats, [B]."""
+    def log_likelihood(variables, batch, weight):
+        """The weighted sum over each window, in nats, [B]."""
         x = mulaw.encode(batch["audio"])
         logits = causal.apply(variables.params["network"], x, labels(batch))
-        return categorical(x, logits, batch["weight"])
+        return categorical(x, logits, weight)
 
     def nats(variables, batch, key, step):
-        counted = axis.mean(jnp.mean(jnp.sum(batch["weight"], axis=1)))
-        return -jnp.mean(log_likelihood(variables, batch)) / counted, Aux()
+        """Per sample that counts: windows differ in how many do, and devices in their windows."""
+        counts = batch["weight"] > 0
+        number = axis.mean(jnp.mean(jnp.sum(counts, axis=1).astype(jnp.float32)))
+        return -jnp.mean(log_likelihood(variables, batch, counts)) / number, Aux()
 
     def sample_audio(variables, batch, key):
         """`sampler.length` samples after silence as long as the receptive field, [B, T]."""
@@ -69,7 +71,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def bound(variables, batch, key):
         """Nats per sample, [B]: over the windows of a split, the mean over its samples."""
-        return {"nats_per_sample": -log_likelihood(variables, batch)}
+        return {"nats_per_sample": -log_likelihood(variables, batch, batch["weight"])}
 
     player = Player(
         "wavenet",

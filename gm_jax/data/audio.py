@@ -83,7 +83,7 @@ def _read(file: Path, rate: int) -> np.ndarray:
         raise UserError(f"{file} is not a readable wav file: {error}") from error
     if (found.nchannels, found.sampwidth, found.framerate) != (1, 2, rate):
         raise UserError(
-            f"{file} has {found.nchannels} channels of {8 * found.sampwidth} bits at"
+            f"{file} has {found.nchannels} channel(s) of {8 * found.sampwidth} bits at"
             f" {found.framerate} Hz: this recipe takes 1 channel of 16 bits at {rate} Hz"
             " (data.rate); convert the files first"
         )

@@ -24,17 +24,21 @@ class Block(nn.Module):
     heads: int
     layers: int
     dropout: float
+    bias: bool
     dtype: jnp.dtype
 
     def setup(self):
         def dense(features, init=WEIGHTS):
-            return nn.Dense(features, kernel_init=init, dtype=self.dtype)
+            return nn.Dense(features, self.bias, kernel_init=init, dtype=self.dtype)
+
+        def norm():
+            return nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
 
         last = nn.initializers.normal(0.02 / (2 * self.layers) ** 0.5)
-        self.attention_norm, self.mlp_norm = (nn.LayerNorm(dtype=self.dtype) for _ in range(2))
+        self.attention_norm, self.mlp_norm = norm(), norm()
         self.query_key_value, self.mix = dense(3 * self.width), dense(self.width, last)
         self.up, self.down = dense(4 * self.width), dense(self.width, last)
-        self.attention_dropout, self.mlp_dropout = (Dropout(self.dropout) for _ in range(2))
+        self.attention_dropout, self.mlp_dropout = Dropout(self.dropout), Dropout(self.dropout)
 
     def __call__(self, x: Array, keys: Array | None) -> Array:
         """All places [B, T, width] at once."""
@@ -67,8 +71,8 @@ class Transformer(nn.Module):
     """Symbols x [B, T] to logits [B, T, symbols] of each given those before it; T <= places.
 
     Place 0 sees the start, an embedding of the label [B] where there are `classes`. Positions are
-    learned, the output layer is the embedding. keys [B] for dropout (of the embedding and of both
-    branches, not of attention weights), or None.
+    learned, the output layer is the embedding; `bias` says whether layers and norms have one.
+    keys [B] for dropout (of the embedding and of both branches, not of attention weights), or None.
     """
 
     symbols: int
@@ -77,6 +81,7 @@ class Transformer(nn.Module):
     layers: int = 4
     heads: int = 4
     dropout: float = 0.0
+    bias: bool = True
     classes: int = 0
     dtype: jnp.dtype = jnp.float32
 
@@ -88,10 +93,10 @@ class Transformer(nn.Module):
         self.positions = self.param("positions", WEIGHTS, (self.places, self.width))
         self.dropped = Dropout(self.dropout)
         self.blocks = [
-            Block(self.width, self.heads, self.layers, self.dropout, self.dtype)
+            Block(self.width, self.heads, self.layers, self.dropout, self.bias, self.dtype)
             for _ in range(self.layers)
         ]
-        self.norm = nn.LayerNorm(dtype=self.dtype)
+        self.norm = nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
 
     def __call__(self, x: Array, label: Array | None = None, keys: Array | None = None) -> Array:
         start = self._start(len(x), label)[:, None]

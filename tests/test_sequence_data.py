@@ -1,0 +1,159 @@
+"""Windows over texts and recordings: each symbol counts once, and what is wrong is said."""
+
+import wave
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+from written import text_file, wav_folder, write_wav
+
+from gm_jax import UserError, data
+from gm_jax.data.windows import cover, weights
+
+
+def everything(source):
+    return source.load(np.arange(source.size))
+
+
+@pytest.mark.parametrize("context,length", [(1, 8), (5, 8), (0, 7), (3, 500)])
+@pytest.mark.parametrize("first,last", [(600, 700), (600, 616), (600, 601)])
+def test_windows_cover_every_place_once_after_its_context(first, last, context, length):
+    windows = cover(first, last, context, length)
+    places = np.arange(context + length)
+    at, weight = windows.start[:, None] + places, weights(windows, len(places))
+    assert sorted(at[weight > 0]) == list(range(first, last))
+    assert np.all(np.broadcast_to(places, at.shape)[weight > 0] >= context)
+    assert at.max() == last - 1 and at.min() >= first - context - length
+    # The mean over windows of the weighted sum is the mean over places.
+    values = np.random.default_rng(0).normal(size=last)
+    np.testing.assert_allclose(
+        np.mean(np.sum(weight * values[at], axis=1)), values[first:last].mean(), rtol=1e-4
+    )
+
+
+def text(path, **settings):
+    return ConfigDict({"name": "text", "path": str(path), **settings})
+
+
+def test_a_text_is_split_in_two_and_its_vocabulary_is_the_files(tmp_path):
+    content = text_file().read_text()
+    config = text(text_file(), context=2, length=9)
+    train, test = (data.open_source(config, split) for split in ("train", "test"))
+    field = train.spec["text"]
+    assert field.symbols == "".join(sorted(set(content))) and field == test.spec["text"]
+    assert field.shape == (11,) and field.cardinality == len(set(content))
+    border = int(0.9 * len(content))
+    for source in (train, test):
+        arrays = everything(source)
+        for symbols, position in zip(arrays["text"], arrays["position"], strict=True):
+            decoded = "".join(field.symbols[s] for s in symbols)
+            assert decoded == content[position : position + 11]
+    counted = everything(test)
+    at = (counted["position"][:, None] + np.arange(11))[counted["weight"] > 0]
+    assert sorted(at) == list(range(border, len(content)))
+    # Training: one window at each place, none beyond the border, all characters alike.
+    arrays = everything(train)
+    np.testing.assert_array_equal(arrays["position"], np.arange(border - 10))
+    np.testing.assert_allclose(arrays["weight"], 1 / 11, rtol=1e-6)
+    strided = everything(data.open_source(text(text_file(), context=2, length=9, stride=9)))
+    held = np.unique(strided["position"][:, None] + np.arange(11))
+    np.testing.assert_array_equal(held, np.arange(border))
+
+
+def test_characters_beyond_ascii_and_line_ends_are_kept(tmp_path):
+    (tmp_path / "x.txt").write_bytes("é\r\n\U0001f600ab".encode() * 20)
+    field = data.open_source(text(tmp_path / "x.txt", length=8)).spec["text"]
+    assert field.symbols == "\n\rabé\U0001f600"
+
+
+def test_recordings_are_windows_with_silence_before_and_labels_of_their_names():
+    config = ConfigDict({"name": "wav", "path": str(wav_folder()), "context": 40, "length": 100})
+    train, test = (data.open_source(config, split) for split in ("train", "test"))
+    assert train.spec["audio"].shape == (140,) and train.spec["label"].cardinality == 2
+    for source, indices in ((train, (5, 6)), (test, (3, 4))):
+        arrays = everything(source)
+        for label in (0, 1):
+            mine = arrays["label"] == label
+            fresh = arrays["audio"][mine][arrays["weight"][mine] > 0]
+            files = [wav_folder() / f"{label}_nobody_{index}.wav" for index in indices]
+            # Behind the 44 bytes of a header stand the samples.
+            recorded = b"".join(file.read_bytes()[44:] for file in files)
+            np.testing.assert_array_equal(fresh, np.frombuffer(recorded, "<i2"))
+        assert np.all(arrays["audio"][0, :40] == 0)
+        np.testing.assert_allclose(arrays["weight"].sum(1).mean(), 1, rtol=1e-6)
+    batch = {"audio": np.array([[-(2**15), 0, 2**14]], np.int16), "index": np.arange(1)}
+    audio = data.preparation(config)(batch, jax.random.key(0))["audio"]
+    np.testing.assert_array_equal(audio, [[-1, 0, 0.5]])
+    np.testing.assert_array_equal(data.finish({"audio": audio})["audio"], batch["audio"])
+    np.testing.assert_array_equal(
+        data.finish({"audio": audio * 4})["audio"][0, ::2], [-32768, 32767]
+    )
+
+
+def test_recordings_without_numbers_in_their_names_have_subfolders_and_no_label(tmp_path):
+    for split in ("train", "test"):
+        write_wav(tmp_path / split / f"{split}.wav", np.arange(30))
+    config = recordings(tmp_path)
+    assert [data.open_source(config, split).size for split in ("train", "test")] == [3, 3]
+    assert "label" not in data.open_source(config).spec
+    config.path = str(tmp_path / "train")
+    with pytest.raises(UserError, match="no subfolder 'test'"):
+        data.open_source(config, "test")
+
+
+def recordings(path):
+    return ConfigDict({"name": "wav", "path": str(path), "context": 4, "length": 10})
+
+
+def wav(path, *arguments, **settings):
+    write_wav(path / "a.wav", *arguments, **settings)
+    return recordings(path)
+
+
+def written(path, content):
+    path.joinpath("x.txt").write_bytes(content)
+    return text(path / "x.txt", length=8)
+
+
+BAD = [
+    (lambda p: text("", length=8), "--config.data.path"),
+    (lambda p: text(p / "none.txt"), "cannot be read as a text"),
+    (lambda p: written(p, b""), "empty text"),
+    (lambda p: written(p, b"\xff\xfe\x00"), "cannot be read as a text in UTF-8"),
+    (lambda p: written(p, b"short"), "5 characters, of which 4 .*windows of 9"),
+    (lambda p: wav(p, [1, 2], rate=16000), r"1 channel\(s\) of 16 bits at 16000 Hz.* at 8000 Hz"),
+    (lambda p: wav(p, [1, 2], channels=2), r"2 channel\(s\) of 16 bits"),
+    (lambda p: wav(p, [1, 2], width=1), r"1 channel\(s\) of 8 bits"),
+    (lambda p: wav(p, []), "holds no samples"),
+    (recordings, "no wav file below"),
+]
+
+
+@pytest.mark.parametrize("make,message", BAD)
+def test_bad_texts_and_recordings_are_refused_in_one_line(make, message, tmp_path):
+    with pytest.raises(UserError, match=message) as caught:
+        data.open_source(make(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_a_wav_file_and_what_is_not_a_split_are_refused(tmp_path):
+    config = wav(tmp_path, [1])
+    (tmp_path / "a.wav").write_bytes(b"RIFF but no more")
+    with pytest.raises(UserError, match="a.wav is not a readable wav file"):
+        data.open_source(config)
+    with pytest.raises(UserError, match="train and test, not 'valid'"):
+        data.open_source(text(text_file()), "valid")
+
+
+def test_texts_and_sounds_are_shown(tmp_path):
+    points = np.array([[ord(c) for c in word] for word in ("one\n", "zwö!")])
+    (file,) = data.show({"text": points, "score": np.ones(2)}, tmp_path / "out")
+    lines = file.read_text(encoding="utf-8").split("\n")
+    assert file.name == "out.txt" and (lines[0], lines[3]) == ("one", "zwö!")
+    sounds = {"audio": np.array([[1, -2], [3, 4]], np.int16), "rate": np.full(2, 8)}
+    (file,) = data.show(sounds, tmp_path / "out")
+    with wave.open(str(file)) as opened:
+        assert opened.getframerate() == 8 and file.name == "out.wav"
+        samples = np.frombuffer(opened.readframes(99), "<i2")
+    np.testing.assert_array_equal(samples, [1, -2, 0, 0, 3, 4, 0, 0])
