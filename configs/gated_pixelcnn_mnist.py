@@ -27,7 +27,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="gated_pixelcnn",
-            steps=8_000,
+            steps=6_000,
             batch_size=32,
             average=0.999,
             data=dict(name="mnist", binarize="redrawn"),
@@ -36,7 +36,7 @@ def get_config(variant=""):
                 layers=6, width=24, head=64, size=3, first_size=7, embedding=0
             ),
             optimizer=dict(
-                name="adam", learning_rate=2e-3, warmup_steps=100, decay_steps=8_000, clip_norm=1.0
+                name="adam", learning_rate=2e-3, warmup_steps=100, decay_steps=6_000, clip_norm=1.0
             ),
             sampler=dict(temperature=1.0),
             show=dict(every=1000, counts=dict(sample=64, complete=32)),

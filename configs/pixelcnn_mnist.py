@@ -14,7 +14,7 @@ again: python launch.py --config=configs/pixelcnn_mnist.py --workdir=runs/pixelc
   --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: unverified
 
-While it trains, the log-likelihood of the first 2,000 test images is logged every 1000 steps.
+While it trains, the log-likelihood of the first 2,000 test images is logged every 2000 steps.
 """
 
 from gm_jax.recipes import recipe
@@ -25,17 +25,17 @@ def get_config(variant=""):
         variant,
         dict(
             system="pixelcnn",
-            steps=8_000,
+            steps=12_000,
             batch_size=32,
             average=0.999,
             data=dict(name="mnist", binarize="fixed"),
             network=dict(layers=7, width=16, head=32, size=3, first_size=7),
             optimizer=dict(
-                name="adam", learning_rate=2e-3, warmup_steps=100, decay_steps=8_000, clip_norm=1.0
+                name="adam", learning_rate=2e-3, warmup_steps=100, decay_steps=12_000, clip_norm=1.0
             ),
             sampler=dict(temperature=1.0),
-            show=dict(every=1000, counts=dict(sample=64, complete=32)),
-            evaluate=dict(every=1000, counts=dict(log_prob=2000)),
+            show=dict(every=2000, counts=dict(sample=64, complete=32)),
+            evaluate=dict(every=2000, counts=dict(log_prob=2000)),
         ),
         smoke=dict(
             steps=4, batch_size=16, network=dict(layers=2, width=4, head=8),

@@ -23,7 +23,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="pixelcnnpp",
-            steps=6_000,
+            steps=5_000,
             batch_size=16,
             average=0.999,
             data=dict(name="mnist"),
@@ -31,7 +31,7 @@ def get_config(variant=""):
             components=5,
             network=dict(blocks=3, width=24, dropout=0.0),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=6_000, clip_norm=1.0
+                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5_000, clip_norm=1.0
             ),
             show=dict(every=1000, counts=dict(sample=64, complete=32)),
             evaluate=dict(every=1000, counts=dict(log_prob=2000)),

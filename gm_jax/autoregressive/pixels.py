@@ -44,7 +44,8 @@ def causal(
     A step costs one pixel (once a row, also the row above), whatever the size of the image.
     finish  (symbols [..., C], the network's output of the pixel) -> outputs [..., C, ...] a place,
             that of a channel dependent on symbols of those before; by default they are its outputs
-    margin  whether the network walks through one column of padding right of the image as well
+    margin  whether the network walks through one column of padding right of the image as well, as
+            a direction from the right must (`nn.pixelrnn`)
     """
     finish = finish or (lambda x, outputs: outputs)
     height, width, colors = shape

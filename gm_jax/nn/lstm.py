@@ -123,21 +123,19 @@ def _state_kernel(lstm, copies, name="state"):
 
 
 def _diagonals(gates: Array, kernel: Array) -> Array:
-    """h [B, H, W, D] from gates [B, H, W, 4 D], diagonal by diagonal from the upper left corner."""
-    b, height, width, _ = gates.shape
-    inside = skew(jnp.ones((1, height, width, 1), gates.dtype))
+    """h [B, H, W, D] from gates [B, H, W, 4 D], diagonal by diagonal from the upper left corner.
 
-    def diagonal(states, given):
+    What skewing puts left of the image has gates, and so states, of zero.
+    """
+
+    def diagonal(states, gates):
         h, c = states
-        gates, inside = given
         above = jnp.pad(h, ((0, 0), (1, 0), (0, 0)))[:, :-1]
-        h, c = cell(gates + jnp.concatenate([h, above], axis=-1) @ kernel, c)
-        states = h * inside, c * inside  # What lies left of the image is not a neighbour.
+        states = cell(gates + jnp.concatenate([h, above], axis=-1) @ kernel, c)
         return states, states[0]
 
-    start = jnp.zeros((b, height, kernel.shape[1] // 4), gates.dtype)
-    columns = jnp.moveaxis(skew(gates), 2, 0), jnp.moveaxis(inside, 2, 0)
-    _, h = lax.scan(diagonal, (start, start), columns)
+    start = jnp.zeros((*gates.shape[:2], kernel.shape[1] // 4), gates.dtype)
+    _, h = lax.scan(diagonal, (start, start), jnp.moveaxis(skew(gates), 2, 0))
     return unskew(jnp.moveaxis(h, 0, 2))
 
 

@@ -21,7 +21,7 @@ from gm_jax.nn.common import full_precision
 
 
 class Place(NamedTuple):
-    """A pixel of a growing image: scalars, and the image's width (static).
+    """A pixel of a growing image: scalars, and the width of its rows (static).
 
     new_row  whether this is the first time that a pixel of the row is seen
     """
