@@ -47,13 +47,10 @@ ENTRIES = {
         discriminator=dict(times=5),
     ),
     "dragan": dict(penalty=dict(name="dragan", weight=10.0)),
-    "r1": dict(penalty=dict(name="r1", weight=0.1)),
-    "hinge": dict(value_function="hinge"),
     "sngan": dict(value_function="hinge", discriminator=dict(normalization="spectral")),
     "ebgan_pt": dict(system="ebgan", code=1, margin=1.0, pulling_away=0.1),
     "began": dict(system="began", code=1, gamma=0.5, balance_rate=0.001),
     "ali": dict(system="bigan", stochastic=True, encoder=dict(width=128)),
-    "pacgan_2": dict(tricks=dict(packing=2)),
     "pacgan_4": dict(tricks=dict(packing=4)),
     "unrolled_5": dict(unroll=dict(steps=5)),
 }

@@ -18,6 +18,8 @@ from gm_jax import recipes
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "configs").glob("[!_]*.py"))
+# One of each kind of data and family, each time; the others in test-all.
+SMOKED = ("vae_digits", "gan_ring", "gpt_tinyshakespeare", "gated_pixelcnn_mnist")
 GOOD = "--config=configs/ddpm_digits.py:smoke"
 
 
@@ -100,16 +102,35 @@ def test_every_recipe_carries_its_evidence(path):
     assert recipes.load_config(f"{path}:smoke").steps <= 10
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
-def test_every_recipe_smokes(path, tmp_path, request, monkeypatch):
-    config = gm_jax.load_config(f"{path}:smoke")
+def needs(config, request):
+    """A recipe's configuration with data that a test has."""
     written = {"text": text_file, "wav": wav_folder}
     if config.data.name in written:
         config.data.path = str(written[config.data.name]())
-    elif config.data.name != "digits":
-        directory = request.getfixturevalue("shared") / "data" / "tfds"
-        config.data.directory = str(directory)
-        config.evaluate.score = 0  # A classifier of MNIST takes longer than a smoke test may.
+    elif config.data.name not in ("digits", "ring", "grid"):
+        config.data.directory = str(request.getfixturevalue("shared") / "data" / "tfds")
+    return config
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_builds(path, request):
+    """At its full size: nothing is compiled."""
+    phases = gm_jax.build(needs(gm_jax.load_config(path), request))
+    assert phases and all(phase.steps > 10 for phase in phases)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, marks=() if p.stem in SMOKED else pytest.mark.slow, id=p.stem)
+        for p in RECIPES
+    ],
+)
+def test_every_recipe_smokes(path, tmp_path, request):
+    config = needs(gm_jax.load_config(f"{path}:smoke"), request)
+    if config.data.directory:
+        # A classifier of MNIST takes longer than a smoke test may.
+        config.evaluate.update(score=0, agreement=0, modes=0, clustering=0)
     trained = gm_jax.train(config, tmp_path, jax.devices()[:1])
     assert {len(values) for values in gm_jax.sample(trained, 3).values()} == {3}
     if config.evaluate.counts or config.evaluate.score:

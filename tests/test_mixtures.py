@@ -108,17 +108,17 @@ def test_clustering_accuracy_matches_codes_to_labels_one_to_one():
 def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
     config = gm_jax.load_config("configs/study_ring.py:smoke")
     entries = config.study.entries.to_dict()
-    changes = {"entries": {k: entries[k] for k in ("minimax", "pacgan_2")}, "seeds": (0, 3)}
+    changes = {"entries": {k: entries[k] for k in ("minimax", "pacgan_4")}, "seeds": (0, 3)}
     config.study = ConfigDict({**changes, "measures": ("modes", "high_quality")})
-    assert version(config, "pacgan_2", 3).tricks.packing == 2
+    assert version(config, "pacgan_4", 3).tricks.packing == 4
     assert version(config, "minimax", 3).seed == 3
     path = gm_jax.study(config, tmp_path, jax.devices()[:1])
     values = json.loads((tmp_path / "results.json").read_text())
     assert {name: len(row["modes"]) for name, row in values.items()} == {
         "minimax": 2,
-        "pacgan_2": 2,
+        "pacgan_4": 2,
     }
-    assert (tmp_path / "figure.png").exists() and "| pacgan_2 |" in path.read_text()
+    assert (tmp_path / "figure.png").exists() and "| pacgan_4 |" in path.read_text()
     finished = tmp_path / "minimax" / "seed_3" / "evaluation.json"
     row = json.loads(finished.read_text())
     row["modes"]["value"] = 7.0  # What is done is taken as it is, not done again.

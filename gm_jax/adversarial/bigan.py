@@ -16,7 +16,7 @@ from gm_jax.losses.adversarial import log_loss
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, example_keys
 from gm_jax.nn import network
 from gm_jax.nn.common import normal
-from gm_jax.nn.composite import PairCritic
+from gm_jax.nn.composite import PairCritic, VectorPairCritic
 from gm_jax.nn.network import Network
 from gm_jax.optimizers import warmed_up
 
@@ -95,8 +95,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
 
 def _pair_critic(settings, shape, dtype):
-    chosen = settings.discriminator
-    trunk = NETWORKS[settings.networks][1](
-        chosen.width, 2 * chosen.width, chosen.normalization, dtype
-    )
-    return PairCritic(trunk, 2 * chosen.width, dtype)
+    width, norm = settings.discriminator.width, settings.discriminator.normalization
+    module = NETWORKS[settings.networks][1]
+    if len(shape) == 1:
+        return VectorPairCritic(module(width, 1, norm, dtype))
+    return PairCritic(module(width, 2 * width, norm, dtype), 2 * width, dtype)

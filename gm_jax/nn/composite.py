@@ -18,6 +18,15 @@ class AutoEncoder(nn.Module):
         return self.decoder(code), code
 
 
+class VectorPairCritic(nn.Module):
+    """(x [B, N], z [B, D]) as one vector to whatever `critic` makes of vectors."""
+
+    critic: nn.Module
+
+    def __call__(self, x: Array, z: Array, train: bool) -> Array:
+        return self.critic(jnp.concatenate([x, z], axis=-1), train=train)
+
+
 class PairCritic(nn.Module):
     """(x [B, ...], z [B, D]) to one logit a pair, [B, 1]; the trunk's outputs see x alone."""
 
