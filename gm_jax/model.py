@@ -50,7 +50,10 @@ def subject_of(spec: Spec) -> str:
 def classes_of(spec: Spec) -> int:
     """How many labels there are. Raises UserError on data without labels."""
     if "label" not in spec:
-        raise UserError("this recipe needs labels, and its data set has none: choose another one")
+        raise UserError(
+            "this data has no labels: set conditional=False if the system can do without, or choose"
+            " other data"
+        )
     return spec["label"].cardinality
 
 

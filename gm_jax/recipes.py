@@ -87,7 +87,12 @@ def load_config(name: str) -> ConfigDict:
 
 
 def derive(name: str | Path, changes: dict) -> ConfigDict:
-    """Another recipe, `configs/NAME.py[:VARIANT]`, with what differs from it."""
+    """Another recipe, `configs/NAME.py[:VARIANT]`, with what differs from it.
+
+    A variant keeps its own number of steps.
+    """
+    if str(name).partition(":")[2]:
+        changes = {key: value for key, value in changes.items() if key != "steps"}
     return ConfigDict(merge(load_config(name).to_dict(), changes))
 
 

@@ -12,9 +12,23 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / 
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache")  # Of classifiers, not the user's own.
 
+import jax
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+
+MAPS = Path("/proc/self/maps")
+
+
+@pytest.fixture(autouse=True)
+def _few_programs():
+    """Forgets compiled programs before a process has as many memory maps as Linux allows (65,530).
+
+    Each program of XLA's holds several; beyond the limit its compiler dies of a segmentation fault.
+    """
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ def needs(config, request):
 def test_every_recipe_builds(path, request):
     """At its full size: nothing is compiled."""
     phases = gm_jax.build(needs(gm_jax.load_config(path), request))
-    assert phases and all(phase.steps > 10 for phase in phases)
+    assert phases and all(phase.steps > 0 for phase in phases)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
     assert made.shape == image.shape and np.abs(made).max() <= 1
     discriminator = dcgan.Discriminator(width=4)
     variables = discriminator.init(KEY, image, train=True)
-    assert discriminator.apply(variables, image, train=False).shape == (2,)
+    assert discriminator.apply(variables, image, train=False).shape == (2, 1)
     encoder, decoder = ConvEncoder(7, (4, 8)), ConvDecoder(shape, (4, 8))
     assert encoder.apply(encoder.init(KEY, image), image).shape == (2, 7)
     assert decoder.apply(decoder.init(KEY, z), z).shape == image.shape

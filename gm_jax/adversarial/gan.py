@@ -42,9 +42,9 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     """A generator against a discriminator; configs/gan_ring.py shows all the keys."""
     game = open_game(config, spec)
     settings, subject = game.settings, game.subject
-    _check(settings)
     value = choose("value_function", settings.value_function, VALUE_FUNCTIONS)
     slope = choose("penalty.name", settings.penalty.name, {"": None, **PENALTIES})
+    _check(settings)
     trick, packing = settings.tricks, settings.tricks.packing
 
     def init(key, batch, previous):

@@ -52,9 +52,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     first = first_stage(spec, stages)
     code = first.model.spec["code"]
     places = math.prod(code.shape)
-    if config.conditional and "label" not in spec:
-        raise UserError(f"{config.data.name} has no labels: set conditional=False")
-    network = network_of(config, code, spec["label"].cardinality if config.conditional else 0)
+    network = network_of(config, code, pixels.classes(config, spec))
 
     def label_of(batch):
         return batch["label"] if config.conditional else None

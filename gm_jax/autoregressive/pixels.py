@@ -20,7 +20,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.autoregressive.causal import Causal, log_prob, sample
-from gm_jax.errors import UserError
 from gm_jax.model import (
     Array,
     Aux,
@@ -30,6 +29,7 @@ from gm_jax.model import (
     Phase,
     Player,
     Variables,
+    classes_of,
     example_keys,
 )  # fmt: skip
 from gm_jax.nn.masked import Place, scaled
@@ -137,11 +137,7 @@ def classes(config, spec) -> int:
 
     Raises UserError where the data has no labels.
     """
-    if not config.conditional:
-        return 0
-    if "label" not in spec:
-        raise UserError(f"{config.data.name} has no labels: set conditional=False")
-    return spec["label"].cardinality
+    return classes_of(spec) if config.conditional else 0
 
 
 def init(net, image: Field) -> Callable:

@@ -20,7 +20,16 @@ from gm_jax.diffusion.prediction import PREDICTIONS
 from gm_jax.diffusion.schedules import SCHEDULES
 from gm_jax.errors import UserError
 from gm_jax.losses import diffusion as losses
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
+from gm_jax.model import (
+    Aux,
+    GenerativeModel,
+    Move,
+    Phase,
+    Player,
+    Variables,
+    classes_of,
+    example_keys,
+)
 from gm_jax.nn.common import normal
 from gm_jax.nn.unet import UNet
 from gm_jax.optimizers import optimizer, warmed_up
@@ -31,7 +40,7 @@ FRAMES = 12  # of the strip from noise to image
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A U-Net trained on L_simple in one phase; configs/ddpm_digits.py shows the keys."""
     shape = spec["image"].shape
-    classes = spec["label"].cardinality if config.conditional else 0
+    classes = classes_of(spec) if config.conditional else 0
     network = UNet(**config.network, classes=classes, dtype=jnp.dtype(config.dtype))
     schedule = SCHEDULES[config.schedule](config.times)
     prediction = PREDICTIONS[config.prediction]
