@@ -80,9 +80,12 @@ GAMES = {
     "infogan": Game("infogan_mnist", {"data.name": "npz"}, slow=True),
     "acgan": Game("acgan_mnist", {"data.name": "npz"}, slow=True),
     "ebgan": Game("ebgan_digits", {}, slow=True),
-    "began": Game("began_digits", {}),
+    "began": Game("began_digits", {}, slow=True),
     "bigan": Game(
         "bigan_mnist", {"data.name": "npz", "stochastic": True, "encoder.width": 8}, slow=True
+    ),
+    "ali": Game(
+        "gan_ring", {"system": "bigan", "stochastic": True, "encoder": {"width": 8}}, slow=True
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),

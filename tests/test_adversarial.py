@@ -156,6 +156,16 @@ def test_unrolling_differentiates_through_every_step_of_the_optimizer(name):
         assert outcome(g, True, 0) != outcome(g, True, 1)
 
 
+def test_unrolled_steps_are_the_optimizers_own():
+    made, loss = optax.adam(0.1, eps_root=1e-6), lambda d: jnp.sum(jnp.cos(3.0 * d))
+    params = by_hand = jnp.array([0.3, -0.8])
+    opt = start = made.init(params)
+    for _ in range(3):  # With its state carried from step to step.
+        updates, opt = made.update(jax.grad(loss)(by_hand), opt, by_hand)
+        by_hand = optax.apply_updates(by_hand, updates)
+    np.testing.assert_allclose(unroll(loss, made, params, start, 3), by_hand, rtol=1e-6)
+
+
 def test_one_unrolled_step_of_gradient_descent_in_closed_form():
     """f(g, d) = g d, d' = d - a g: what G sees is g (d - a g), of slope d - 2 a g."""
     g, d, a = 1.5, jnp.array(0.4), 0.1
