@@ -1,5 +1,6 @@
 """What the games of a generator against a discriminator share: networks, latents, functions."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -50,6 +51,10 @@ SETTINGS = {
 }
 NETWORKS = {
     "dcgan": (dcgan.Generator, dcgan.Discriminator),
+    "dense_dcgan": (
+        functools.partial(dcgan.Generator, dense=True),
+        functools.partial(dcgan.Discriminator, dense=True),
+    ),
     "points": (points.Generator, points.Discriminator),
 }
 

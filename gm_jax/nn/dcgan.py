@@ -47,14 +47,21 @@ def halvings(size: int) -> int:
 
 
 class Generator(nn.Module):
-    """z [B, D] to an image [B, *shape] in [-1, 1]; the last hidden map has `width` channels."""
+    """z [B, D] to an image [B, *shape] in [-1, 1]; the last hidden map has `width` channels.
+
+    dense  a fully connected layer of 16 `width` before the first map (Chen et al. 2016, C.1)
+    """
 
     shape: tuple[int, int, int]
     width: int = 64
     dtype: jnp.dtype = jnp.float32
+    dense: bool = False
 
     @nn.compact
     def __call__(self, z: Array, train: bool) -> Array:
+        if self.dense:
+            z = nn.Dense(16 * self.width, use_bias=False, kernel_init=WEIGHTS, dtype=self.dtype)(z)
+            z = nn.relu(BatchNorm(train, self.dtype)(z))
         doublings = halvings(min(self.shape[:2]))
         height, width = (side >> doublings for side in self.shape[:2])
         features = self.width << max(doublings - 1, 0)
@@ -76,12 +83,14 @@ class Discriminator(nn.Module):
 
     normalization  batch (DCGAN), spectral (Miyato et al. 2018: of every layer) or none. The last
                    hidden map is sown as intermediates/hidden.
+    dense          a fully connected layer of 16 `width` after the last map (Chen et al. 2016, C.1)
     """
 
     width: int = 64
     outputs: int = 1
     normalization: str = "batch"
     dtype: jnp.dtype = jnp.float32
+    dense: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -97,6 +106,12 @@ class Discriminator(nn.Module):
             x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch and not first else x, 0.2)
         self.sow("intermediates", "hidden", x)
         x = x.reshape(x.shape[0], -1)
+        if self.dense:
+            made = nn.Dense(
+                16 * self.width, use_bias=not batch, kernel_init=WEIGHTS, dtype=self.dtype
+            )
+            x = layer(made, spectral, train)(x)
+            x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch else x, 0.2)
         x = layer(nn.Dense(self.outputs, kernel_init=WEIGHTS, dtype=self.dtype), spectral, train)(x)
         return full_precision(x)
 
