@@ -3,15 +3,16 @@
 paper: Odena, Olah & Shlens 2017, Conditional Image Synthesis with Auxiliary Classifier GANs,
   arXiv 1610.09585
 command: python launch.py --config=configs/acgan_mnist.py --workdir=runs/acgan_mnist
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 8 min 22 s
 metric: agreement: share of 10,000 samples in which a small classifier of the same data sees the
   digit asked for
 reference: none
-measured: not yet
+measured: agreement 0.954 ± 0.002 (classifier's accuracy 0.989); fd 21.2 at N = 5000 (17 x real
+  against real)
 target: agreement at least 0.95
 again: python launch.py --workdir=runs/acgan_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from pathlib import Path

@@ -2,15 +2,16 @@
 
 paper: Mirza & Osindero 2014, Conditional Generative Adversarial Nets, arXiv 1411.1784
 command: python launch.py --config=configs/cgan_mnist.py --workdir=runs/cgan_mnist
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 8 min 1 s
 metric: agreement: share of 10,000 samples in which a small classifier of the same data sees the
   digit asked for
 reference: none
-measured: not yet
+measured: agreement 0.973 ± 0.002 (classifier's accuracy 0.989); fd 8.9 at N = 5000 (7.3 x real
+  against real)
 target: agreement at least 0.95
 again: python launch.py --workdir=runs/cgan_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from pathlib import Path

@@ -2,17 +2,17 @@
 
 paper: Zhao, Mathieu & LeCun 2017, Energy-based Generative Adversarial Network, arXiv 1609.03126
 command: python launch.py --config=configs/ebgan_digits.py --workdir=runs/ebgan_digits
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 32 s
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data (held-out accuracy .97), mean of ten random
   choices of the reals; not FID; share of
   fakes within the margin in metrics.jsonl
 reference: 4.52, real against real at the same N (mean of ten random splits)
-measured: not yet
+measured: fd 31.6 (7.0 x real against real)
 target: at most 10 times real against real
 again: python launch.py --workdir=runs/ebgan_digits --mode=evaluate
-status: unverified
+status: toy
 
 A stronger discriminator (width 64, Adam 1e-3, margin 0.3) leaves the margin behind and the samples
 collapse to a few digits (fd 775 after 5000 steps); trained longer at these settings, modes are lost

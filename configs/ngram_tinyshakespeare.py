@@ -3,15 +3,15 @@
 paper: Chen & Goodman 1999, An Empirical Study of Smoothing Techniques for Language Modeling
 command: python launch.py --config=configs/ngram_tinyshakespeare.py
   --workdir=runs/ngram_tinyshakespeare --config.data.path=input.txt
-hardware: not measured yet
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 47 s
 metric: nats per character over the whole last tenth of the text (111,540 characters, each
   predicted once from the five before it); standard error over windows of 1,024
 reference: none for characters; gpt_tinyshakespeare and bengio_tinyshakespeare are beside it
-measured: not yet
+measured: 1.5226 ± 0.0163 nats per character
 target: probabilities that add up to 1; every character read
 again: python launch.py --workdir=runs/ngram_tinyshakespeare --mode=evaluate
-status: unverified
+status: toy
 
 input.txt is data/tinyshakespeare of karpathy/char-rnn. Two batches hold the whole training split.
 """

@@ -8,7 +8,8 @@ time: not yet
 metric: modes with a sample within 3 deviations, share of such samples, KL(samples || uniform) over
   the modes, of 2500 samples; centres {-4, -2, 0, 2, 4}^2, deviation 0.05; every seed, mean and
   deviation
-reference: not yet
+reference: PacGAN's table 1 (other networks), modes / high quality / reverse KL: GAN 17.3 / 94.8 %
+  / 0.70, ALI 24.1 / 95.7 % / 0.14, PacGAN-4 24.8 / 93.6 % / 0.04
 measured: not yet
 target: some system covers at least 24 of 25 modes in the mean
 again: the same command in a new workdir; what is done there is not done again

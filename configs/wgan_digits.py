@@ -26,6 +26,7 @@ def get_config(variant=""):
     return derive(
         f"{BASE}:{variant}",
         dict(
+            steps=15_000,
             value_function="wasserstein",
             tricks=dict(real_label=(1.0, 1.0)),
             generator=dict(optimizer=rmsprop),
