@@ -165,5 +165,7 @@ def test_grids_lay_out_sequences_a_row_each(tmp_path):
     assert grid(images).shape == (132, 200, 1)
     rows = grid(images.reshape(2, 3, 64, 64, 1))
     assert rows.shape == (132, 200, 1) and rows[0, 70, 0] == 1 and rows[100, 0, 0] == 3
+    pairs = grid(np.zeros((18, 2, 64, 64, 1), np.uint8))
+    assert pairs.shape == (6 * 68 - 4, 6 * 68 - 4, 1)  # Three short sequences a row.
     files = data.show({"image": images, "score": np.ones(6)}, tmp_path / "out")
     assert files == [tmp_path / "out.png"] and Image.open(files[0]).size == (200, 132)

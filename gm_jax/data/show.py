@@ -21,10 +21,13 @@ GAP, SHADE = 4, 64  # between pictures: its width in pixels and its grey
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Images [B, H, W, C] uint8 as one picture [rows H', columns W', C], GAP pixels apart.
 
-    A sequence of pictures an example, [B, T, H, W, C], is laid out a row each.
+    A sequence of pictures an example, [B, T, H, W, C], is laid out a row each, or several short
+    ones beside one another.
     """
     if images.ndim == 5:
-        return grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1])
+        length = images.shape[1]
+        beside = max(1, int(np.sqrt(len(images) / length)))
+        return grid(images.reshape(-1, *images.shape[2:]), columns=length * beside)
     count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     scale = max(1, PIXELS // height)
