@@ -2,14 +2,14 @@
 
 paper: Berthelot, Schumm & Metz 2017, BEGAN, arXiv 1703.10717
 command: python launch.py --config=configs/began_digits.py --workdir=runs/began_digits
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 12 min
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data (held-out accuracy .97), mean of ten random
   choices of the reals; not FID; k and the
   measure of convergence in metrics.jsonl
-reference: 4.48, real against real at the same N (mean of ten random splits)
-measured: not yet
+reference: 4.52, real against real at the same N (mean of ten random splits)
+measured: fd 878 (194 x real against real): the samples are one digit; k stays in [0, 1]
 target: k in [0, 1]; at most 15 times real against real
 again: python launch.py --workdir=runs/began_digits --mode=evaluate
 status: unverified

@@ -2,12 +2,12 @@
 
 paper: Liu & Tuzel 2016, Coupled Generative Adversarial Networks, arXiv 1606.07536
 command: python launch.py --config=configs/cogan_mnist.py --workdir=runs/cogan_mnist
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 14 min, beside other work
 metric: agreement: share of 10,000 generated pairs in which a classifier of the digits and one of
   the outlines see the same digit; 0.1 by chance
 reference: none
-measured: not yet
+measured: agreement 0.603 ± 0.005 (classifiers' accuracy 0.989 and better)
 target: pairs that correspond: agreement at least 0.8
 again: python launch.py --workdir=runs/cogan_mnist --mode=evaluate
 status: unverified

@@ -4,15 +4,15 @@ paper: Radford et al. 2019, Language Models are Unsupervised Multitask Learners;
   karpathy/nanoGPT, README, "I only have a macbook"
 command: python launch.py --config=configs/gpt_tinyshakespeare.py
   --workdir=runs/gpt_tinyshakespeare --config.data.path=input.txt
-hardware: not measured yet
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 3 min 54 s
 metric: nats per character over the whole last tenth of the text (111,540 characters, each
   predicted once in windows of 64 characters after one); standard error over windows
 reference: nanoGPT's README states 1.88 nats after 2,000 steps, estimated on 20 random batches
-measured: not yet
+measured: 1.8997 ± 0.0054 nats per character
 target: at most 1.90 nats per character
 again: python launch.py --workdir=runs/gpt_tinyshakespeare --mode=evaluate
-status: unverified
+status: toy
 
 input.txt is data/tinyshakespeare of karpathy/char-rnn. Other than nanoGPT's, the network that is
 judged has the moving average of the parameters, and learns the first character of a window too.

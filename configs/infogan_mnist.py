@@ -2,15 +2,19 @@
 
 paper: Chen et al. 2016, InfoGAN, arXiv 1606.03657
 command: python launch.py --config=configs/infogan_mnist.py --workdir=runs/infogan_mnist
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), shared with other work, float32
+time: 27 min by the clock, much of it halted or beside other work (14.6 rounds a second when alone)
 metric: clustering_accuracy: share of the 10,000 test images whose category under Q, matched one to
   one with the digits, is their digit
 reference: 0.95 (the paper's: 5 % error when the category matches digits)
-measured: not yet
+measured: clustering_accuracy 0.777; fd 11.3 at N = 5000 (9.2 x real against real)
 target: the category recovers the digit; the accuracy recorded
 again: python launch.py --workdir=runs/infogan_mnist --mode=evaluate
-status: unverified
+status: toy
+
+The categories are 0, 1, 2, 3, 6 and 7, two of 5 and 8, and two of 4 and 9; the continuous codes are
+slant and width. With D's and Q's heads on the convolutions alone (networks=dcgan) the codes are
+strokes: clustering_accuracy 0.37.
 """
 
 from pathlib import Path
