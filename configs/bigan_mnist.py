@@ -2,16 +2,17 @@
 
 paper: Donahue, Krahenbuhl & Darrell 2017, Adversarial Feature Learning, arXiv 1605.09782
 command: python launch.py --config=configs/bigan_mnist.py --workdir=runs/bigan_mnist
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), shared with other work, float32
+time: 25 min by the clock, some of it halted (16 rounds a second when alone)
 metric: fd_classifier_mnist: Fréchet distance of 5000 samples to 5000 training images on the 64
   features of a small classifier of the same data (held-out accuracy .988), mean of ten random
   choices of the reals; not FID
-reference: 1.16, real against real at the same N (mean of ten random splits)
-measured: not yet
+reference: 1.22, real against real at the same N (mean of ten random splits)
+measured: fd 51.0 (42 x real against real); most reconstructions keep the digit and its slant, some
+  change the digit
 target: G(E(x)) looks like x (samples/*reconstruct.png); the score recorded
 again: python launch.py --workdir=runs/bigan_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from pathlib import Path
