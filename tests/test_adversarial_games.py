@@ -59,6 +59,11 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
         ({"networks": "nonsense"}, "unknown networks"),
         ({"tricks.flip": 0.1}, "unknown setting tricks.flip"),
         ({"system": "cogan"}, "two domains"),
+        ({"system": "began"}, "began has its own game and takes no other unroll"),
+        ({"tricks.packing": 3}, "packs of 3"),
+        ({"tricks.replay.size": 8}, "must hold a batch of 16"),
+        ({"tricks.noise.steps": 0}, "noise.deviation needs"),
+        ({"generator.samples": 2}, "one latent an example"),
     ):
         with pytest.raises(gm_jax.UserError, match=message):
             gm_jax.build(config("unrolled", digits16, **change))

@@ -11,7 +11,7 @@ G and E share one loss with the labels flipped: -log(1 - D(x, E(x))) - log D(G(z
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import NETWORKS, functions, latent, open_game
+from gm_jax.adversarial.two_players import NETWORKS, functions, latent, open_game, times
 from gm_jax.losses.adversarial import log_loss
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, example_keys
 from gm_jax.nn import network
@@ -82,7 +82,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     players = (
         Player(
             "discriminator", ("discriminator",), game.optimizers["discriminator"],
-            (Move("value", discriminator_loss),),
+            (Move("value", discriminator_loss, times(game)),),
         ),
         Player(
             "generator", ("generator", "encoder"), game.optimizers["generator"],

@@ -40,7 +40,7 @@ from gm_jax.nn.common import uniform
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A generator against a discriminator; configs/gan_ring.py shows all the keys."""
-    game = open_game(config, spec)
+    game = open_game(config, spec, combines=True)
     settings, subject = game.settings, game.subject
     value = choose("value_function", settings.value_function, VALUE_FUNCTIONS)
     slope = choose("penalty.name", settings.penalty.name, {"": None, **PENALTIES})
@@ -99,9 +99,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
                 uniform(keys, (1,))[::packing, 0],
                 tricks.pack(uniform(keys, game.shape), packing),
             )
-            penalty = PENALTIES[settings.penalty.name](
-                critic_of(variables, batch), x, tricks.pack(fakes, packing), *draws
-            )
+            critic = critic_of(variables, batch)
+            penalty = slope(critic, x, tricks.pack(fakes, packing), *draws)
             metrics["penalty"] = jnp.mean(penalty)
             loss = loss + settings.penalty.weight * penalty
         return jnp.mean(loss), Aux(metrics, state)
@@ -118,8 +117,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def unrolled_loss(variables, batch, key, step):
         """-f(theta_G, theta_D^K): the saddle's own objective, whatever the value function."""
 
-        def loss(owned, generator=variables.params["generator"]):
-            params = {**variables.params, **owned, "generator": generator}
+        def loss(owned):
+            params = {**variables.params, **owned}
             return discriminator_loss(variables._replace(params=params), batch, key, step)[0]
 
         owned = {"discriminator": variables.params["discriminator"]}
@@ -168,6 +167,21 @@ def _copies(batch, count):
 
 def _check(settings) -> None:
     """Raises UserError on choices that do not go together."""
+    batch, packing, replay = settings.batch_size, settings.tricks.packing, settings.tricks.replay
+    for wrong, message in (
+        (batch % packing, f"batch_size {batch} does not divide into packs of {packing}"),
+        (0 < replay.size < batch, f"tricks.replay.size {replay.size} must hold a batch of {batch}"),
+        (
+            settings.tricks.noise.deviation and settings.tricks.noise.steps < 1,
+            "tricks.noise.deviation needs tricks.noise.steps, the rounds until it has fallen to 0",
+        ),
+        (
+            settings.unroll.steps and settings.generator.samples > 1,
+            "an unrolled generator draws one latent an example: set generator.samples to 1",
+        ),
+    ):
+        if wrong:
+            raise UserError(message)
     if settings.penalty.name and settings.discriminator.normalization == "batch":
         raise UserError(
             "a penalty on each example's slope needs a discriminator without batch normalisation:"

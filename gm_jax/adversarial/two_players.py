@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from gm_jax.adversarial import latents, tricks
-from gm_jax.errors import choose
+from gm_jax.errors import UserError, choose
 from gm_jax.model import (
     Array,
     Batch,
@@ -85,15 +85,30 @@ def logits(outputs: int = 1):
     return make
 
 
-def open_game(config, spec: Spec, discriminator=logits(), defaults: dict | None = None) -> Game:
+# Settings that one game alone combines freely; others refuse them rather than pass over them.
+COMBINED = ("value_function", "conditional", "penalty", "unroll", "tricks")
+
+
+def open_game(
+    config, spec: Spec, discriminator=logits(), defaults: dict | None = None, combines: bool = False
+) -> Game:
     """The networks and optimizers that a recipe names.
 
     discriminator  (settings, shape of an example, dtype) -> its module
-    defaults       settings that the system has beside SETTINGS
+    defaults       settings that the system has beside SETTINGS, or others than there
+    combines       whether the system plays whatever COMBINED says
 
     Raises UserError on settings unknown, or a conditional game on data without labels.
     """
-    settings = fill(config, {**SETTINGS, **(defaults or {})})
+    defaults = {**SETTINGS, **(defaults or {})}
+    settings = fill(config, defaults)
+    for name in () if combines else COMBINED:
+        asked, usual = (ConfigDict({name: part[name]}).to_json() for part in (settings, defaults))
+        if asked != usual:  # As JSON: what a run has saved holds lists for tuples.
+            raise UserError(
+                f"{config.system} has its own game and takes no other {name}: leave it at"
+                f" {defaults[name]}"
+            )
     dtype, subject = jnp.dtype(config.dtype), subject_of(spec)
     shape = spec[subject].shape
     module, _ = choose("networks", settings.networks, NETWORKS)
@@ -199,13 +214,19 @@ def unfold(function, x: Array) -> Array:
     return out.reshape(*x.shape[:2], *out.shape[1:])
 
 
-def phase(game: Game, init, objectives: dict, functions: dict) -> Phase:
-    """The game of objectives by player, in their order; D as often as the recipe says."""
+def times(game: Game):
+    """step -> how often D moves in this round."""
     often = game.settings.discriminator.often
 
-    def times(step):
+    def count(step):
         more = step < often.first or (often.every and step % often.every == 0)
         return often.times if more else game.settings.discriminator.times
+
+    return count
+
+
+def phase(game: Game, init, objectives: dict, functions: dict) -> Phase:
+    """The game of objectives by player, in their order; D as often as the recipe says."""
 
     def player(name, objective):
         generator = name == "generator"
@@ -213,7 +234,9 @@ def phase(game: Game, init, objectives: dict, functions: dict) -> Phase:
             name,
             owns=(name,),
             optimizer=game.optimizers[name],
-            moves=(Move("value", objective) if generator else Move("value", objective, times),),
+            moves=(
+                Move("value", objective) if generator else Move("value", objective, times(game)),
+            ),
             average=warmed_up(game.settings.average) if generator else None,
         )
 

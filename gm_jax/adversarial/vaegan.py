@@ -11,7 +11,7 @@ x~ the reconstruction and x_p a sample of the prior:
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import NETWORKS, functions, latent, open_game
+from gm_jax.adversarial.two_players import NETWORKS, functions, latent, open_game, times
 from gm_jax.losses.adversarial import log_loss
 from gm_jax.losses.elbo import gaussian_kl
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, example_keys
@@ -79,14 +79,14 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def judge(variables, x):
         return network.work(game.discriminator, variables, x)[:, 0]
 
-    def player(name, network_name, loss, average=None):
+    def player(name, network_name, loss, average=None, times=lambda step: 1):
         made = game.optimizers["generator" if name == "encoder" else network_name]
-        return Player(name, (network_name,), made, (Move("value", loss),), average)
+        return Player(name, (network_name,), made, (Move("value", loss, times),), average)
 
     players = (
         player("encoder", "encoder", encoder_loss),
         player("decoder", "generator", decoder_loss, warmed_up(config.average)),
-        player("discriminator", "discriminator", discriminator_loss),
+        player("discriminator", "discriminator", discriminator_loss, times=times(game)),
     )
     found = functions(game, judge) | {"reconstruct": reconstruct}
     model = GenerativeModel(init, players, found)
