@@ -7,7 +7,8 @@ hardware: 2 CPU cores (AMD EPYC), float32
 time: not measured yet
 metric: mean squared error of the reconstructions of all 10,000 test images, pixels in [-1, 1]; fd
   of samples decoded from a Gaussian fitted to the codes
-reference: none published for this setting
+reference: Hinton & Salakhutdinov 2006 with 30 latents: a summed error of 3.00 an image, pixels in
+  [0, 1], which is 0.0153 here. The first 32 principal components leave 0.0673 (measured here)
 measured: not yet
 target: a person recognises the reconstructions; squared error below 0.02
 again: python launch.py --workdir=runs/ae_mnist --mode=evaluate
@@ -22,15 +23,15 @@ def get_config(variant=""):
         variant,
         dict(
             system="autoencoder",
-            steps=10_000,
+            steps=20_000,
             batch_size=128,
             data=dict(name="mnist"),
             latents=32,
             corruption=dict(name="none", amount=0.0),
             likelihood="gaussian",
-            network=dict(name="mlp", widths=(500, 500)),
-            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=10_000),
-            show=dict(every=5000, counts=dict(sample=64, reconstruct=32)),
+            network=dict(name="mlp", widths=(1000, 500, 250)),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=20_000),
+            show=dict(every=10_000, counts=dict(sample=64, reconstruct=32)),
             evaluate=dict(counts=dict(distortion=10_000), score=5000),
         ),
         smoke=dict(

@@ -3,12 +3,12 @@
 paper: Bengio, Ducharme, Vincent & Jauvin 2003, A Neural Probabilistic Language Model, JMLR 3
 command: python launch.py --config=configs/bengio_tinyshakespeare.py
   --workdir=runs/bengio_tinyshakespeare --config.data.path=input.txt
-hardware: not measured yet
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 8 min 29 s
 metric: nats per character over the whole last tenth of the text (111,540 characters, each
   predicted once in windows of 64 characters after nine); standard error over windows
 reference: none for characters; gpt_tinyshakespeare and ngram_tinyshakespeare are beside it
-measured: not yet
+measured: 1.6766 ± 0.0077 nats per character
 target: better than a trigram
 again: python launch.py --workdir=runs/bengio_tinyshakespeare --mode=evaluate
 status: unverified

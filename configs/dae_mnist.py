@@ -1,4 +1,4 @@
-"""Denoising autoencoder on MNIST in grey, a quarter of the pixels masked.
+"""Denoising autoencoder with 1000 latents on MNIST in grey, a quarter of the pixels masked.
 
 paper: Vincent et al. 2008, Extracting and Composing Robust Features with Denoising Autoencoders,
   ICML; Vincent et al. 2010, JMLR 11
@@ -16,11 +16,14 @@ status: unverified
 
 from pathlib import Path
 
-from gm_jax.recipes import load_config
+from gm_jax.recipes import derive
 
 
 def get_config(variant=""):
-    config = load_config(f"{Path(__file__).parent}/ae_mnist.py:{variant}")
-    config.corruption.update(name="masking", amount=0.25)
-    config.show.counts.denoise = 32
-    return config
+    changes = dict(
+        corruption=dict(name="masking", amount=0.25),
+        network=dict(widths=(1000,)),
+        latents=1000,  # overcomplete: it is the masking that keeps it from copying
+        show=dict(counts=dict(denoise=32)),
+    )
+    return derive(Path(__file__).with_name(f"ae_mnist.py:{variant}"), changes)
