@@ -26,6 +26,7 @@ DEFAULTS = {
         "score": 0,  # samples for the Fréchet distance on a small classifier's features
         "modes": 0,  # samples for mode coverage
         "agreement": 0,  # samples whose label, or pair, a classifier is to see
+        "preserved": 0,  # examples whose reconstruction a classifier is to see
         "clustering": 0,  # examples whose codes are matched with their labels
         # Inception's: "fid,kid,prdc" of so many samples against the training images.
         "metrics": "",

@@ -83,13 +83,27 @@ def agreement(trained: Trained, count: int) -> dict[str, dict]:
     if len(sides) < 2:
         raise UserError("evaluate.agreement needs samples that come with a label, or in pairs")
     agrees = np.all([side == sides[0] for side in sides[1:]], axis=0)
+    return {"agreement": _share(agrees, min(judge.accuracy for judge in judges.values()))}
+
+
+def preservation(trained: Trained, count: int) -> dict[str, dict]:
+    """Share of `count` examples of the split whose reconstruction a classifier sees the same in.
+
+    The model's `reconstruct` returns images [B, 2, H, W, C]: the example, its reconstruction.
+    """
+    split = trained.config.evaluate.split
+    pairs = sample(trained, count, "reconstruct", split)["image"]
+    judge = classifier_of(data.open_source(trained.phase.data))
+    same = judge.predict(pairs[:, 0]) == judge.predict(pairs[:, 1])
+    return {"preserved": {**_share(same, judge.accuracy), "split": split}}
+
+
+def _share(hits: np.ndarray, accuracy: float) -> dict:
     return {
-        "agreement": {
-            "value": float(np.mean(agrees)),
-            "standard_error": float(np.std(agrees, ddof=1) / np.sqrt(count)),
-            "examples": count,
-            "classifier_accuracy": min(judge.accuracy for judge in judges.values()),
-        }
+        "value": float(np.mean(hits)),
+        "standard_error": float(np.std(hits, ddof=1) / np.sqrt(len(hits))),
+        "examples": len(hits),
+        "classifier_accuracy": accuracy,
     }
 
 

@@ -23,7 +23,8 @@ def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     counts   {function: examples}: the mean of each value [B] it returns, over so many of the split,
              0 for all of it; of symbols (integers of any shape) their perplexity, and how many
              occur
-    modes, agreement, clustering  N: as `gm_jax.recognition` says, of N samples or examples
+    modes, agreement, preserved, clustering
+             N: as `gm_jax.recognition` says, of N samples or examples
     score    N: Fréchet distance of N samples to the data, as `score_images` says
     metrics  FID and its kin on Inception's features, as `inception_metrics` says
     """
@@ -112,6 +113,7 @@ JUDGES = {
     "score": score_images,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
+    "preserved": recognition.preservation,
     "clustering": recognition.clustering,
 }
 

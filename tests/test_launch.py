@@ -130,7 +130,7 @@ def test_every_recipe_smokes(path, tmp_path, request):
     config = needs(gm_jax.load_config(f"{path}:smoke"), request)
     if config.data.directory:
         # A classifier of MNIST takes longer than a smoke test may.
-        config.evaluate.update(score=0, agreement=0, modes=0, clustering=0)
+        config.evaluate.update(score=0, agreement=0, preserved=0, modes=0, clustering=0)
     trained = gm_jax.train(config, tmp_path, jax.devices()[:1])
     assert {len(values) for values in gm_jax.sample(trained, 3).values()} == {3}
     if config.evaluate.counts or config.evaluate.score:

@@ -30,6 +30,20 @@ def test_real_images_agree_with_their_labels_and_with_no_others(digits16, monkey
         recognition.agreement(stand_in(config, {"image": real["image"]}, monkeypatch), 200)
 
 
+def test_a_reconstruction_preserves_what_a_classifier_sees(digits16, monkeypatch):
+    config = {"name": "npz", "path": str(digits16)}
+    real = data.open_source(ConfigDict(config)).load(np.arange(200))
+    order = np.argsort(real["label"], kind="stable")
+    image, label = real["image"][order], real["label"][order]
+    for shift in (1, 20):  # Another image of the same class, but where classes meet; of the next.
+        pairs = np.stack([image, np.roll(image, shift, axis=0)], axis=1)
+        trained = stand_in(config, {"image": pairs}, monkeypatch)
+        row = recognition.preservation(trained, 200)["preserved"]
+        true = np.mean(label == np.roll(label, shift))
+        assert abs(row["value"] - true) < 0.05 and row["examples"] == 200
+        assert np.isclose(row["standard_error"], np.sqrt(true * (1 - true) / 200), atol=0.005)
+
+
 def test_modes_of_stacked_images_are_what_the_channels_show(digits16, monkeypatch):
     config = {"name": "stacked", "base": "npz", "path": str(digits16)}
     drawn = data.open_source(ConfigDict(config)).load(np.arange(500))
