@@ -132,7 +132,9 @@ def test_every_recipe_smokes(path, tmp_path, request):
         # A classifier of MNIST takes longer than a smoke test may.
         config.evaluate.update(score=0, agreement=0, preserved=0, modes=0, clustering=0)
     trained = gm_jax.train(config, tmp_path, jax.devices()[:1])
-    assert {len(values) for values in gm_jax.sample(trained, 3).values()} == {3}
+    samples = gm_jax.sample(trained, 3)
+    assert {len(values) for values in samples.values()} == {3}
+    assert "label" in samples or not config.get("conditional")
     if config.evaluate.counts or config.evaluate.score:
         values = [row["value"] for row in gm_jax.evaluate(trained, tmp_path).values()]
         assert values and np.all(np.isfinite(values))

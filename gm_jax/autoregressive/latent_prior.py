@@ -75,13 +75,14 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return loss, Aux({"nats_per_code": loss / places})
 
     def sample_images(variables, batch, key):
-        """Codes drawn one by one, of the classes in `label` where conditional, and decoded."""
+        """Codes drawn one by one and decoded; where conditional, beside the label they obey."""
         codes = sample(
             network.causal, variables.params["prior"], example_keys(key, batch), places,
             label_of(batch), **config.sampler,
         )  # fmt: skip
         codes = {**batch, "code": codes.reshape(-1, *code.shape)}
-        return first.model.functions["decode"](variables.frozen, codes, key)
+        images = first.model.functions["decode"](variables.frozen, codes, key)
+        return images | ({"label": label_of(batch)} if config.conditional else {})
 
     def bound(variables, batch, key):
         """log p(x|z) + log p(z|h), a bound on log p(x|h), and its two terms, in nats [B]."""

@@ -201,8 +201,9 @@ def phases(
         return scaled(arranged(variables, x), levels)
 
     def draw_images(variables, batch, key):
-        """Images drawn pixel by pixel, of the classes in `label` where the model is conditional."""
-        return {"image": drawn(variables, batch, key)}
+        """Images drawn pixel by pixel; where conditional, beside the label they obey."""
+        images = {"image": drawn(variables, batch, key)}
+        return images | ({"label": batch["label"]} if conditional else {})
 
     def complete(variables, batch, key):
         """The image, what is given of it (the first half of its places), and that completed.

@@ -67,7 +67,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         params = variables.params["network"]
         drawn = sample(causal, params, keys, field + length, labels(batch), silence, **settings)
         rate = jnp.full(len(keys), config.data.rate, jnp.int32)
-        return {"audio": mulaw.decode(drawn[:, field:]), "rate": rate}
+        sounds = {"audio": mulaw.decode(drawn[:, field:]), "rate": rate}
+        return sounds | ({"label": batch["label"]} if classes else {})
 
     def bound(variables, batch, key):
         """Nats per sample, [B]: over the windows of a split, the mean over its samples."""

@@ -99,7 +99,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return samplers.run(table, denoiser(variables, batch), normal(start, shape), fresh)
 
     def sample(variables, batch, key):
-        return {"image": chain(variables, batch, key)[-1]}
+        images = {"image": chain(variables, batch, key)[-1]}
+        return images | ({"label": batch["label"]} if classes else {})
 
     def trajectory(variables, batch, key):
         """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
