@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 def curve(workdir: Path, value: str, phase: str) -> tuple[list[int], list[float]]:
     """Rounds and values, in order, of what a run reported under a name."""
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    log = workdir / "metrics.jsonl"
+    lines = log.read_text().splitlines() if log.exists() else []
     rows = [row for row in map(json.loads, lines) if value in row and row["phase"] == phase]
     return [row["step"] for row in rows], [row[value] for row in rows]
 
@@ -34,7 +35,7 @@ def main(arguments=None):
     for workdir in options.workdirs:
         steps, values = curve(workdir, options.value, options.phase)
         if not steps:
-            sys.exit(f"error: {workdir} reported no {options.value} in phase {options.phase}")
+            sys.exit(f"error: {workdir} has reported no {options.value} in phase {options.phase}")
         axes.plot(steps, values, marker="o", label=f"{workdir.name}: {values[-1]:.4g}")
     axes.legend()
     axes.grid(alpha=0.3)
