@@ -2,17 +2,18 @@
 
 paper: Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders, arXiv 1509.00519
 command: python launch.py --config=configs/iwae_mnist.py --workdir=runs/iwae_mnist
-hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 17 min 17 s (`:vae` 15 min 39 s)
 metric: log-likelihood in nats by importance sampling, K = 500, on all 10,000 test images, binarised
   once by a draw of their grey values; the difference to `:vae` image by image
 reference: pythae reports, on its own protocol, 89.9 nats of negative log-likelihood for a VAE and
   87.1 for an IWAE of 50 draws
-measured: not yet
+measured: log-likelihood -88.59 ± 0.23, `:vae` -88.94 ± 0.23; paired difference +0.352, 95 %
+  interval 0.300 to 0.405
 target: better than `:vae` (the same network, draws and steps under the VAE's bound), the 95 %
   interval of the paired difference excluding zero
 again: python launch.py --workdir=runs/iwae_mnist --mode=evaluate
-status: unverified
+status: toy
 
 python launch.py --config=configs/iwae_mnist.py:vae --workdir=runs/iwae_mnist_vae trains the rival,
 python benchmarks/paired.py runs/iwae_mnist runs/iwae_mnist_vae prints the paired difference.

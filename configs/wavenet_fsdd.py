@@ -3,12 +3,14 @@
 paper: van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv 1609.03499
 command: python launch.py --config=configs/wavenet_fsdd.py --workdir=runs/wavenet_fsdd
   --config.data.path=recordings
-hardware: not measured yet
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 14 min 48 s
 metric: nats per sample (256 mu-law symbols) over all samples of the recordings numbered 0 to 4,
   each predicted once after 1,024 samples of context or silence; standard error over windows
-reference: the first loss is ln 256 = 5.545, the loss of knowing nothing
-measured: not yet
+reference: the first loss is ln 256 = 5.545, the loss of knowing nothing; on the same samples
+  (measured here, by counting) symbols alone have 4.98, pairs 3.78, triples 3.59
+measured: 3.186 ± 0.068 nats per sample: the target is missed; words' loudness and pauses, no
+  vowels yet
 target: below 2.5 nats per sample
 again: python launch.py --workdir=runs/wavenet_fsdd --mode=evaluate
 status: unverified
