@@ -21,6 +21,8 @@ from gm_jax.recipes import derive
 
 def get_config(variant=""):
     changes = dict(
+        steps=10_000,
+        optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=10_000),
         corruption=dict(name="masking", amount=0.25),
         network=dict(widths=(1000,)),
         latents=1000,  # overcomplete: it is the masking that keeps it from copying
