@@ -15,8 +15,8 @@ target: some system covers 8 of 8 modes on every seed
 again: the same command in a new workdir; what is done there is not done again
 status: unverified
 
-A round is one step of the generator. `:quick` takes batches of 128 over five seeds: 15 minutes
-in two shells.
+A round is one step of the generator. `:quick` takes 4,000 rounds of batches
+of 128 over five seeds, and a second shell its share of them.
 """
 
 from pathlib import Path

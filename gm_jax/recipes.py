@@ -130,10 +130,12 @@ def table(folder: Path) -> str:
     rows = ["| recipe | system | data | status | measured | time |", "|---|---|---|---|---|---|"]
     for path in sorted(folder.glob("[!_]*.py")):
         fields, config = header(path), load_config(path)
+        status, ours, time = (
+            fields.get(name, "").replace("|", r"\|") for name in ("status", "measured", "time")
+        )
         rows.append(
             f"| [{path.stem}]({folder.name}/{path.name}) | {config.system} | {config.data.name}"
-            f" | {fields.get('status', 'unverified')} | {fields.get('measured', '')}"
-            f" | {fields.get('time', '')} |"
+            f" | {status or 'unverified'} | {ours} | {time} |"
         )
     return "\n".join(rows)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,4 +143,6 @@ def test_every_recipe_smokes(path, tmp_path, request):
 
 def test_the_readme_shows_the_table_that_list_prints():
     readme = (ROOT / "README.md").read_text()
-    assert recipes.table(ROOT / "configs") in readme, "paste `python launch.py --list` into README"
+    table = recipes.table(ROOT / "configs")
+    assert {len(re.split(r"(?<!\\)\|", row)) for row in table.splitlines()} == {8}
+    assert table in readme, "paste `python launch.py --list` into README"

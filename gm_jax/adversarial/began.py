@@ -23,7 +23,7 @@ SETTINGS = {"code": 64, "gamma": 0.5, "balance_rate": 0.001}
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A generator against an auto-encoder; configs/began_mnist.py shows the keys."""
+    """A generator against an auto-encoder; configs/began_digits.py shows the keys."""
     game = open_game(config, spec, auto_encoder, SETTINGS)
     settings = game.settings
 

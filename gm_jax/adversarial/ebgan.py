@@ -23,7 +23,7 @@ SETTINGS = {"code": 32, "margin": 1.0, "pulling_away": 0.1}
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A generator against an auto-encoder; configs/ebgan_mnist.py shows the keys."""
+    """A generator against an auto-encoder; configs/ebgan_digits.py shows the keys."""
     game = open_game(config, spec, auto_encoder, SETTINGS)
     settings = game.settings
 
