@@ -18,6 +18,7 @@ import launch
 from gm_jax import recipes
 
 ROOT = Path(__file__).parent.parent
+RECIPE = re.compile(r"configs/[a-z0-9_]+\.py")
 RECIPES = sorted((ROOT / "configs").glob("[!_]*.py"))
 # One of each kind of data and family, each time; the others in test-all.
 SMOKED = ("vae_digits", "gan_ring", "gpt_tinyshakespeare", "gated_pixelcnn_mnist")
@@ -139,6 +140,12 @@ def test_every_recipe_smokes(path, tmp_path, request):
     if config.evaluate.counts or config.evaluate.score:
         values = [row["value"] for row in gm_jax.evaluate(trained, tmp_path).values()]
         assert values and np.all(np.isfinite(values))
+
+
+def test_recipes_that_text_names_exist():
+    texts = [*ROOT.glob("gm_jax/**/*.py"), *ROOT.glob("configs/*.py"), *ROOT.glob("*.md")]
+    named = {(path, name) for path in texts for name in RECIPE.findall(path.read_text())}
+    assert len(named) > 50 and not [pair for pair in named if not (ROOT / pair[1]).exists()]
 
 
 def test_the_readme_shows_the_table_that_list_prints():
