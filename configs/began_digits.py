@@ -28,7 +28,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="began",
-            tricks=dict(real_label=(1.0, 1.0)),
             batch_size=16,
             steps=20_000,
             prior="uniform",

@@ -27,7 +27,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="bigan",
-            tricks=dict(real_label=(1.0, 1.0)),
             stochastic=False,
             latents=50,
             encoder=dict(width=32),

@@ -27,6 +27,7 @@ def get_config(variant=""):
         dict(
             steps=6000,
             conditional=True,
+            tricks=dict(real_label=(0.9, 0.9)),
             show=dict(counts=dict(sample=64, classes=8)),
             evaluate=dict(agreement=10_000),
         ),

@@ -25,7 +25,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="cogan",
-            tricks=dict(real_label=(1.0, 1.0)),
             steps=6000,
             data=dict(name="two_domains", base="mnist"),
             show=dict(counts=dict(sample=64, interpolation=0, pairs=32)),

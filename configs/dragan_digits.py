@@ -27,7 +27,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             steps=15_000,
-            tricks=dict(real_label=(1.0, 1.0)),
             penalty=dict(name="dragan", weight=10.0),
             generator=dict(optimizer=adam),
             discriminator=dict(optimizer=adam, normalization="none"),

@@ -32,7 +32,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="ebgan",
-            tricks=dict(real_label=(1.0, 1.0)),
             steps=2500,
             code=16,
             margin=0.1,

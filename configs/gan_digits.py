@@ -17,6 +17,7 @@ status: toy
 With --config.value_function=minimax and nothing else changed: fd 21.8.
 """
 
+from gm_jax.adversarial.two_players import SETTINGS
 from gm_jax.recipes import recipe
 
 
@@ -24,6 +25,7 @@ def get_config(variant=""):
     adam = dict(name="adam", learning_rate=2e-4, b1=0.5)
     return recipe(
         variant,
+        SETTINGS,
         dict(
             system="gan",
             steps=5000,
@@ -32,7 +34,6 @@ def get_config(variant=""):
             data=dict(name="digits"),
             latents=64,
             value_function="non_saturating",
-            tricks=dict(real_label=(0.9, 0.9)),
             generator=dict(width=64, optimizer=adam),
             discriminator=dict(width=64, optimizer=adam, times=1),
             show=dict(every=1000, counts=dict(sample=64, interpolation=8)),

@@ -23,4 +23,5 @@ from gm_jax.recipes import load_config
 def get_config(variant=""):
     config = load_config(f"{Path(__file__).parent}/gan_mnist.py:{variant}")
     config.data.name = "fashion_mnist"
+    config.tricks.real_label = (0.9, 0.9)
     return config

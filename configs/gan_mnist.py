@@ -15,6 +15,7 @@ again: python launch.py --workdir=runs/gan_mnist --mode=evaluate
 status: toy
 """
 
+from gm_jax.adversarial.two_players import SETTINGS
 from gm_jax.recipes import recipe
 
 
@@ -22,6 +23,7 @@ def get_config(variant=""):
     adam = dict(name="adam", learning_rate=2e-4, b1=0.5)
     return recipe(
         variant,
+        SETTINGS,
         dict(
             system="gan",
             steps=10_000,
@@ -30,7 +32,6 @@ def get_config(variant=""):
             data=dict(name="mnist"),
             latents=100,
             value_function="non_saturating",
-            tricks=dict(real_label=(0.9, 0.9)),
             generator=dict(width=32, optimizer=adam),
             discriminator=dict(width=32, optimizer=adam, times=1),
             show=dict(every=1000, counts=dict(sample=64, interpolation=8)),

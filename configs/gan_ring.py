@@ -5,8 +5,8 @@ paper: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv 1406.2661; net
 command: python launch.py --config=configs/gan_ring.py --workdir=runs/gan_ring
 hardware: not yet
 time: not yet
-metric: modes with a sample within 3 deviations, share of such samples, KL(samples || uniform) over
-  the modes, of 2500 samples; radius 2, deviation 0.02
+metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
+  over the modes, of 2500 samples; radius 2, deviation 0.02
 reference: published in a like protocol (PacGAN, table 1; radius 1, deviation 0.01, other
   networks): GAN 6.3 modes
 measured: not yet

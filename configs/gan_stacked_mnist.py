@@ -27,7 +27,6 @@ def get_config(variant=""):
         dict(
             data=dict(name="stacked", base="mnist"),
             discriminator=dict(width=8),
-            tricks=dict(real_label=(1.0, 1.0)),
             evaluate=dict(modes=26_000, score=0),
         ),
     )

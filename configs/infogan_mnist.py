@@ -31,7 +31,6 @@ def get_config(variant=""):
             system="infogan",
             steps=6000,
             networks="dense_dcgan",
-            tricks=dict(real_label=(1.0, 1.0)),
             latents=62,
             codes=dict(categories=10, continuous=2),
             information=1.0,

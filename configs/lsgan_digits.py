@@ -26,6 +26,5 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             value_function="least_squares",
-            tricks=dict(real_label=(1.0, 1.0)),
         ),
     )

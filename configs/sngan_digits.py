@@ -28,7 +28,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             value_function="hinge",
-            tricks=dict(real_label=(1.0, 1.0)),
             generator=dict(optimizer=adam, samples=2),
             discriminator=dict(optimizer=adam, normalization="spectral", times=5),
         ),

@@ -4,8 +4,8 @@ paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02
 command: python launch.py --config=configs/unrolled_ring.py --workdir=runs/unrolled_ring
 hardware: not yet
 time: not yet
-metric: modes with a sample within 3 deviations, share of such samples, KL(samples || uniform) over
-  the modes, of 2500 samples; radius 2, deviation 0.02
+metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
+  over the modes, of 2500 samples; radius 2, deviation 0.02
 reference: none in this protocol
 measured: not yet
 target: 8 of 8 modes
@@ -20,4 +20,4 @@ from gm_jax.recipes import derive
 
 def get_config(variant=""):
     base = Path(__file__).with_name("gan_ring.py")
-    return derive(f"{base}:{variant}", dict(unroll=dict(steps=5)))
+    return derive(f"{base}:{variant}", dict(value_function="minimax", unroll=dict(steps=5)))

@@ -27,7 +27,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="vaegan",
-            tricks=dict(real_label=(1.0, 1.0)),
             gamma=0.01,
             encoder=dict(width=32),
             show=dict(counts=dict(sample=64, reconstruct=32)),

@@ -27,7 +27,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             value_function="wasserstein",
-            tricks=dict(real_label=(1.0, 1.0)),
             penalty=dict(name="wgan_gp", weight=10.0),
             generator=dict(optimizer=adam),
             discriminator=dict(optimizer=adam, times=5, normalization="none"),

@@ -1,12 +1,21 @@
-"""The one error that is part of the interface."""
+"""The errors that are part of the interface."""
 
 
 class UserError(ValueError):
     """What was asked for cannot be done as asked; the message is one line that says what to do."""
 
 
+class NotFinite(UserError):
+    """A loss that is no finite number any more."""
+
+
+def one_of(kind: str, name: str, known) -> None:
+    """Raises UserError that names what there is, where `name` is not among it."""
+    if name not in known:
+        raise UserError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
+
+
 def choose(kind: str, name: str, table):
-    """`table[name]`. Raises UserError that names what there is, where it is not there."""
-    if name not in table:
-        raise UserError(f"unknown {kind} {name!r}; there are: {', '.join(table)}")
+    """`table[name]`, or the error of `one_of`."""
+    one_of(kind, name, table)
     return table[name]

@@ -43,15 +43,16 @@ DEFAULTS = {
 FREE = ("steps", "report", "checkpoint", "show", "sample", "sampler", "evaluate")
 
 
-def recipe(variant: str, settings: dict, **variants: dict) -> ConfigDict:
-    """DEFAULTS, then a recipe's settings, then those of the variant asked for ("" for none).
+def recipe(variant: str, *layers: dict, **variants: dict) -> ConfigDict:
+    """DEFAULTS, then a recipe's layers, then that of the variant asked for ("" for none).
 
+    The first layer may be a system's defaults: what a recipe names can be set on the command line.
     Raises UserError on a variant the recipe does not have.
     """
     if variant and variant not in variants:
         raise UserError(f"no variant {variant!r} of this recipe; it has: {', '.join(variants)}")
     merged = DEFAULTS
-    for layer in (settings, variants.get(variant, {})):
+    for layer in (*layers, variants.get(variant, {})):
         merged = merge(merged, layer)
     return ConfigDict(merged)
 
@@ -64,16 +65,24 @@ def complete(settings: dict) -> ConfigDict:
 def fill(config: ConfigDict, defaults: dict) -> ConfigDict:
     """A configuration with a system's defaults where it says nothing, down to nested settings.
 
-    Raises UserError on a nested setting that the defaults do not know (optimizers are free).
+    Raises UserError on a nested setting that the defaults do not know (an optimizer's are optax's).
     """
-    for name, known in defaults.items():
-        nested = isinstance(known, dict) and name in config
-        unknown = set(config[name]) - set(known) - {"optimizer"} if nested else set()
-        if unknown:
-            raise UserError(
-                f"unknown setting {name}.{min(unknown)}; there are: {', '.join(sorted(known))}"
-            )
-    return ConfigDict(merge(defaults, config.to_dict()))
+    settings = config.to_dict()
+    for name in set(defaults) & set(settings):
+        _refuse_unknown(settings[name], defaults[name], name)
+    return ConfigDict(merge(defaults, settings))
+
+
+def _refuse_unknown(settings, known, path: str) -> None:
+    if not isinstance(known, dict) or path.endswith("optimizer"):
+        return
+    unknown = set(settings) - set(known)
+    if unknown:
+        raise UserError(
+            f"unknown setting {path}.{min(unknown)}; there are: {', '.join(sorted(known))}"
+        )
+    for name in settings:
+        _refuse_unknown(settings[name], known[name], f"{path}.{name}")
 
 
 def load_config(name: str) -> ConfigDict:
@@ -97,11 +106,11 @@ def derive(name: str | Path, changes: dict) -> ConfigDict:
     return ConfigDict(merge(load_config(name).to_dict(), changes))
 
 
-def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
-    """What a run's configuration and another one disagree on, outside FREE: "key: old, now new"."""
+def differences(old: dict, new: dict, prefix: str = "", free: tuple[str, ...] = FREE) -> list[str]:
+    """What two configurations disagree on, outside the keys `free`: "key: old, now new"."""
     found = []
     for key in sorted({*old, *new}):
-        if not prefix and key in FREE:
+        if not prefix and key in free:
             continue
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):

@@ -16,18 +16,33 @@ from gm_jax.trained import Trained, sample
 EXAMPLES = 50_000  # that an endless source's classifier is trained on
 
 
-def classifier_of(source: data.Source, image: str = "image", label: str = "label"):
+def classifier_of(
+    source: data.Source, held_out: data.Source | None = None, image="image", label="label"
+):
     """A classifier of one entry of a source, trained once and kept.
 
-    Raises UserError where the data has no labels.
+    Its accuracy is that on `held_out`, or on a tenth of the source. Raises UserError where the data
+    has no images with labels.
     """
-    if label not in source.spec:
-        raise UserError(f"{source.name} has no labels to train a classifier on: no score of it")
+    if not {image, label} <= set(source.spec):
+        raise UserError(f"{source.name} has no images with labels to train a classifier on")
     real = source.load(np.arange(source.size or EXAMPLES))
+    test = held_out and held_out.load(np.arange(held_out.size or EXAMPLES // 10))
     return evaluation.train_classifier(
         real[image], real[label], source.spec[label].cardinality,
         dataset=source.name, directory=cache_directory() / "classifiers",
+        test=test and (test[image], test[label]),
     )  # fmt: skip
+
+
+def judge_of(config, image: str = "image", label: str = "label"):
+    """`classifier_of` the training split that a recipe's `data` names.
+
+    Endless data repeats its examples, so that what it draws of the test split is held out.
+    """
+    source = data.open_source(config)
+    held_out = data.open_source(config, "test") if source.size is None else None
+    return classifier_of(source, held_out, image, label)
 
 
 def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
@@ -44,6 +59,7 @@ def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
     return {
         name: {"value": value, "examples": count, **setting}
         for name, value in found._asdict().items()
+        if value is not None
     }
 
 
@@ -71,10 +87,9 @@ def agreement(trained: Trained, count: int) -> dict[str, dict]:
     That is the label that `sample` returns with the image; of a pair of images, whether the
     classifiers of the two domains see the same. Raises UserError where there is neither.
     """
-    source, outputs = data.open_source(trained.phase.data), sample(trained, count)
-    pairs = {"image": "label", "image_b": "label_b"}
+    outputs, pairs = sample(trained, count), {"image": "label", "image_b": "label_b"}
     judges = {
-        image: classifier_of(source, image, label)
+        image: judge_of(trained.phase.data, image, label)
         for image, label in pairs.items()
         if image in outputs
     }
@@ -93,7 +108,7 @@ def preservation(trained: Trained, count: int) -> dict[str, dict]:
     """
     split = trained.config.evaluate.split
     pairs = sample(trained, count, "reconstruct", split)["image"]
-    judge = classifier_of(data.open_source(trained.phase.data))
+    judge = judge_of(trained.phase.data)
     same = judge.predict(pairs[:, 0]) == judge.predict(pairs[:, 1])
     return {"preserved": {**_share(same, judge.accuracy), "split": split}}
 
@@ -114,6 +129,8 @@ def clustering(trained: Trained, count: int) -> dict[str, dict]:
     """
     split = trained.config.evaluate.split
     outputs = sample(trained, count, "cluster", split)
+    if "label" not in outputs:
+        raise UserError("evaluate.clustering needs data with labels")
     accuracy = modes.clustering_accuracy(outputs["code"], outputs["label"])
     row = {"value": accuracy, "examples": count, "split": split}
     return {"clustering_accuracy": row}

@@ -40,8 +40,9 @@ def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     if settings.metrics:
         results |= inception_metrics(trained)
     if jax.process_index() == 0:
-        path = Path(workdir) / "evaluation.json"
-        path.write_text(json.dumps(results, indent=2, default=np.ndarray.tolist) + "\n")
+        whole = Path(workdir) / "evaluation.part"  # Nobody finds half a file.
+        whole.write_text(json.dumps(results, indent=2, default=np.ndarray.tolist) + "\n")
+        whole.replace(whole.with_suffix(".json"))
     return results
 
 
@@ -54,7 +55,7 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
     Raises UserError where the data has no labels, or fewer than 2 x count images.
     """
     source = data.open_source(trained.phase.data)
-    classifier = recognition.classifier_of(source)
+    classifier = recognition.judge_of(trained.phase.data)
     real = source.load(np.arange(source.size or recognition.EXAMPLES))
 
     def features(images):

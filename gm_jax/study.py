@@ -7,21 +7,22 @@ A recipe's `study` says
     measures  names among the values that `evaluate` finds
 
 Every run of it lives in WORKDIR/NAME/seed_N, and is trained, evaluated and reported whatever comes
-out. Runs that are done are not done again, and the same command in a second shell takes the runs
-that the first has not begun.
+out, a loss that is not finite included. Runs that are done (they have a result.json) are not done
+again, and the same command in a second shell takes the runs that the first has not begun.
 """
 
 import contextlib
 import fcntl
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import run
-from gm_jax.errors import UserError
-from gm_jax.recipes import DEFAULTS, merge
+from gm_jax.errors import NotFinite, UserError, choose
+from gm_jax.recipes import DEFAULTS, differences, merge
 from gm_jax.scoring import evaluate
 
 
@@ -35,15 +36,15 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     if not (plan.entries and plan.seeds and plan.measures):
         raise UserError("this recipe is no study: it needs study.entries, .seeds and .measures")
     runs = {(name, seed): workdir / name / f"seed_{seed}" for name, seed in _pairs(plan)}
-    for (name, seed), folder in runs.items():
+    for pair, folder in runs.items():
         with _alone(folder) as mine:
-            if mine and not _results(folder):
-                evaluate(run.train(version(config, name, seed), folder, devices), folder)
-    found = {pair: _results(folder) for pair, folder in runs.items()}
+            if mine and not _result(folder, version(config, *pair)):
+                _play(version(config, *pair), folder, devices)
+    found = {pair: _result(folder, version(config, *pair)) for pair, folder in runs.items()}
     if not all(found.values()):
         return None
     values = {
-        name: {m: [found[name, seed][m]["value"] for seed in plan.seeds] for m in plan.measures}
+        name: {m: [_value(found[name, seed], m) for seed in plan.seeds] for m in plan.measures}
         for name in plan.entries
     }
     (workdir / "results.json").write_text(json.dumps(values, indent=2) + "\n")
@@ -79,7 +80,7 @@ def _summary(values: list[float]) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}"
+    return "failed" if np.isnan(value) else f"{value:.3g}"
 
 
 def _pairs(plan):
@@ -87,9 +88,42 @@ def _pairs(plan):
     return [(name, seed) for seed in plan.seeds for name in plan.entries]
 
 
-def _results(folder: Path) -> dict:
-    path = folder / "evaluation.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+def _play(config: ConfigDict, folder: Path, devices) -> None:
+    """One run, and its result: what was found, or why nothing was, beside its settings."""
+    try:
+        found = {"values": evaluate(run.train(config, folder, devices), folder)}
+    except NotFinite as failure:
+        found = {"failed": str(failure)}
+    whole = folder / "result.part"  # A run killed here is one not yet done.
+    found = json.dumps({**found, "config": _settings(config)}, default=np.ndarray.tolist)
+    whole.write_text(found + "\n")
+    whole.replace(folder / "result.json")
+
+
+def _result(folder: Path, config: ConfigDict) -> dict | None:
+    """What a run has found. Raises UserError where it was one of other settings."""
+    path = folder / "result.json"
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text())
+    changed = differences(found["config"], _settings(config), free=())
+    if changed:
+        raise UserError(
+            f"{folder} is a run of another study ({'; '.join(changed[:3])}): choose another"
+            " --workdir"
+        )
+    return found
+
+
+def _settings(config: ConfigDict) -> dict:
+    return json.loads(config.to_json_best_effort())
+
+
+def _value(result: dict, measure: str) -> float:
+    """A run's value of a measure; not a number where the run has failed."""
+    if "failed" in result:
+        return math.nan
+    return choose("measure of the study", measure, result["values"])["value"]
 
 
 @contextlib.contextmanager
@@ -130,7 +164,7 @@ def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
         for row, name in enumerate(names):
             finite = [v for v in values[name][measure] if np.isfinite(v)]
             axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
-            if finite:
+            if len(finite) == len(seeds):  # The mean without a failure would flatter.
                 axes.plot(np.mean(finite), row, "|", color="C3", ms=14)
         axes.set(ylim=(len(names) - 0.5, -0.5), yticks=[])
         axes.set_title(measure.replace("_", " "), fontsize=9)

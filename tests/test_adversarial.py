@@ -22,18 +22,18 @@ def test_every_value_function_at_hand_made_outputs():
     sigmoid = scipy.special.expit
     log = -np.log(sigmoid(real)) - np.log(1 - sigmoid(fake))
     expected = {
-        "minimax": (log, np.log(1 - sigmoid(fake))),
+        "minimax": (log, -log),
         "non_saturating": (log, -np.log(sigmoid(fake))),
         # Linear outputs and halves: a sigmoid, or a dropped 1/2, would show.
         "least_squares": ([0.5 + 0.045, 1.125 + 4.5], [0.245, 8.0]),
-        "wasserstein": ([-1.7, -2.5], [-0.3, 3.0]),
+        "wasserstein": ([-1.7, -2.5], [1.7, 2.5]),
         "hinge": ([0.0 + 1.3, 1.5 + 0.0], [-0.3, 3.0]),
     }
     assert set(expected) == set(adversarial.VALUE_FUNCTIONS)
     for name, value in adversarial.VALUE_FUNCTIONS.items():
         of_discriminator, of_generator = expected[name]
         np.testing.assert_allclose(value.discriminator(real, fake), of_discriminator, rtol=1e-5)
-        np.testing.assert_allclose(value.generator(fake), of_generator, rtol=1e-5)
+        np.testing.assert_allclose(value.generator(real, fake), of_generator, rtol=1e-5)
 
 
 def test_labels_soften_what_they_name_and_nothing_else():

@@ -7,6 +7,7 @@ import pytest
 from games import config, opening
 
 import gm_jax
+from gm_jax.adversarial import tricks
 from gm_jax.model import example_keys
 from gm_jax.nn import dcgan, points
 from gm_jax.nn.common import normal
@@ -63,7 +64,26 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
         ({"tricks.packing": 3}, "packs of 3"),
         ({"tricks.replay.size": 8}, "must hold a batch of 16"),
         ({"tricks.noise.steps": 0}, "noise.deviation needs"),
-        ({"generator.samples": 2}, "one latent an example"),
+        ({"tricks.packing": 0}, "packs of 0"),
+        ({"tricks.flips": 3}, "a share"),
+        ({"discriminator.normalization": "spectra"}, "there are: batch, spectral, none"),
+        ({"discriminator.often": {"frist": 3}}, "unknown setting discriminator.often.frist"),
+        ({"networks": "dcgan"}, "points for the plane"),
+        ({"conditional": True}, "old fakes without their labels"),
+        (
+            {"penalty.name": "dragan", "value_function": "wasserstein", "tricks": tricks.OFF},
+            "D of probabilities",
+        ),
+        (
+            {
+                "discriminator.optimizer": {
+                    "name": "rmsprop",
+                    "learning_rate": 1e-3,
+                    "eps_in_sqrt": False,
+                }
+            },
+            "eps_in_sqrt",
+        ),
     ):
         with pytest.raises(gm_jax.UserError, match=message):
             gm_jax.build(config("unrolled", digits16, **change))
@@ -71,7 +91,12 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
 
 def test_the_unrolled_generator_minimises_the_saddle_after_the_discriminators_steps(digits16):
     """Against K steps of the D move played by hand; its slope needs the way through them."""
-    plain = {"tricks.replay.size": 0, "discriminator.optimizer.learning_rate": 0.05}
+    plain = {
+        "value_function": "minimax",
+        "discriminator.optimizer.learning_rate": 0.05,
+        # What D is shown otherwise, or told otherwise, is no part of G's loss.
+        "tricks": {**tricks.OFF, "packing": 2},
+    }
     play, variables, batch, model = opened("unrolled", digits16, **plain)
     (owner,) = [p for p in model.players if p.name == "discriminator"]
     key, after = jax.random.key(5), variables

@@ -119,14 +119,29 @@ def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
         "pacgan_4": 2,
     }
     assert (tmp_path / "figure.png").exists() and "| pacgan_4 |" in path.read_text()
-    finished = tmp_path / "minimax" / "seed_3" / "evaluation.json"
+    finished = tmp_path / "minimax" / "seed_3" / "result.json"
     row = json.loads(finished.read_text())
-    row["modes"]["value"] = 7.0  # What is done is taken as it is, not done again.
+    row["values"]["modes"]["value"] = 7.0  # What is done is taken as it is, not done again.
     finished.write_text(json.dumps(row))
     gm_jax.study(config, tmp_path, jax.devices()[:1])
     assert json.loads((tmp_path / "results.json").read_text())["minimax"]["modes"][1] == 7.0
+    config.steps = 10**6
+    with pytest.raises(gm_jax.UserError, match="run of another study .steps: 4, now 1000000"):
+        gm_jax.study(config, tmp_path, jax.devices()[:1])
     with pytest.raises(gm_jax.UserError, match="is no study"):
         gm_jax.study(gm_jax.load_config("configs/gan_ring.py"), tmp_path)
+
+
+def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path):
+    config = gm_jax.load_config("configs/study_ring.py:smoke")
+    entries = {"lsgan": config.study.entries["lsgan"].to_dict(), "minimax": {}}
+    entries["lsgan"]["discriminator"] = {"optimizer": {"name": "sgd", "learning_rate": 1e30}}
+    config.study = ConfigDict({"entries": entries, "seeds": (0,), "measures": ("modes",)})
+    path = gm_jax.study(config, tmp_path, jax.devices()[:1])
+    values = json.loads((tmp_path / "results.json").read_text())
+    assert np.isnan(values["lsgan"]["modes"][0]) and values["minimax"]["modes"][0] >= 0
+    assert "| lsgan | not finite | failed |" in path.read_text()
+    assert "became NaN" in (tmp_path / "lsgan" / "seed_0" / "result.json").read_text()
 
 
 def test_the_tables_of_a_study_show_mean_deviation_and_all_seeds():

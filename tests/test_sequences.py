@@ -156,7 +156,7 @@ def test_gpts_first_weights_tied_head_and_decay():
     assert sum(p.size for p in jax.tree.leaves(params)) == 2 * block + (50 + 20 + 1 + 2) * 64
 
     settings = ConfigDict(dict(name="adamw", learning_rate=1.0, weight_decay=0.1))
-    chosen = optimizer(settings, decayed=language.matrices)
+    chosen = optimizer(settings)
     few = {"kernel": np.ones((2, 2), np.float32), "bias": np.ones(2, np.float32)}
     updates, _ = jax.jit(chosen.update)(jax.tree.map(np.zeros_like, few), chosen.init(few), few)
     np.testing.assert_allclose(updates["kernel"], -0.1, rtol=1e-6)

@@ -11,7 +11,7 @@ D maximises L_S + L_C, with both terms of L_C; G maximises L_C - L_S (here the n
 import jax.numpy as jnp
 import optax
 
-from gm_jax.adversarial.two_players import functions, latent, logits, open_game, phase
+from gm_jax.adversarial.two_players import first_output, functions, latent, logits, open_game, phase
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, classes_of
 from gm_jax.nn import network
@@ -44,8 +44,5 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         fake, of_fake, _ = judge(variables, fakes, batch["label"])
         return jnp.mean(non_saturating(fake) + of_fake), Aux(state={"generator": state})
 
-    def source(variables, x):
-        return network.work(game.discriminator, variables, x)[:, 0]
-
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, functions(game, source)),)
+    return (phase(game, init, objectives, functions(game, first_output(game))),)

@@ -28,6 +28,7 @@ from gm_jax.adversarial.two_players import (
     latent,
     open_game,
     phase,
+    repeated,
 )
 from gm_jax.adversarial.unrolled import unroll
 from gm_jax.errors import UserError, choose
@@ -36,6 +37,7 @@ from gm_jax.losses.penalties import PENALTIES
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.nn import network
 from gm_jax.nn.common import uniform
+from gm_jax.optimizers import differentiable
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
@@ -55,9 +57,6 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         pool = tricks.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
         return variables._replace(state=variables.state | ({"replay": pool} if pool else {}))
 
-    def generate(variables, z):
-        return network.train(game.generator, variables, z)
-
     def judge(variables, x):
         """Logits [B / packing] of what D is shown, and its new state."""
         logits, state = network.train(game.discriminator, variables, x)
@@ -69,53 +68,59 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
             x = tricks.instance_noise(keys, x, step, **trick.noise)
         return tricks.pack(append_label(game, x, batch), packing)
 
-    def critic_of(variables, batch):
-        """Packed examples to logits, with the label's planes held fixed."""
-        planes = tricks.pack(append_label(game, batch[subject], batch), packing)
+    def outputs(variables, fakes, batch, key, step):
+        """D's logits on real and fake examples [B / packing] as the tricks have it, its state."""
+        real_keys, fake_keys = (example_keys(k, batch) for k in jax.random.split(key))
+        seen = [show(batch[subject], batch, real_keys, step), show(fakes, batch, fake_keys, step)]
+        if trick.joint_batches:
+            logits, state = judge(variables, jnp.concatenate(seen))
+            return *jnp.split(logits, 2), state
+        (real, state), (fake, _) = (judge(variables, x) for x in seen)
+        return real, fake, state
 
-        def critic(x):
-            return judge(variables, jnp.concatenate([x, planes[..., x.shape[-1] :]], -1))[0]
+    def slope_of(variables, fakes, batch, key):
+        """The penalty on D's slope, [B / packing]; labels are held fixed."""
 
-        return critic
+        def critic(packs):
+            x = append_label(game, tricks.unpack(packs, packing), batch)
+            return judge(variables, tricks.pack(x, packing))[0]
 
+        mix_keys, shift_keys = (example_keys(k, batch) for k in jax.random.split(key))
+        return slope(
+            critic,
+            *(tricks.pack(x, packing) for x in (batch[subject], fakes)),
+            uniform(mix_keys, (1,))[::packing, 0],
+            tricks.pack(uniform(shift_keys, game.shape), packing),
+        )
+
+    # Both losses draw their latents by the same key of a move's: G is unrolled over D's own fakes.
     def discriminator_loss(variables, batch, key, step):
-        latent_key, label_key, noise_key, slope_key, pool_key = jax.random.split(key, 5)
-        fakes, _ = generate(variables, latent(game, latent_key, batch))
+        latent_key, key = jax.random.split(key)
+        label_key, noise_key, slope_key, pool_key = jax.random.split(key, 4)
+        fakes, _ = network.train(game.generator, variables, latent(game, latent_key, batch))
         state = {}
         if trick.replay.size:
             fakes, state["replay"] = tricks.replay(
                 pool_key, variables.state["replay"], fakes, batch, trick.replay.share
             )
-        real_keys, fake_keys = (example_keys(k, batch) for k in jax.random.split(noise_key))
-        seen = [show(batch[subject], batch, real_keys, step), show(fakes, batch, fake_keys, step)]
-        real, fake, state["discriminator"] = _outputs(judge, variables, seen, trick)
-        keys = example_keys(label_key, batch)[::packing]
+        real, fake, state["discriminator"] = outputs(variables, fakes, batch, noise_key, step)
         metrics = {"real_output": jnp.mean(real), "fake_output": jnp.mean(fake)}
-        loss = _value(value, trick, keys, real, fake)
+        loss = _value(value, trick, example_keys(label_key, batch)[::packing], real, fake)
         if slope:
-            keys = example_keys(slope_key, batch)
-            x = tricks.pack(batch[subject], packing)
-            draws = (
-                uniform(keys, (1,))[::packing, 0],
-                tricks.pack(uniform(keys, game.shape), packing),
-            )
-            critic = critic_of(variables, batch)
-            penalty = slope(critic, x, tricks.pack(fakes, packing), *draws)
+            penalty = slope_of(variables, fakes, batch, slope_key)
             metrics["penalty"] = jnp.mean(penalty)
             loss = loss + settings.penalty.weight * penalty
         return jnp.mean(loss), Aux(metrics, state)
 
     def generator_loss(variables, batch, key, step):
-        latent_key, noise_key = jax.random.split(key)
-        count = settings.generator.samples
-        fakes, state = generate(variables, latent(game, latent_key, batch, count))
-        batch = jax.tree.map(lambda v: jnp.repeat(v, count, axis=0), batch)
-        keys = jax.vmap(jax.random.fold_in)(example_keys(noise_key, batch), _copies(batch, count))
-        fake, _ = judge(variables, show(fakes, batch, keys, step))
-        return jnp.mean(value.generator(fake)), Aux(state={"generator": state})
+        latent_key, key = jax.random.split(key)
+        batch = repeated(batch, settings.generator.samples)
+        fakes, state = network.train(game.generator, variables, latent(game, latent_key, batch))
+        real, fake, _ = outputs(variables, fakes, batch, key, step)
+        return jnp.mean(value.generator(real, fake)), Aux(state={"generator": state})
 
     def unrolled_loss(variables, batch, key, step):
-        """-f(theta_G, theta_D^K): the saddle's own objective, whatever the value function."""
+        """G's loss against theta_D^K, D after its next K steps (with its penalty and tricks)."""
 
         def loss(owned):
             params = {**variables.params, **owned}
@@ -126,9 +131,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
             loss, game.optimizers["discriminator"], owned, variables.opt["discriminator"],
             settings.unroll.steps, settings.unroll.through,
         )  # fmt: skip
-        value = -loss(owned)
-        _, state = generate(variables, latent(game, jax.random.split(key, 5)[0], batch))
-        return value, Aux(state={"generator": state})
+        ahead = variables._replace(params={**variables.params, **owned})
+        return generator_loss(ahead, batch, key, step)
 
     objectives = {
         "discriminator": discriminator_loss,
@@ -137,66 +141,61 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     return (phase(game, init, objectives, functions(game, first_output(game))),)
 
 
-def _outputs(judge, variables, seen, trick):
-    """D's outputs on real and fake [B], and its state: as batches of their own, or as one."""
-    if trick.joint_batches:
-        outputs, state = judge(variables, jnp.concatenate(seen))
-        return *jnp.split(outputs, 2), state
-    (real, state), (fake, _) = (judge(variables, x) for x in seen)
-    return real, fake, state
-
-
 def _value(value, trick, keys, real, fake):
     """The discriminator's loss, [B], with whatever labels and flips are asked for."""
+    flip_keys, real_keys, fake_keys = jax.vmap(lambda k: jax.random.split(k, 3), out_axes=1)(keys)
     if trick.flips:
-        real, fake = tricks.flip(keys, trick.flips, real, fake)
+        real, fake = tricks.flip(flip_keys, trick.flips, real, fake)
     if not value.labelled:
         return value.discriminator(real, fake)
-    keys = jax.vmap(jax.random.split)(keys)
     labels = (
-        tricks.noisy_labels(keys[:, 0], *trick.real_label),
-        tricks.noisy_labels(keys[:, 1], *trick.fake_label),
+        tricks.noisy_labels(real_keys, *trick.real_label),
+        tricks.noisy_labels(fake_keys, *trick.fake_label),
     )
     return value.discriminator(real, fake, *labels)
 
 
-def _copies(batch, count):
-    """0 .. count - 1 for the copies of each example."""
-    return jnp.tile(jnp.arange(count), len(batch["index"]) // count)
-
-
 def _check(settings) -> None:
     """Raises UserError on choices that do not go together."""
-    batch, packing, replay = settings.batch_size, settings.tricks.packing, settings.tricks.replay
+    trick, discriminator = settings.tricks, settings.discriminator
+    batch, packing, size = settings.batch_size, trick.packing, trick.replay.size
+    name, labelled = settings.value_function, VALUE_FUNCTIONS[settings.value_function].labelled
+    softened = [k for k in ("real_label", "fake_label") if tuple(trick[k]) != tricks.OFF[k]]
     for wrong, message in (
-        (batch % packing, f"batch_size {batch} does not divide into packs of {packing}"),
-        (0 < replay.size < batch, f"tricks.replay.size {replay.size} must hold a batch of {batch}"),
         (
-            settings.tricks.noise.deviation and settings.tricks.noise.steps < 1,
-            "tricks.noise.deviation needs tricks.noise.steps, the rounds until it has fallen to 0",
+            packing < 1 or batch % packing,
+            f"batch_size {batch} does not divide into packs of {packing} (tricks.packing)",
+        ),
+        (0 < size < batch, f"tricks.replay.size {size} must hold a batch of {batch}"),
+        (
+            size and settings.conditional,
+            "tricks.replay keeps old fakes without their labels: not with conditional=True",
         ),
         (
-            settings.unroll.steps and settings.generator.samples > 1,
-            "an unrolled generator draws one latent an example: set generator.samples to 1",
+            trick.noise.deviation and trick.noise.steps < 1,
+            "tricks.noise.deviation needs tricks.noise.steps, the rounds until it has fallen to 0",
+        ),
+        (not 0 <= trick.flips <= 1, f"tricks.flips {trick.flips} is a share, in [0, 1]"),
+        (
+            softened and not labelled,
+            f"{name} has no labels: tricks.real_label and .fake_label go with minimax,"
+            " non_saturating and least_squares",
+        ),
+        (
+            settings.penalty.name and discriminator.normalization == "batch",
+            "a penalty on each example's slope needs a discriminator without batch normalisation:"
+            " set discriminator.normalization to none or spectral",
+        ),
+        (
+            settings.penalty.name == "dragan" and name == "wasserstein",
+            "DRAGAN's penalty is for a D of probabilities: set penalty.name to wgan_gp",
+        ),
+        (
+            settings.unroll.steps and not differentiable(discriminator.optimizer),
+            "unrolling differentiates through the discriminator's optimizer, whose square root has"
+            " no slope at 0: set discriminator.optimizer.eps_root, say to 1e-8 (Adam), or"
+            " .eps_in_sqrt to True (RMSProp)",
         ),
     ):
         if wrong:
             raise UserError(message)
-    if settings.penalty.name and settings.discriminator.normalization == "batch":
-        raise UserError(
-            "a penalty on each example's slope needs a discriminator without batch normalisation:"
-            " set discriminator.normalization to none or spectral"
-        )
-    trick, labels = settings.tricks, tricks.OFF
-    changed = [k for k in ("real_label", "fake_label") if tuple(trick[k]) != labels[k]]
-    if changed and not VALUE_FUNCTIONS[settings.value_function].labelled:
-        raise UserError(
-            f"{settings.value_function} has no labels: tricks.{changed[0]} goes with minimax,"
-            " non_saturating and least_squares"
-        )
-    chosen = settings.discriminator.optimizer
-    if settings.unroll.steps and "adam" in chosen.name and not chosen.get("eps_root"):
-        raise UserError(
-            "unrolling differentiates through the discriminator's Adam, whose square root has no"
-            " slope at 0: set discriminator.optimizer.eps_root, say to 1e-8"
-        )

@@ -23,10 +23,12 @@ from gm_jax.adversarial.two_players import (
     phase,
     unfold,
 )
+from gm_jax.errors import UserError
 from gm_jax.losses import likelihoods
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.nn import network
+from gm_jax.recipes import fill
 
 SETTINGS = {"codes": {"categories": 10, "continuous": 2}, "information": 1.0}
 REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their prior's ends
@@ -34,7 +36,10 @@ REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their pri
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A generator with codes against D and Q in one; configs/infogan_mnist.py shows the keys."""
-    codes = config.codes
+    settings = fill(config, SETTINGS)
+    codes, weight = settings.codes, settings.information
+    if codes.categories < 1:
+        raise UserError(f"codes.categories {codes.categories} must be 1 or more")
     heads = logits(1 + codes.categories + codes.continuous)
     game = open_game(config, spec, heads, SETTINGS)
     entropy = math.log(codes.categories) + codes.continuous * math.log(2.0)
@@ -76,12 +81,12 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def discriminator_loss(variables, batch, key, step):
         fake, informed, _ = play(variables, batch, key)
         real, _, _, state = judge(variables, batch[game.subject])
-        loss = jnp.mean(log_loss(real, fake) - config.information * informed)
+        loss = jnp.mean(log_loss(real, fake) - weight * informed)
         return loss, Aux({"information": jnp.mean(informed)}, {"discriminator": state})
 
     def generator_loss(variables, batch, key, step):
         fake, informed, state = play(variables, batch, key)
-        loss = jnp.mean(non_saturating(fake) - config.information * informed)
+        loss = jnp.mean(non_saturating(fake) - weight * informed)
         return loss, Aux(state={"generator": state})
 
     def decode(variables, z):
@@ -114,10 +119,10 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return {game.subject: unfold(lambda z: decode(variables, z), z)}
 
     def cluster(variables, batch, key):
-        """The category that Q sees in each example, [B], beside its label."""
+        """The category that Q sees in each example, [B], beside its label where there is one."""
         outputs = network.work(game.discriminator, variables, batch[game.subject])
         code = jnp.argmax(outputs[:, 1 : 1 + codes.categories], axis=-1)
-        return {"code": code, "label": batch["label"]}
+        return {"code": code} | {name: batch[name] for name in ("label",) if name in batch}
 
     found = {"sample": sample, "categories": categories, "sweep": sweep, "cluster": cluster}
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}

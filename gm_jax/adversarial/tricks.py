@@ -42,8 +42,8 @@ def instance_noise(keys: Array, x: Array, step: Array, deviation: float, steps: 
 
 
 def empty_pool(size: int, shape: tuple[int, ...]) -> dict:
-    """A pool of old fakes: `kept` [size, *shape], and how many have ever been shown to it."""
-    return {"kept": jnp.zeros((size, *shape)), "seen": jnp.zeros((), jnp.int32)}
+    """A pool of old fakes: `kept` [size, *shape], and how many of its places are `filled`."""
+    return {"kept": jnp.zeros((size, *shape)), "filled": jnp.zeros((), jnp.int32)}
 
 
 def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> tuple[Array, dict]:
@@ -58,15 +58,15 @@ def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> 
     if size < count:
         raise ValueError(f"a replay pool of {size} cannot take a batch of {count}: make it larger")
     choice, which, where = jax.random.split(key, 3)
-    filled = jnp.minimum(pool["seen"], size)
+    filled = pool["filled"]
     places = jax.random.randint(which, (count,), 0, jnp.maximum(filled, 1))
     old = jax.random.bernoulli(choice, share, (count,)) & (filled > 0)
     rows = batch["index"]
     shown = _where(old[rows], pool["kept"][places[rows]], fakes)
-    in_order = (pool["seen"] + jnp.arange(count)) % size
-    target = jnp.where(pool["seen"] < size, in_order, jax.random.permutation(where, size)[:count])
+    in_order = (filled + jnp.arange(count)) % size
+    target = jnp.where(filled < size, in_order, jax.random.permutation(where, size)[:count])
     kept = pool["kept"].at[target].set(new.astype(pool["kept"].dtype))
-    return shown, {"kept": kept, "seen": pool["seen"] + count}
+    return shown, {"kept": kept, "filled": jnp.minimum(filled + count, size)}
 
 
 def pack(x: Array, count: int) -> Array:
@@ -75,6 +75,12 @@ def pack(x: Array, count: int) -> Array:
         return x
     x = jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, -2)
     return x.reshape(*x.shape[:-2], -1)
+
+
+def unpack(x: Array, count: int) -> Array:
+    """The examples [B, ..., C] of packs [B / count, ..., count C]."""
+    x = jnp.moveaxis(x.reshape(*x.shape[:-1], count, -1), -2, 1)
+    return x.reshape(-1, *x.shape[2:])
 
 
 def _where(chosen: Array, a: Array, b: Array) -> Array:

@@ -1,6 +1,7 @@
 """What the games of a generator against a discriminator share: networks, latents, functions."""
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from gm_jax.adversarial import latents, tricks
-from gm_jax.errors import UserError, choose
+from gm_jax.errors import UserError, choose, one_of
 from gm_jax.model import (
     Array,
     Batch,
@@ -37,10 +38,15 @@ SETTINGS = {
     "latents": 64,
     "prior": "normal",
     "conditional": False,
-    "generator": {"width": 64, "samples": 1},  # latents drawn for each example of the batch
+    "generator": {
+        "width": 64,
+        "samples": 1,  # latents drawn for each example of the batch
+        "optimizer": {"name": "adam", "learning_rate": 2e-4, "b1": 0.5},
+    },
     "discriminator": {
         "width": 64,
         "normalization": "batch",
+        "optimizer": {"name": "adam", "learning_rate": 2e-4, "b1": 0.5},
         "times": 1,
         # More moves in the first rounds and in every so manieth one (WGAN's authors' code).
         "often": {"times": 1, "first": 0, "every": 0},
@@ -49,13 +55,15 @@ SETTINGS = {
     "unroll": {"steps": 0, "through": True},
     "tricks": tricks.OFF,
 }
+# Each: (generator, discriminator, axes of an example).
 NETWORKS = {
-    "dcgan": (dcgan.Generator, dcgan.Discriminator),
+    "dcgan": (dcgan.Generator, dcgan.Discriminator, 3),
     "dense_dcgan": (
         functools.partial(dcgan.Generator, dense=True),
         functools.partial(dcgan.Discriminator, dense=True),
+        3,
     ),
-    "points": (points.Generator, points.Discriminator),
+    "points": (points.Generator, points.Discriminator, 1),
 }
 
 
@@ -111,8 +119,18 @@ def open_game(
             )
     dtype, subject = jnp.dtype(config.dtype), subject_of(spec)
     shape = spec[subject].shape
-    module, _ = choose("networks", settings.networks, NETWORKS)
+    module, _, axes = choose("networks", settings.networks, NETWORKS)
+    if axes != len(shape):
+        raise UserError(
+            f"networks {settings.networks} are for examples of {axes} axes, this data has {shape}:"
+            " points for the plane, dcgan or dense_dcgan for images"
+        )
     choose("prior", settings.prior, latents.PRIORS)
+    one_of(
+        "discriminator.normalization",
+        settings.discriminator.normalization,
+        dcgan.NORMALIZATIONS,
+    )
     generator = module(shape, settings.generator.width, dtype)
     return Game(
         settings,
@@ -125,22 +143,26 @@ def open_game(
     )
 
 
-def latent(game: Game, key: Array, batch: Batch, count: int = 1) -> Array:
-    """z for each example, `count` times, with the label's one-hot behind it; [B count, D]."""
-    keys = example_keys(key, batch)
-    if count > 1:
-        copies = jnp.arange(count)
-        keys = jax.vmap(lambda key: jax.vmap(lambda i: jax.random.fold_in(key, i))(copies))(keys)
-        keys = keys.reshape(-1)
-    z = latents.PRIORS[game.settings.prior](keys, (game.settings.latents,))
-    if not game.classes:
-        return z
-    hot = jax.nn.one_hot(batch["label"], game.classes)
-    return jnp.concatenate([z, jnp.repeat(hot, count, axis=0)], axis=-1)
+def noise(game: Game, key: Array, batch: Batch) -> Array:
+    """z for each example, [B, D]."""
+    prior = latents.PRIORS[game.settings.prior]
+    return prior(example_keys(key, batch), (game.settings.latents,))
+
+
+def latent(game: Game, key: Array, batch: Batch) -> Array:
+    """What the generator begins with: z, and behind it the label's one-hot where it knows one."""
+    return append_label(game, noise(game, key, batch), batch)
+
+
+def repeated(batch: Batch, count: int) -> Batch:
+    """Each example `count` times, every copy with a place of its own in the global batch."""
+    copies = jax.tree.map(lambda v: jnp.repeat(v, count, axis=0), batch)
+    place = copies["index"] * count + jnp.tile(jnp.arange(count), len(batch["index"]))
+    return {**copies, "index": place}
 
 
 def append_label(game: Game, x: Array, batch: Batch) -> Array:
-    """Examples [B, ..., C] with the label as one-hot planes, where D is to know it.
+    """x [B, ..., C] with the label's one-hot behind it at every place, where the game knows labels.
 
     Mirza & Osindero 2014 (CGAN, arXiv 1411.1784), eq. 2.
     """
@@ -163,7 +185,7 @@ def first_output(game: Game):
     return judge
 
 
-def functions(game: Game, judge) -> dict:
+def functions(game: Game, judge: Callable) -> dict:
     """The generator at work: sample, interpolation, and for points the field D lays over them.
 
     judge  (variables, x [B, ...]) -> [B], what D says of examples
@@ -178,9 +200,10 @@ def functions(game: Game, judge) -> dict:
         return outputs | ({"label": batch["label"]} if game.classes else {})
 
     def interpolation(variables, batch, key):
-        """Along the great circle between two latents, [B, FRAMES, H, W, C]."""
-        ends = (latent(game, k, batch) for k in jax.random.split(key))
-        return {game.subject: unfold(lambda z: decode(variables, z), latents.path(*ends, FRAMES))}
+        """Along the great circle between two latents of one label, [B, FRAMES, H, W, C]."""
+        ends = (noise(game, k, batch) for k in jax.random.split(key))
+        z = jax.vmap(lambda z: append_label(game, z, batch), 1, 1)(latents.path(*ends, FRAMES))
+        return {game.subject: unfold(lambda z: decode(variables, z), z)}
 
     def landscape(variables, batch, key):
         """Samples, and D's output at SIDE^2 places of the plane. Takes SIDE^2 examples."""
@@ -225,7 +248,7 @@ def times(game: Game):
     return count
 
 
-def phase(game: Game, init, objectives: dict, functions: dict) -> Phase:
+def phase(game: Game, init: Callable, objectives: dict, work: dict) -> Phase:
     """The game of objectives by player, in their order; D as often as the recipe says."""
 
     def player(name, objective):
@@ -241,5 +264,5 @@ def phase(game: Game, init, objectives: dict, functions: dict) -> Phase:
         )
 
     players = tuple(player(name, objective) for name, objective in objectives.items())
-    model = GenerativeModel(init, players, functions)
+    model = GenerativeModel(init, players, work)
     return Phase("train", model, game.settings.data, game.settings.steps)

@@ -11,7 +11,15 @@ x~ the reconstruction and x_p a sample of the prior:
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import NETWORKS, functions, latent, open_game, times
+from gm_jax.adversarial.two_players import (
+    NETWORKS,
+    first_output,
+    functions,
+    latent,
+    open_game,
+    times,
+)
+from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import log_loss
 from gm_jax.losses.elbo import gaussian_kl
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, example_keys
@@ -27,6 +35,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     """Encoder, decoder (the generator) and discriminator; configs/vaegan_digits.py."""
     game = open_game(config, spec, defaults=SETTINGS)
     settings, subject = game.settings, game.subject
+    if settings.prior != "normal":
+        raise UserError("VAE-GAN's encoder is held to N(0, I): set prior to normal")
     module = NETWORKS[settings.networks][1]
     encoder = Network(
         "encoder",
@@ -76,9 +86,6 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         output = network.work(game.generator, variables, mean)
         return {subject: jnp.stack([batch[subject], output], axis=1)}
 
-    def judge(variables, x):
-        return network.work(game.discriminator, variables, x)[:, 0]
-
     def player(name, network_name, loss, average=None, times=lambda step: 1):
         made = game.optimizers["generator" if name == "encoder" else network_name]
         return Player(name, (network_name,), made, (Move("value", loss, times),), average)
@@ -88,6 +95,6 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         player("decoder", "generator", decoder_loss, warmed_up(config.average)),
         player("discriminator", "discriminator", discriminator_loss, times=times(game)),
     )
-    found = functions(game, judge) | {"reconstruct": reconstruct}
+    found = functions(game, first_output(game)) | {"reconstruct": reconstruct}
     model = GenerativeModel(init, players, found)
     return (Phase("train", model, config.data, config.steps),)

@@ -44,18 +44,13 @@ def phases(
     player = Player(
         "model",
         owns=("network",),
-        optimizer=optimizer(config.optimizer, decayed=matrices),
+        optimizer=optimizer(config.optimizer),
         moves=(Move("nats", nats),),
         average=warmed_up(config.average),
     )
     causal = of_module(network)
     work = functions(config, spec["text"], causal, lambda v: v.params["network"], places)
     return (Phase("train", GenerativeModel(init, (player,), work), config.data, config.steps),)
-
-
-def matrices(params):
-    """Which parameters decay: those of two axes or more, not biases and the scales of norms."""
-    return jax.tree.map(lambda p: p.ndim >= 2, params)
 
 
 def cross_entropy(batch, logits: Array) -> Array:

@@ -17,7 +17,7 @@ def training_batches(
     source: Source, batch_size: int, seed: int, start: int, rows: slice
 ) -> Iterator[dict[str, np.ndarray]]:
     """Batches number start, start + 1, ... of an endless epoch-wise shuffle, read ahead in threads;
-    of an endless source, its examples in order.
+    of an endless source, its examples in order, from a place of the seed's own on.
 
     Each holds `rows` (this process' share) of a global batch, and `index`, their place in it.
     Epochs follow one another within a batch, so that nothing is dropped.
@@ -31,7 +31,7 @@ def training_batches(
         places = position * batch_size + np.arange(batch_size)[rows]
         index = np.arange(batch_size, dtype=np.int32)[rows]
         if source.size is None:
-            return {**source.load(places), "index": index}
+            return {**source.load(places + (seed << 40)), "index": index}
         epochs, offsets = np.divmod(places, source.size)
         indices = np.empty_like(offsets)
         for epoch in np.unique(epochs):

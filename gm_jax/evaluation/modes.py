@@ -16,12 +16,12 @@ class Coverage(NamedTuple):
     """What N samples cover of M modes.
 
     modes         modes with at least one (high-quality) sample
-    high_quality  share of the samples that are, in [0, 1]
+    high_quality  share of the samples that are, in [0, 1]; None where a classifier tells the modes
     reverse_kl    KL(samples' shares of the modes || uniform) in nats, >= 0
     """
 
     modes: int
-    high_quality: float
+    high_quality: float | None
     reverse_kl: float
 
 
@@ -41,10 +41,10 @@ def of_points(points: np.ndarray, centres: np.ndarray, deviation: float) -> Cove
 def of_labels(labels: np.ndarray, modes: int) -> Coverage:
     """Samples by the mode that a classifier sees in each, [N] of 0 .. modes - 1."""
     if not len(labels):
-        return Coverage(0, 0.0, float("inf"))
+        return Coverage(0, None, float("inf"))
     shares = np.bincount(labels, minlength=modes) / len(labels)
     present = shares[shares > 0]
-    return Coverage(len(present), 1.0, float(np.sum(present * np.log(present * modes))))
+    return Coverage(len(present), None, float(np.sum(present * np.log(present * modes))))
 
 
 def clustering_accuracy(codes: np.ndarray, labels: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """Value functions of two players: one loss per example from the discriminator's outputs [B].
 
-The discriminator minimises `discriminator(real, fake)`, the generator `generator(fake)`. Its
-outputs are logits or, in the energy-based ones, energies; no network is known here, so that every
+The discriminator minimises `discriminator(real, fake)`, the generator `generator(real, fake)`.
+Outputs are logits or, in the energy-based ones, energies; no network is known here, so that every
 value function goes with any networks.
 """
 
@@ -15,14 +15,17 @@ from gm_jax.model import Array
 
 
 class ValueFunction(NamedTuple):
-    """Both players' losses: (real [B], fake [B]) -> [B] and (fake [B]) -> [B].
+    """Both players' losses, (real [B], fake [B]) -> [B] each.
+
+    In a zero-sum game the generator's is the discriminator's, negated: D's outputs on real examples
+    belong to it, which G changes where D's next steps are unrolled.
 
     labelled  whether `discriminator` takes `real_label` and `fake_label`, in [0, 1] where they are
               probabilities: what soft and noisy labels need
     """
 
     discriminator: Callable[..., Array]
-    generator: Callable[[Array], Array]
+    generator: Callable[[Array, Array], Array]
     labelled: bool = False
 
 
@@ -37,11 +40,6 @@ def log_loss(
     return _cross_entropy(real, real_label) + _cross_entropy(fake, fake_label)
 
 
-def saturating(fake: Array) -> Array:
-    """log(1 - D(G(z))), what the minimax game asks of G; its slope vanishes where D wins."""
-    return -jax.nn.softplus(fake)
-
-
 def non_saturating(fake: Array) -> Array:
     """-log D(G(z)). Goodfellow et al. 2014, section 3: same fixed point, slopes where D wins."""
     return jax.nn.softplus(-fake)
@@ -54,11 +52,6 @@ def least_squares(
     return 0.5 * (real - real_label) ** 2 + 0.5 * (fake - fake_label) ** 2
 
 
-def least_squares_generator(fake: Array) -> Array:
-    """1/2 (D(G(z)) - c)^2 with c = 1. Mao et al. 2017, eq. 9."""
-    return 0.5 * (fake - 1.0) ** 2
-
-
 def wasserstein(real: Array, fake: Array) -> Array:
     """D(G(z)) - D(x), D 1-Lipschitz up to a constant. Arjovsky et al. 2017, eq. 2, negated."""
     return fake - real
@@ -67,11 +60,6 @@ def wasserstein(real: Array, fake: Array) -> Array:
 def hinge(real: Array, fake: Array) -> Array:
     """max(0, 1 - D(x)) + max(0, 1 + D(G(z))). Lim & Ye 2017; Miyato et al. 2018, eq. 16."""
     return jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake)
-
-
-def critic_score(fake: Array) -> Array:
-    """-D(G(z)): the generator's loss in the Wasserstein and the hinge game."""
-    return -fake
 
 
 def energy_margin(real: Array, fake: Array, margin: float) -> Array:
@@ -113,9 +101,16 @@ def _cross_entropy(logit: Array, label: Array | float) -> Array:
 
 
 VALUE_FUNCTIONS = {
-    "minimax": ValueFunction(log_loss, saturating, labelled=True),
-    "non_saturating": ValueFunction(log_loss, non_saturating, labelled=True),
-    "least_squares": ValueFunction(least_squares, least_squares_generator, labelled=True),
-    "wasserstein": ValueFunction(wasserstein, critic_score),
-    "hinge": ValueFunction(hinge, critic_score),
+    # log(1 - D(G(z))) in the generator's loss: its slope vanishes where D wins.
+    "minimax": ValueFunction(log_loss, lambda real, fake: -log_loss(real, fake), labelled=True),
+    "non_saturating": ValueFunction(
+        log_loss, lambda real, fake: non_saturating(fake), labelled=True
+    ),
+    # 1/2 (D(G(z)) - c)^2 with c = 1. Mao et al. 2017, eq. 9.
+    "least_squares": ValueFunction(
+        least_squares, lambda real, fake: 0.5 * (fake - 1.0) ** 2, labelled=True
+    ),
+    "wasserstein": ValueFunction(wasserstein, lambda real, fake: real - fake),
+    # -D(G(z)). Miyato et al. 2018, eq. 17.
+    "hinge": ValueFunction(hinge, lambda real, fake: -fake),
 }

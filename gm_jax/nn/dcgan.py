@@ -15,6 +15,7 @@ from gm_jax.nn.common import full_precision
 from gm_jax.nn.transposed import TransposedConv
 
 WEIGHTS = nn.initializers.normal(0.02)
+NORMALIZATIONS = ("batch", "spectral", "none")  # of discriminators
 
 
 def _scale_around_one(key, shape, dtype=jnp.float32):
@@ -81,8 +82,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Image [B, H, W, C] to `outputs` logits an image, [B, outputs].
 
-    normalization  batch (DCGAN), spectral (Miyato et al. 2018: of every layer) or none. The last
-                   hidden map is sown as intermediates/hidden.
+    normalization  one of NORMALIZATIONS: batch (DCGAN), spectral (Miyato et al. 2018: of every
+                   layer). The last hidden map is sown as intermediates/hidden.
     dense          a fully connected layer of 16 `width` after the last map (Chen et al. 2016, C.1)
     """
 

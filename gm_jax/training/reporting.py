@@ -14,7 +14,7 @@ from clu import parameter_overview
 from tensorboardX import SummaryWriter
 from tqdm.auto import tqdm
 
-from gm_jax.errors import UserError
+from gm_jax.errors import NotFinite
 from gm_jax.model import Variables
 
 Window = list[tuple[int, dict[str, float]]]
@@ -47,11 +47,11 @@ def summarize(window: Window) -> dict[str, float]:
 
 
 def check_finite(window: Window, phase: str, last_good: str) -> None:
-    """Raises UserError with the first step and the terms that are NaN or infinite."""
+    """Raises NotFinite with the first step and the terms that are NaN or infinite."""
     for step, metrics in window:
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
-            raise UserError(
+            raise NotFinite(
                 f"phase {phase}, step {step}: {', '.join(bad)} became NaN or infinite; the last"
                 f" good checkpoint is {last_good}. Lower the learning rate, or clip the gradients"
             )
