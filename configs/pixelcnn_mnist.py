@@ -33,7 +33,7 @@ def get_config(variant=""):
             optimizer=dict(
                 name="adam", learning_rate=2e-3, warmup_steps=100, decay_steps=12_000, clip_norm=1.0
             ),
-            sampler=dict(temperature=1.0),
+            sampler=dict(temperature=1.0, top_k=0, top_p=1.0),
             show=dict(every=2000, counts=dict(sample=64, complete=32)),
             evaluate=dict(every=2000, counts=dict(log_prob=2000)),
         ),

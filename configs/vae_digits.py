@@ -25,7 +25,10 @@ def get_config(variant=""):
             batch_size=128,
             data=dict(name="digits"),
             latents=2,
-            posterior=dict(name="gaussian"),
+            posterior=dict(
+                name="gaussian", mixture=dict(components=5),
+                categorical=dict(categories=10, temperature=0.5, anneal=3e-5),
+            ),
             bound="elbo",
             samples=1,
             beta=1.0,

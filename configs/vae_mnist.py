@@ -30,7 +30,10 @@ def get_config(variant=""):
             average=0.999,
             data=dict(name="mnist", binarize="redrawn"),
             latents=20,
-            posterior=dict(name="gaussian"),
+            posterior=dict(
+                name="gaussian", mixture=dict(components=5),
+                categorical=dict(categories=10, temperature=0.5, anneal=3e-5),
+            ),
             bound="elbo",
             samples=1,
             beta=1.0,

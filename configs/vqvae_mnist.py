@@ -29,7 +29,11 @@ def get_config(variant=""):
             steps=4000,
             batch_size=128,
             data=dict(name="mnist", binarize="redrawn"),
-            quantizer=dict(name="averaged", count=128, width=16, beta=0.25),
+            quantizer=dict(
+                name="averaged", count=128, width=16, beta=0.25,
+                averaged=dict(decay=0.99, epsilon=1e-5, revive_below=0.5),
+                lookup_free=dict(entropy=0.1, temperature=1.0),
+            ),
             likelihood="bernoulli",
             network=dict(widths=(32, 64), blocks=2),
             optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=4000),

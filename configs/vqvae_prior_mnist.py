@@ -37,8 +37,11 @@ def get_config(variant=""):
             batch_size=128,
             conditional=True,
             network=dict(
-                name="gated_pixelcnn", layers=5, width=48, head=96, size=3, first_size=3,
-                embedding=32,
+                name="gated_pixelcnn",
+                gated_pixelcnn=dict(
+                    layers=5, width=48, head=96, size=3, first_size=3, embedding=32
+                ),
+                gpt=dict(layers=4, heads=4, width=128, dropout=0.0),
             ),
             optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=3000),
             sampler=dict(temperature=1.0, top_k=0, top_p=1.0),
@@ -47,7 +50,10 @@ def get_config(variant=""):
         ),
         frozen=dict(stages=dict(codes="runs/vqvae_mnist")),
         smoke=dict(
-            steps=4, batch_size=16, network=dict(layers=1, width=4, head=4, embedding=2),
+            steps=4, batch_size=16, network=dict(
+                gated_pixelcnn=dict(layers=1, width=4, head=4, embedding=2),
+                gpt=dict(layers=1, heads=2, width=8),
+            ),
             show=dict(every=0), sample=dict(count=32),
             evaluate=dict(counts=dict(bound=16), agreement=0, score=0),
         ),

@@ -42,6 +42,15 @@ class Field(NamedTuple):
 Spec = Mapping[str, Field]
 
 
+def field_of(spec: Spec, name: str) -> Field:
+    """The entry a system is about. Raises UserError on data that is of another kind."""
+    if name not in spec:
+        raise UserError(
+            f"this system is about {name}, and this data holds {', '.join(spec)}: choose other data"
+        )
+    return spec[name]
+
+
 def subject_of(spec: Spec) -> str:
     """The entry that a model of one kind of thing is about: the first that is no label."""
     return next(name for name in spec if name != "label")

@@ -8,6 +8,7 @@ images = gm_jax.sample(trained, 64)["image"]
 import functools
 import json
 import operator
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,7 +47,21 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
             last = before[-1][1][-1]
             stages[name] = Stage(last.model, operator.itemgetter(last.name))
     phases = build_system(config, spec, stages)
+    _check_functions(config, phases)
     return [*before, (config, tuple(p._replace(name=prefix + p.name) for p in phases))]
+
+
+def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
+    """Raises UserError where a recipe is to show or evaluate what its models cannot do."""
+    for part, asked in (("show", config.show), ("evaluate", config.evaluate)):
+        for phase in phases:
+            there = phase.model.functions
+            for name, count in asked.counts.items():
+                if name not in there and (count or part == "evaluate"):
+                    raise UserError(
+                        f"{part}.counts.{name}: the model has no function of that name; it has:"
+                        f" {', '.join(there)} (show.counts.NAME=0 leaves one out)"
+                    )
 
 
 def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
@@ -79,25 +94,33 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
     """The model that a run has trained so far, under its own configuration or a given one."""
-    workdir = Path(workdir)
+    own, phase, variables, _ = _read(Path(workdir), config)
+    variables = parallel.replicate(variables, devices)
+    return Trained(own, phase, mapped_functions(phase, devices), variables, devices)
+
+
+def _read(workdir: Path, config: ConfigDict | None = None):
+    """A run's last phase: its recipe, itself, its variables at work on the host, its place."""
     if not (workdir / "config.json").exists():
         raise UserError(f"{workdir} is not the workdir of a run: it has no config.json")
     own = complete(json.loads((workdir / "config.json").read_text()))
     config = own if config is None else config
     _same_recipe(workdir, own, config)
-    ended = {}
+    _same_data(workdir, config)
+    ended, last = {}, None
     for own, phases in plan(config):
         for phase in phases:
-            variables = _saved(workdir, own, phase)
-            if variables is None:
+            if not (workdir / "checkpoints" / phase.name).exists():
                 break
             phase = thawed(phase, ended)
-            ended[phase.name] = state.at_work(variables._replace(frozen=phase.frozen))
-            last = own, phase
-    if not ended:
+            found = _saved(workdir, own, phase)
+            if found is None:
+                break
+            ended[phase.name] = state.at_work(found[0]._replace(frozen=phase.frozen))
+            last = own, phase, ended[phase.name], found[1]
+    if last is None:
         raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
-    variables = parallel.replicate(ended[last[1].name], devices)
-    return Trained(*last, mapped_functions(last[1], devices), variables, devices)
+    return last
 
 
 def thawed(phase: Phase, ended: dict[str, Variables]) -> Phase:
@@ -136,22 +159,27 @@ def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
     return loop.Feed(functools.partial(batches, rows=rows), first, data.preparation(phase.data))
 
 
-def _saved(workdir: Path, config: ConfigDict, phase: Phase) -> Variables | None:
-    """A phase's variables by its newest checkpoint, on the host, without `frozen`."""
+def _saved(workdir: Path, config: ConfigDict, phase: Phase):
+    """A phase's newest checkpoint: variables on the host, without `frozen`, and place; or None."""
     folder = workdir / "checkpoints" / phase.name
-    if not folder.exists():
-        return None
     create = functools.partial(state.create, phase.model)
     first = _feed(phase, config, slice(0, config.batch_size))
     first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
     template = jax.eval_shape(create, jax.random.key(0), first, None)
-    found = checkpoint.restore(checkpoint.open_checkpoints(folder, None), template)
-    return found and found[0]
+    return checkpoint.restore(checkpoint.open_checkpoints(folder, None), template, phase.frozen)
 
 
 def _stage(workdir: Path) -> Stage:
-    earlier = load(workdir)
-    return Stage(earlier.phase.model, parallel.to_host(earlier.variables))
+    """The model of an earlier run; a warning where that has not played all its rounds."""
+    _, phase, variables, place = _read(workdir)
+    if place.step < phase.steps:
+        warnings.warn(
+            f"stage {workdir} stands at step {place.step} of {phase.steps}: train it to its end, or"
+            " the model built upon it is of a model half trained",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return Stage(phase.model, variables)
 
 
 def _claim(workdir: Path, config: ConfigDict) -> None:
@@ -161,10 +189,15 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         if saved.exists():
             _same_recipe(workdir, complete(json.loads(saved.read_text())), config)
+            _same_data(workdir, config)
         if jax.process_index() == 0:
-            whole = saved.with_suffix(".part")  # Other processes never see half a file.
-            whole.write_text(config.to_json_best_effort(indent=2) + "\n")
-            whole.replace(saved)
+            looks = json.dumps(_looks(config))
+            texts = {"data.json": looks, "config.json": config.to_json_best_effort(indent=2)}
+            for name, text in texts.items():
+                path = workdir / name
+                whole = path.with_suffix(".part")  # Other processes never see half a file.
+                whole.write_text(text + "\n")
+                whole.replace(path)
     except OSError as error:
         raise UserError(
             f"cannot write to {workdir} ({error.strerror}): choose another --workdir"
@@ -172,11 +205,28 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
 
 
 def _same_recipe(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
-    found = differences(
-        own.to_dict(), ConfigDict(json.loads(config.to_json_best_effort())).to_dict()
-    )
+    found = differences(own.to_dict(), json.loads(config.to_json_best_effort()))
     if found:
         raise UserError(
             f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): choose another"
             " --workdir, or give the settings it was begun with"
         )
+
+
+def _same_data(workdir: Path, config: ConfigDict) -> None:
+    """Raises UserError where the data no longer looks as it did when the run began."""
+    path = workdir / "data.json"
+    then, now = json.loads(path.read_text()) if path.exists() else {}, _looks(config)
+    changed = [name for name in then if then[name] != now.get(name)]
+    if changed:
+        name = changed[0]
+        raise UserError(
+            f"{workdir} was begun with data of another kind: {name} was {then[name]}, now"
+            f" {now.get(name)} (shape, values, symbols)"
+        )
+
+
+def _looks(config: ConfigDict) -> dict[str, list]:
+    """The spec of a recipe's data, as JSON has it."""
+    spec = data.open_source(config.data).spec
+    return {name: [list(field.shape), *field[1:]] for name, field in spec.items()}

@@ -90,7 +90,8 @@ GAMES = {
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
     "vqvae": Game(
-        "vqvae_mnist", {"data.name": "digits", "quantizer.revive_below": 0.95, "average": 0.9}
+        "vqvae_mnist",
+        {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},
     ),
     "vqvae_lookup_free": Game(
         "vqvae_mnist",
@@ -103,19 +104,19 @@ GAMES = {
         slow=True,
     ),
     "vqvae2": Game(
-        "vqvae2_mnist", {"data.name": "digits", "quantizer.revive_below": 0.95}, slow=True
+        "vqvae2_mnist", {"data.name": "digits", "quantizer.averaged.revive_below": 0.95}, slow=True
     ),
     "dvae": Game("dvae_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
     "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
-    "vae_mixture": Game(
-        "vae_digits", {"posterior": {"name": "mixture", "components": 2}, "samples": 2}, slow=True
-    ),
-    "vae_categorical": Game(
-        "vae_digits", {"posterior": {"name": "categorical", "categories": 3}}, slow=True
-    ),
+    "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),
+    "vae_categorical": Game("vae_digits", {"posterior.name": "categorical"}, slow=True),
     "latent_prior": Game(
-        "vqvae_prior_mnist", {"data.name": "digits", "stages.codes.quantizer.revive_below": 0.95}
+        "vqvae_prior_mnist",
+        {"data.name": "digits", "stages.codes.quantizer.averaged.revive_below": 0.95},
+    ),
+    "latent_prior_gpt": Game(
+        "vqvae_prior_mnist", {"data.name": "digits", "network.name": "gpt"}, slow=True
     ),
     "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}),
     "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),

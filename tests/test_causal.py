@@ -54,13 +54,6 @@ def test_a_prompt_is_kept_and_seen():
         sample(markov(), TABLE, keys, T, label, jnp.zeros((4000, 4), int))
 
 
-def test_another_draw_takes_the_outputs_as_they_are():
-    keys, label = jax.random.split(jax.random.key(1), 8), jnp.zeros(8, int)
-    for sampler in (sample, sample_naive):
-        drawn = sampler(markov(), TABLE, keys, T, label, draw=lambda key, o: jnp.argmin(o))
-        assert drawn[0, 0] == jnp.argmin(TABLE[0, 0, K])
-
-
 LOGITS = jnp.log(jnp.array([0.1, 0.4, 0.2, 0.3]))
 
 

@@ -25,7 +25,7 @@ def begun(system, **overrides):
 
 
 def test_vqvae_quantises_with_the_old_codes_and_then_moves_them():
-    game, variables, batch = begun("vqvae", **{"quantizer.revive_below": 0.0})
+    game, variables, batch = begun("vqvae", **{"quantizer.averaged.revive_below": 0.0})
     # Sums that are another order of the codes: this move takes every code to another place.
     old = Memory(**variables.state["codebook"])
     old = old._replace(sums=old.sums[::-1])

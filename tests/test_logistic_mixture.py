@@ -71,6 +71,9 @@ def test_the_joint_is_a_distribution_and_the_product_of_its_conditionals(colors)
     masses = mixture.log_mass(x[..., None], means, log_scales, 3)
     chain = jax.nn.logsumexp(logits + masses, axis=-1).sum((1, 2, 3))
     np.testing.assert_allclose(chain, joint, atol=1e-5)
+    levels = jnp.round(x + 1.0).astype(int)[..., None]
+    of_levels = jnp.take_along_axis(mixture.level_logits(x, raw, 2, 3), levels, axis=-1)
+    np.testing.assert_allclose(of_levels.sum((1, 2, 3, 4)), joint, atol=1e-5)
 
 
 def test_green_moves_with_red_by_its_coefficient():
@@ -80,14 +83,3 @@ def test_green_moves_with_red_by_its_coefficient():
     means = mixture.conditionals(x, raw, 1)[0, :, 1, 0]
     a, b, c = np.tanh([0.3, 0.5, -0.7])
     np.testing.assert_allclose(means, [0.0, a * 0.4, b * 0.4 - c * 0.6], atol=1e-6)
-
-
-def test_draws_have_the_masses_frequencies():
-    conditional = jnp.array([[0.3, -0.2], [-0.8, 0.5], [-1.0, -2.0]])
-    keys = jax.random.split(KEY, 40_000)
-    drawn = jax.jit(jax.vmap(lambda k: mixture.draw(k, conditional, 5)))(keys)
-    found = np.bincount(drawn, minlength=5) / len(drawn)
-    x = jnp.linspace(-1, 1, 5)[:, None]
-    weights, means, log_scales = jax.nn.softmax(conditional[0]), *conditional[1:]
-    masses = (weights * jnp.exp(mixture.log_mass(x, means, log_scales, 5))).sum(-1)
-    np.testing.assert_allclose(found, masses, atol=0.012)

@@ -53,7 +53,7 @@ def test_endless_data_is_a_pure_function_of_position_and_split():
     rows = slice(0, 8)
     batches = data.training_batches(source, 8, seed=0, start=5, rows=rows)
     np.testing.assert_array_equal(next(batches)["point"], source.load(np.arange(40, 48))["point"])
-    with pytest.raises(gm_jax.UserError, match="splits train and test"):
+    with pytest.raises(gm_jax.UserError, match="there are: train, test"):
         data.open_source(GRID, "validation")
 
 

@@ -51,7 +51,7 @@ def model(name, shape, levels=2, count=3, seed=0):
         net = NETWORKS[name](levels, shape[-1])
         finish = None
         if name == "pixelcnnpp":
-            finish = functools.partial(_mixture, levels=levels)
+            finish = functools.partial(_logits, levels=levels)
         causal = pixels.causal(net, shape, finish, margin=name == "diagonal")
         label = jnp.arange(count) % 3 if getattr(net, "classes", 0) else None
         params = jax.eval_shape(net.init, KEY, jnp.zeros((count, *shape), int), label)["params"]
@@ -68,13 +68,8 @@ def model(name, shape, levels=2, count=3, seed=0):
     return causal, params, label, jax.jit(nats)
 
 
-def _mixture(x, raw, levels):
-    return logistic_mixture.conditionals(scaled(x, levels), raw, COMPONENTS, levels)
-
-
-def drawing(name, levels):
-    draw = functools.partial(logistic_mixture.draw, levels=levels)
-    return {"draw": draw} if name == "pixelcnnpp" else {}
+def _logits(x, raw, levels):
+    return logistic_mixture.level_logits(scaled(x, levels), raw, COMPONENTS, levels)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +129,7 @@ def test_cached_is_uncached_and_so_are_the_samples(name, shape):
     causal, params, label, _ = model(name, shape, levels)
     x = jax.random.randint(KEY, (3, places), 0, levels)
 
-    keys, settings = jax.random.split(KEY, 3), drawing(name, levels)
+    keys = jax.random.split(KEY, 3)
 
     @jax.jit
     def every_way(x):
@@ -143,10 +138,7 @@ def test_cached_is_uncached_and_so_are_the_samples(name, shape):
 
         _, outputs = jax.lax.scan(body, causal.begin(params, 3, label), jnp.arange(places))
         whole = causal.apply(params, x, label)
-        drawn = (
-            s(causal, params, keys, places, label, x[:, :4], **settings)
-            for s in (sample, sample_naive)
-        )
+        drawn = (s(causal, params, keys, places, label, x[:, :4]) for s in (sample, sample_naive))
         return outputs.swapaxes(0, 1), whole, *drawn
 
     steps, whole, cached, naive = every_way(x)

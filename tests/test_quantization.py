@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec as P
 from gm_jax import axis
 from gm_jax.losses import quantization
 from gm_jax.nn import quantizers
+from gm_jax.nn.common import gumbel
 from gm_jax.nn.quantizers import Memory
 
 KEY = jax.random.key(0)
@@ -129,18 +130,19 @@ def test_gumbel_draws_are_exact_and_cool_to_one_code():
     many = jnp.broadcast_to(logits, (20_000, 1, 4))
     keys = jax.random.split(KEY, len(many))
     codes = CODES[:4]
-    cold = quantization.gumbel_softmax(codes, many, keys, 1e-4)
+    noise = gumbel(keys, many.shape[1:])
+    cold = quantization.gumbel_softmax(codes, many, noise, 1e-4)
     frequency = quantization.usage(cold.indices, 4)
     np.testing.assert_allclose(frequency, jax.nn.softmax(logits), atol=0.015)
     settled = np.isclose(cold.code, codes[cold.indices], atol=1e-3).all(-1)
     assert settled.mean() > 0.999
-    warm = quantization.gumbel_softmax(codes, many[:50], keys[:50], 1.0)
+    warm = quantization.gumbel_softmax(codes, many[:50], noise[:50], 1.0)
     assert not np.allclose(warm.code, codes[warm.indices], atol=0.05)
     p = np.asarray(jax.nn.softmax(logits), float)
     np.testing.assert_allclose(cold.losses["kl"], np.sum(p * np.log(4 * p)), rtol=1e-4)
 
     def total(codes, logits):
-        return jnp.sum(quantization.gumbel_softmax(codes, logits, keys[:50], 1.0).code)
+        return jnp.sum(quantization.gumbel_softmax(codes, logits, noise[:50], 1.0).code)
 
     for gradient in jax.grad(total, (0, 1))(codes, many[:50]):
         assert np.all(np.abs(gradient).sum(-1) > 0)

@@ -176,6 +176,25 @@ def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     store = checkpoint.open_checkpoints(tmp_path, 2)
     variables = gm_jax.model.Variables({"w": np.arange(3.0)}, opt={"p": ()})
     checkpoint.save(store, variables, Place(2, 7, window))
-    found, place = checkpoint.restore(store, variables)
+    found, place = checkpoint.restore(store, variables, ())
     assert place.position == 7 and [tuple(row) for row in place.window] == list(window)
     np.testing.assert_array_equal(found.params["w"], np.arange(3.0))
+    wider = variables._replace(params={"w": np.zeros(4)})
+    with pytest.raises(gm_jax.UserError, match=r"of shape \(3,\), and this model one of \(4,\)"):
+        checkpoint.restore(store, wider, ())
+    assert store.manager.all_steps() == [2]  # It is not broken, and stays where it is.
+
+
+def test_a_text_that_is_another_one_now_is_refused(tmp_path):
+    """Numbers of other characters would be read with no word."""
+    text, run = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("abcd\n" * 200)
+    settings = config("gpt", None, **{"data.path": str(text), "show.every": 0})
+    gm_jax.train(settings, run, jax.devices()[:1])
+    text.write_text("abce\n" * 200)
+    for again in (
+        lambda: gm_jax.load(run),
+        lambda: gm_jax.train(settings, run, jax.devices()[:1]),
+    ):
+        with pytest.raises(gm_jax.UserError, match="data of another kind: text was .* abcd.* abce"):
+            again()

@@ -142,8 +142,26 @@ def test_what_is_not_a_wav_file_and_what_is_not_a_split_are_refused(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF but no more")
     with pytest.raises(UserError, match="a.wav is not a readable wav file"):
         data.open_source(config)
-    with pytest.raises(UserError, match="train and test, not 'valid'"):
-        data.open_source(text(text_file()), "valid")
+    for config in (text(text_file()), recordings(wav_folder())):
+        with pytest.raises(UserError, match="split of .* 'valid'; there are: train, test"):
+            data.open_source(config, "valid")
+
+
+def test_a_recording_that_breaks_off_is_refused(tmp_path):
+    config = wav(tmp_path, np.zeros(50))
+    whole = (tmp_path / "a.wav").read_bytes()
+    for missing in (1, 2):  # Half a sample, or a whole one.
+        (tmp_path / "a.wav").write_bytes(whole[:-missing])
+        with pytest.raises(UserError, match="a.wav breaks off: .* 50 samples"):
+            data.open_source(config)
+
+
+@pytest.mark.parametrize("name,value", [("stride", 0), ("length", 0), ("context", -3)])
+def test_settings_that_make_no_windows_are_refused(name, value):
+    config = text(text_file())
+    config[name] = value
+    with pytest.raises(UserError, match=f"data.{name} is {value}: it must be"):
+        data.open_source(config)
 
 
 def test_texts_and_sounds_are_shown(tmp_path):

@@ -101,13 +101,7 @@ def test_the_loss_is_minus_the_log_prior_of_the_frozen_codes_and_the_bound_adds_
 
 @pytest.mark.parametrize("name", latent_prior.NETWORKS)
 def test_probabilities_of_all_codes_add_up_to_one_for_each_class(name):
-    small = {
-        "gated_pixelcnn": {"layers": 1, "width": 4, "head": 4, "embedding": 2},
-        "gpt": {"width": 8, "heads": 2, "layers": 1},
-    }
-    settings = both()
-    with settings.unlocked():
-        settings.network = {"name": name, **small[name]}
+    settings = both(**{"network.name": name})
     network = latent_prior.network_of(settings, Field((2, 2), 3), 2)
     codes = jnp.array(list(itertools.product(range(3), repeat=4)), jnp.int32)
     labels = jnp.zeros(81, jnp.int32)
@@ -117,6 +111,30 @@ def test_probabilities_of_all_codes_add_up_to_one_for_each_class(name):
     ]
     np.testing.assert_allclose([p.sum() for p in totals], 1.0, rtol=1e-5)
     assert not np.allclose(*totals, rtol=1e-3)
+
+
+def test_a_first_stage_that_goes_on_is_no_longer_the_one_built_upon(tmp_path):
+    """Half trained it is taken with a warning; trained further, the prior's codes would change."""
+    codes = both().stages.codes
+    with codes.unlocked():
+        codes.steps = 2
+    gm_jax.train(codes, tmp_path / "codes", ONE)
+    saved = tmp_path / "codes" / "config.json"
+    saved.write_text(saved.read_text().replace('"steps": 2', '"steps": 4'))
+    settings = both(**{"steps": 3})
+    with settings.unlocked():
+        settings.stages = {"codes": str(tmp_path / "codes")}
+    with pytest.warns(RuntimeWarning, match="stands at step 2 of 4: train it to its end"):
+        gm_jax.train(settings, tmp_path / "prior", ONE)
+    codes.steps = 4
+    gm_jax.train(codes, tmp_path / "codes", ONE)
+    settings.steps = 4
+    for again in (
+        lambda: gm_jax.load(tmp_path / "prior", devices=ONE),
+        lambda: gm_jax.train(settings, tmp_path / "prior", ONE),
+    ):
+        with pytest.raises(gm_jax.UserError, match="not as it was when it began"):
+            again()
 
 
 def workdir_of(system, folder, **overrides):
@@ -152,9 +170,8 @@ def test_what_cannot_be_a_first_stage_is_refused_in_one_line(digits16, tmp_path)
 
 def test_a_transformer_learns_the_codes_of_two_levels(tmp_path):
     levels = workdir_of("vqvae2", tmp_path / "levels")
-    settings = both()
+    settings = both(**{"network.name": "gpt", "network.gpt.dropout": 0.1})
     with settings.unlocked():
         settings.stages = {"codes": str(levels)}
-        settings.network = {"name": "gpt", "width": 8, "heads": 2, "layers": 1, "dropout": 0.1}
     trained = gm_jax.train(settings, tmp_path / "prior", ONE)
     assert gm_jax.sample(trained, 5)["image"].shape == (5, 8, 8, 1)

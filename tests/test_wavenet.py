@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from games import config, opening
 from scipy import stats
+from written import write_wav
 
 import gm_jax
 from gm_jax import UserError
@@ -59,6 +60,12 @@ def test_wavenet_counts_no_target_inside_its_receptive_field(wave_game):
     np.testing.assert_allclose(loss, -log_p[counted].mean(), rtol=1e-5)
     with pytest.raises(UserError, match="data.context 7 is shorter than .* field of 8 samples"):
         gm_jax.build(config("wavenet", None, **{"data.context": 7}))
+
+
+def test_wavenet_of_recordings_without_labels_is_told_so(tmp_path):
+    write_wav(tmp_path / "train" / "noise.wav", np.zeros(200))
+    with pytest.raises(UserError, match="no labels: set conditional=False"):
+        gm_jax.build(config("wavenet", None, **{"data.path": str(tmp_path)}))
 
 
 def test_wavenet_speaks_after_silence(wave_game):

@@ -13,8 +13,18 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax import axis
+from gm_jax.errors import choose
 from gm_jax.losses.likelihoods import LIKELIHOODS
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
+from gm_jax.model import (
+    Aux,
+    GenerativeModel,
+    Move,
+    Phase,
+    Player,
+    Variables,
+    example_keys,
+    field_of,
+)
 from gm_jax.nn.common import normal
 from gm_jax.nn.corruption import CORRUPTIONS
 from gm_jax.nn.vector import pair
@@ -25,9 +35,10 @@ DECAY = 0.99  # of the codes' moments
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """Encoder and decoder; configs/ae_mnist.py and configs/dae_mnist.py show the keys."""
-    latents, corruption = config.latents, CORRUPTIONS[config.corruption.name]
-    encoder, decoder = pair(config.network, latents, spec["image"].shape, config.dtype)
-    likelihood = LIKELIHOODS[config.likelihood]
+    latents = config.latents
+    corruption = choose("corruption", config.corruption.name, CORRUPTIONS)
+    encoder, decoder = pair(config.network, latents, field_of(spec, "image").shape, config.dtype)
+    likelihood = choose("likelihood", config.likelihood, LIKELIHOODS)
 
     def init(key, batch, previous):
         encoder_key, decoder_key = jax.random.split(key)
@@ -47,7 +58,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return decoder.apply({"params": variables.params["decoder"]}, z)
 
     def log_prob(variables, x, output):
-        return likelihood.log_prob(x, output, variables.params.get("log_variance"))
+        return likelihood.log_prob(x, output, variables.params)
 
     def spoil(batch, key):
         return corruption(batch["image"], example_keys(key, batch), config.corruption.amount)

@@ -15,19 +15,30 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gm_jax import axis
 from gm_jax.autoencoders import codes
 from gm_jax.losses.elbo import elbo
 from gm_jax.losses.likelihoods import grey_logit_laplace, unmap_pixels
-from gm_jax.losses.quantization import gumbel_softmax, perplexity, usage
-from gm_jax.model import Aux, Field, GenerativeModel, Move, Phase, Player, Variables, example_keys
+from gm_jax.losses.quantization import gumbel_softmax
+from gm_jax.model import (
+    Aux,
+    Field,
+    GenerativeModel,
+    Move,
+    Phase,
+    Player,
+    Variables,
+    example_keys,
+    field_of,
+)
+from gm_jax.nn.common import gumbel, uniform
 from gm_jax.nn.grid import GridDecoder, GridEncoder, halved
+from gm_jax.nn.quantizers import used
 from gm_jax.optimizers import optimizer, warmed_up
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """Encoder, codebook and decoder; configs/dvae_mnist.py shows the keys."""
-    shape, network, count = spec["image"].shape, config.network, config.codes.count
+    shape, network, count = field_of(spec, "image").shape, config.network, config.codes.count
     grid, channels = halved(shape, len(network.widths)), shape[-1]
     architecture = (network.widths, network.blocks, jnp.dtype(config.dtype))
     encoder = GridEncoder(count, *architecture)
@@ -55,8 +66,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def log_prob(variables, x, output, keys):
         """log p(x|z) of 256 grey values, [B]: a bound by one draw of the dequantising noise."""
-        noise = jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
-        return grey_logit_laplace(x, noise, *jnp.split(output, 2, axis=-1))
+        return grey_logit_laplace(x, uniform(keys, shape), *jnp.split(output, 2, axis=-1))
 
     def mean(output):
         """The median image: unmap(sigmoid(mu)), in [-1, 1]."""
@@ -67,7 +77,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         keys = example_keys(key, batch)
         noise_keys, pixel_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
         logits = encode(variables, batch["image"])
-        return gumbel_softmax(variables.params["codebook"], logits, noise_keys, at), pixel_keys
+        noise = gumbel(noise_keys, logits.shape[1:])
+        return gumbel_softmax(variables.params["codebook"], logits, noise, at), pixel_keys
 
     def negative_bound(variables, batch, key, step):
         relaxed, keys = drawn(variables, batch, key, temperature(step))
@@ -79,7 +90,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
             "kl": jnp.mean(kl),
             "temperature": temperature(step),
             "beta": beta(step),
-            "perplexity": perplexity(axis.mean(usage(relaxed.indices, count))),
+            **used(relaxed.indices, count),
         }
         return -jnp.mean(elbo(reconstruction, kl, beta(step))), Aux(metrics)
 

@@ -14,9 +14,19 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gm_jax.errors import UserError, choose
 from gm_jax.losses.elbo import elbo, importance_weighted
 from gm_jax.losses.likelihoods import LIKELIHOODS
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
+from gm_jax.model import (
+    Aux,
+    GenerativeModel,
+    Move,
+    Phase,
+    Player,
+    Variables,
+    example_keys,
+    field_of,
+)
 from gm_jax.nn import posteriors
 from gm_jax.nn.vector import pair
 from gm_jax.optimizers import optimizer, warmed_up
@@ -24,12 +34,37 @@ from gm_jax.optimizers import optimizer, warmed_up
 MANIFOLD = 20  # pictures along each side of the latent manifold
 
 
+def of_elbo(reconstruction, kl, log_weights, beta):
+    """Eq. 3, the mean of K draws."""
+    return jnp.mean(elbo(reconstruction, kl, beta), axis=0)
+
+
+def of_importance(reconstruction, kl, log_weights, beta):
+    """Burda et al., eq. 8; it knows no beta."""
+    return of_parts(log_weights)
+
+
+def of_parts(log_weights):
+    """Burda et al., eq. 8, of log-weights [K, S, B] that hold the shares of the parts."""
+    return importance_weighted(log_weights.reshape(-1, log_weights.shape[-1]))
+
+
+# (log p(x|z) [K, B], KL [K, B], log-weights [K, S, B], beta) -> bound [B], of K draws an example.
+BOUNDS = {"elbo": of_elbo, "importance": of_importance}
+
+
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """Encoder and decoder trained on a bound; configs/vae_mnist.py shows the keys."""
     posterior = posteriors.make(config.posterior, config.latents)
-    shape = spec["image"].shape
+    shape = field_of(spec, "image").shape
     encoder, decoder = pair(config.network, posterior.outputs, shape, config.dtype)
-    likelihood = LIKELIHOODS[config.likelihood]
+    likelihood = choose("likelihood", config.likelihood, LIKELIHOODS)
+    average = choose("bound", config.bound, BOUNDS)
+    if config.bound == "importance" and not posterior.reparametrised:
+        raise UserError(
+            f"the importance-weighted bound needs draws of the posterior itself, and training by"
+            f" posterior {config.posterior.name} draws relaxed ones: set bound to elbo"
+        )
     learned = ("encoder", "decoder", *likelihood.learned)
 
     def init(key, batch, previous):
@@ -50,7 +85,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def log_prob(variables, x, z):
         """log p(x|z), [B]."""
-        return likelihood.log_prob(x, decode(variables, z), variables.params.get("log_variance"))
+        return likelihood.log_prob(x, decode(variables, z), variables.params)
 
     def terms(variables, x, outputs, keys, step):
         """Of a draw by keys [B]: E log p(x|z) [B], KL(q || p) [B], log-weights of eq. 8 [S, B]."""
@@ -74,7 +109,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
             return terms(variables, x, outputs, fresh, step)
 
         reconstruction, kl, log_weights = jax.vmap(again)(jnp.arange(config.samples))
-        bound = BOUNDS[config.bound](reconstruction, kl, log_weights, config.beta)
+        bound = average(reconstruction, kl, log_weights, config.beta)
         metrics = {"reconstruction": jnp.mean(reconstruction), "kl": jnp.mean(kl)}
         return -jnp.mean(bound), Aux(metrics)
 
@@ -113,7 +148,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return {
             "elbo": elbo(reconstruction[0], kl[0]),
             "kl": kl[0],
-            f"log_likelihood_{config.importance_samples}": _importance(log_weights),
+            f"log_likelihood_{config.importance_samples}": of_parts(log_weights),
         }
 
     player = Player(
@@ -128,17 +163,3 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         functions["manifold"] = manifold
     model = GenerativeModel(init, (player,), functions)
     return (Phase("train", model, config.data, config.steps),)
-
-
-def _importance(log_weights):
-    """Burda et al., eq. 8, of log-weights [K, S, B] that hold the shares of the parts."""
-    return importance_weighted(log_weights.reshape(-1, log_weights.shape[-1]))
-
-
-# (log p(x|z) [K, B], KL [K, B], log-weights [K, S, B], beta) -> bound [B], of K draws an example.
-BOUNDS = {
-    "elbo": lambda reconstruction, kl, log_weights, beta: jnp.mean(
-        elbo(reconstruction, kl, beta), axis=0
-    ),
-    "importance": lambda reconstruction, kl, log_weights, beta: _importance(log_weights),
-}

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.autoencoders import codes
+from gm_jax.errors import choose
 from gm_jax.losses.likelihoods import LIKELIHOODS
-from gm_jax.model import Aux, Field, GenerativeModel, Move, Phase, Player, Variables
+from gm_jax.model import Aux, Field, GenerativeModel, Move, Phase, Player, Variables, field_of
 from gm_jax.nn import quantizers
 from gm_jax.nn.grid import GridDecoder, GridEncoder, halved
 from gm_jax.optimizers import optimizer, warmed_up
@@ -22,10 +23,10 @@ from gm_jax.optimizers import optimizer, warmed_up
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """Encoder, codes and decoder; configs/vqvae_mnist.py shows the keys."""
-    shape, network = spec["image"].shape, config.network
+    shape, network = field_of(spec, "image").shape, config.network
     grid = halved(shape, len(network.widths))
     quantizer = quantizers.make(config.quantizer)
-    likelihood = LIKELIHOODS[config.likelihood]
+    likelihood = choose("likelihood", config.likelihood, LIKELIHOODS)
     architecture = (network.widths, network.blocks, jnp.dtype(config.dtype))
     encoder = GridEncoder(quantizer.width, *architecture)
     decoder = GridDecoder(shape, *architecture)
@@ -54,7 +55,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return decoder.apply({"params": variables.params["decoder"]}, code)
 
     def log_prob(variables, x, output, keys=None):
-        return likelihood.log_prob(x, output, variables.params.get("log_variance"))
+        return likelihood.log_prob(x, output, variables.params)
 
     def negative_bound(variables, batch, key, step):
         """Eq. 3, and the codebook as it stands after this batch."""

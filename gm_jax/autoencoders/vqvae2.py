@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.autoencoders import codes
+from gm_jax.errors import choose
 from gm_jax.losses.likelihoods import LIKELIHOODS
-from gm_jax.model import Aux, Field, GenerativeModel, Move, Phase, Player, Variables
+from gm_jax.model import Aux, Field, GenerativeModel, Move, Phase, Player, Variables, field_of
 from gm_jax.nn import quantizers
 from gm_jax.nn.grid import GridDecoder, GridEncoder, halved
 from gm_jax.optimizers import optimizer, warmed_up
@@ -29,17 +30,15 @@ LEVELS = ("top", "bottom")
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """Two encoders, two codebooks, two decoders; configs/vqvae2_mnist.py shows the keys."""
-    shape, network, dtype = spec["image"].shape, config.network, jnp.dtype(config.dtype)
+    shape, network, dtype = field_of(spec, "image").shape, config.network, jnp.dtype(config.dtype)
     hidden = network.widths[-1]
     bottom = halved(shape, len(network.widths))
     top = halved(bottom, len(network.top_widths))
     split = math.prod(top)
     quantizer = quantizers.make(config.quantizer)
-    likelihood = LIKELIHOODS[config.likelihood]
-    level, upper = (
-        (network.widths, network.blocks, dtype),
-        (network.top_widths, network.blocks, dtype),
-    )
+    likelihood = choose("likelihood", config.likelihood, LIKELIHOODS)
+    level = (network.widths, network.blocks, dtype)
+    upper = (network.top_widths, network.blocks, dtype)
     networks = {
         "encoder_bottom": GridEncoder(hidden, *level),
         "encoder_top": GridEncoder(quantizer.width, *upper),
@@ -95,7 +94,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return apply(variables, "decoder", jnp.concatenate([wide, bottom_code], axis=-1))
 
     def log_prob(variables, x, output, keys=None):
-        return likelihood.log_prob(x, output, variables.params.get("log_variance"))
+        return likelihood.log_prob(x, output, variables.params)
 
     def negative_bound(variables, batch, key, step):
         """Eq. 3 of the VQ-VAE with the terms of both levels, and both codebooks after the batch."""
@@ -123,6 +122,12 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         bottom_code = look_up(variables, "bottom", sequence[:, split:].reshape(-1, *bottom))
         return decode(variables, top_code, bottom_code)
 
+    def distortion(variables, batch, key):
+        """As every model of codes has it; the codes of each level, whose codebooks are its own."""
+        found = dict(functions["distortion"](variables, batch, key))
+        of_level = jnp.split(found["code"], [split], axis=1)
+        return found | {f"code_{name}": c for name, c in zip(LEVELS, of_level, strict=True)}
+
     player = Player(
         "vqvae2",
         owns=(*networks, "codebook", *likelihood.learned),
@@ -132,5 +137,6 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     )
     code = Field((split + math.prod(bottom),), quantizer.count)
     functions = codes.functions(code, indices, output, likelihood.mean, log_prob)
-    model = GenerativeModel(init, (player,), functions, {"image": spec["image"], "code": code})
+    work = functions | {"distortion": distortion}
+    model = GenerativeModel(init, (player,), work, {"image": spec["image"], "code": code})
     return (Phase("train", model, config.data, config.steps),)

@@ -8,13 +8,19 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.autoregressive import language
-from gm_jax.model import Array, Phase
+from gm_jax.errors import UserError
+from gm_jax.model import Array, Phase, field_of
 from gm_jax.nn.common import full_precision
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """The network over windows of `network.order`; see configs/bengio_tinyshakespeare.py."""
-    network = Window(spec["text"].cardinality, **config.network, dtype=jnp.dtype(config.dtype))
+    if config.network.order < 2:
+        raise UserError("network.order must be 2 or more: a character is told by those before it")
+    language.check_order(config.network.order, config.data)
+    network = Window(
+        field_of(spec, "text").cardinality, **config.network, dtype=jnp.dtype(config.dtype)
+    )
 
     def logits(params, text, keys):
         return network.apply({"params": params}, text)
@@ -42,12 +48,12 @@ class Window(nn.Module):
         if self.direct:
             self.connections = nn.Dense(self.symbols, use_bias=False, dtype=self.dtype)
 
-    def __call__(self, x: Array, condition: None = None) -> Array:
+    def __call__(self, x: Array, condition=None) -> Array:
         padded = jnp.pad(x, ((0, 0), (self.order - 1, 0)), constant_values=self.symbols)
         shifts = [padded[:, self.order - 1 - k :][:, : x.shape[1]] for k in range(1, self.order)]
         return self._logits(jnp.stack(shifts, axis=-1))
 
-    def begin(self, batch_size: int, condition: None = None) -> Array:
+    def begin(self, batch_size: int, condition=None) -> Array:
         """The symbols before, the last one first, [B, order - 1]."""
         return jnp.full((batch_size, self.order - 1), self.symbols, jnp.int32)
 

@@ -54,21 +54,19 @@ def log_prob(causal: Causal, params, x: Array, condition=None) -> Array:
 
 def sample(
     causal: Causal, params, keys: Array, length: int, condition=None, prompt: Array | None = None,
-    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, draw: Callable | None = None,
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
 ) -> Array:  # fmt: skip
     """Sequences [B, length] drawn place by place through the cache, one of `keys` [B] each.
 
-    prompt  [B, P] are the first symbols, P <= length; the rest is drawn
-    draw    (key, outputs of one place and example) -> symbol, for networks whose output is not a
-            table of logits; by default the categorical one of `truncate`
+    The prompt [B, P] gives the first symbols, P <= length; the rest is drawn from what `truncate`
+    leaves of the logits.
     """
-    draw = draw or categorical_draw(temperature, top_k, top_p)
-    choose = _chooser(keys, prompt, length, draw)
+    choose = _chooser(keys, prompt, length, (temperature, top_k, top_p))
 
     def body(carry, place):
         cache, previous = carry
-        cache, outputs = causal.step(params, cache, previous, place)
-        symbols = choose(outputs, place)
+        cache, logits = causal.step(params, cache, previous, place)
+        symbols = choose(logits, place)
         return (cache, symbols), symbols
 
     cache = causal.begin(params, len(keys), condition)
@@ -79,29 +77,26 @@ def sample(
 
 def sample_naive(
     causal: Causal, params, keys: Array, length: int, condition=None, prompt: Array | None = None,
-    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, draw: Callable | None = None,
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
 ) -> Array:  # fmt: skip
     """The same draws as `sample`, with the network applied to the whole sequence at each place."""
-    draw = draw or categorical_draw(temperature, top_k, top_p)
-    choose = _chooser(keys, prompt, length, draw)
+    choose = _chooser(keys, prompt, length, (temperature, top_k, top_p))
 
     def body(place, x):
-        outputs = causal.apply(params, x, condition)
-        here = jax.tree.map(lambda o: lax.dynamic_index_in_dim(o, place, 1, False), outputs)
+        logits = causal.apply(params, x, condition)
+        here = lax.dynamic_index_in_dim(logits, place, 1, False)
         return lax.dynamic_update_index_in_dim(x, choose(here, place), place, 1)
 
     return lax.fori_loop(0, length, body, jnp.zeros((len(keys), length), jnp.int32))
 
 
-def categorical_draw(
-    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
-) -> Callable[[Array, Array], Array]:
-    """(key, logits [K]) -> a symbol of the truncated distribution."""
-
-    def draw(key, logits):
-        return jax.random.categorical(key, truncate(logits, temperature, top_k, top_p))
-
-    return draw
+def check_sampler(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
+    """Raises UserError where settings of `truncate` make no sense."""
+    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise UserError(
+            f"sampler: temperature {temperature} must be >= 0, top_k {top_k} >= 0,"
+            f" top_p {top_p} in (0, 1]"
+        )
 
 
 def truncate(logits: Array, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Array:
@@ -110,13 +105,8 @@ def truncate(logits: Array, temperature: float = 1.0, top_k: int = 0, top_p: flo
     temperature  divides the logits; 0 leaves the most probable symbol alone
     top_k        keeps the k most probable (0: all). Fan et al. 2018, section 5.4
     top_p        keeps the fewest that hold a mass of p. Holtzman et al. 2020, section 3.1
-    Raises UserError where one of them makes no sense.
     """
-    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
-        raise UserError(
-            f"sampler: temperature {temperature} must be >= 0, top_k {top_k} >= 0,"
-            f" top_p {top_p} in (0, 1]"
-        )
+    check_sampler(temperature, top_k, top_p)
     symbols = logits.shape[-1]
     if temperature == 0:
         top_k = 1
@@ -135,15 +125,16 @@ def truncate(logits: Array, temperature: float = 1.0, top_k: int = 0, top_p: flo
     return logits
 
 
-def _chooser(keys, prompt, length, draw) -> Callable:
-    """(outputs of a place [B, ...], place) -> symbols [B]: the prompt's, then drawn ones."""
+def _chooser(keys, prompt, length, settings) -> Callable:
+    """(logits of a place [B, K], place) -> symbols [B]: the prompt's, then drawn ones."""
     given = 0 if prompt is None else prompt.shape[1]
     if given > length:
         raise UserError(f"a prompt of {given} symbols does not fit in a sample of {length}")
 
-    def choose(outputs, place):
+    def choose(logits, place):
         here = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, place)
-        symbols = jax.vmap(draw)(here, outputs).astype(jnp.int32)
+        symbols = jax.vmap(jax.random.categorical)(here, truncate(logits, *settings))
+        symbols = symbols.astype(jnp.int32)
         if given:
             told = lax.dynamic_index_in_dim(prompt, jnp.minimum(place, given - 1), 1, False)
             symbols = jnp.where(place < given, told.astype(jnp.int32), symbols)

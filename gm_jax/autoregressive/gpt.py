@@ -11,16 +11,15 @@ decay holds for matrices alone.
 import jax.numpy as jnp
 
 from gm_jax.autoregressive import language
-from gm_jax.model import Phase
+from gm_jax.model import Phase, field_of
 from gm_jax.nn.transformer import Transformer
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A transformer with a place for each character of a window; see configs/gpt_*.py."""
-    (places,) = spec["text"].shape
-    network = Transformer(
-        spec["text"].cardinality, places, **config.network, dtype=jnp.dtype(config.dtype)
-    )
+    text = field_of(spec, "text")
+    (places,) = text.shape
+    network = Transformer(text.cardinality, places, **config.network, dtype=jnp.dtype(config.dtype))
 
     def logits(params, text, keys):
         return network.apply({"params": params}, text, None, keys)

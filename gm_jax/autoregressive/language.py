@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gm_jax.autoregressive.causal import Causal, of_module, sample
+from gm_jax.autoregressive.causal import Causal, check_sampler, of_module, sample
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import (
@@ -53,6 +53,14 @@ def phases(
     return (Phase("train", GenerativeModel(init, (player,), work), config.data, config.steps),)
 
 
+def check_order(order: int, data) -> None:
+    """Raises UserError where a window's first prediction would lack what the model sees."""
+    if data.get("context", 1) < order - 1:
+        raise UserError(
+            f"a model of order {order} sees {order - 1} characters back: set data.context to that"
+        )
+
+
 def cross_entropy(batch, logits: Array) -> Array:
     """Nats per character of each window, [B]; characters count as the batch's `weight` says."""
     return -categorical(batch["text"], logits, batch["weight"])
@@ -69,6 +77,7 @@ def functions(
     Raises UserError where the prompt has a character that the vocabulary has not.
     """
     settings = dict(config.sampler)
+    check_sampler(*(settings[name] for name in ("temperature", "top_k", "top_p")))
     prompt = encode(settings.pop("prompt"), field.symbols)
     length = settings.pop("length") + len(prompt)
     points = np.array([ord(symbol) for symbol in field.symbols], np.int32)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from gm_jax.autoregressive import pixels
-from gm_jax.autoregressive.causal import Causal, log_prob, of_module, sample
-from gm_jax.errors import UserError
+from gm_jax.autoregressive.causal import Causal, check_sampler, log_prob, of_module, sample
+from gm_jax.errors import UserError, choose_part
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import (
     Aux,
@@ -29,6 +29,7 @@ from gm_jax.model import (
     Stage,
     Variables,
     example_keys,
+    field_of,
 )  # fmt: skip
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
 from gm_jax.nn.transformer import Transformer
@@ -49,6 +50,7 @@ class Network(NamedTuple):
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """One player learns the codes; configs/vqvae_prior_mnist.py shows the keys."""
+    check_sampler(**config.sampler)
     first = first_stage(spec, stages)
     code = first.model.spec["code"]
     places = math.prod(code.shape)
@@ -117,7 +119,7 @@ def first_stage(spec, stages) -> Stage:
             f"stages.codes is a model without codes (it has the functions {known}): give the"
             " workdir of a vqvae, vqvae2 or dvae"
         )
-    theirs, ours = first.model.spec["image"], spec["image"]
+    theirs, ours = first.model.spec["image"], field_of(spec, "image")
     if theirs != ours:
         raise UserError(
             f"stages.codes was trained on images {theirs.shape} of {theirs.cardinality} values, the"
@@ -161,6 +163,6 @@ NETWORKS = {"gated_pixelcnn": gated_pixelcnn, "gpt": gpt}
 
 
 def network_of(config, code: Field, classes: int) -> Network:
-    """The network of a recipe's `network` part: its name and own settings."""
-    settings = dict(config.network)
-    return NETWORKS[settings.pop("name")](settings, code, classes, jnp.dtype(config.dtype))
+    """The network of a recipe's `network` part."""
+    make, settings = choose_part("network", config.network, NETWORKS)
+    return make(settings, code, classes, jnp.dtype(config.dtype))

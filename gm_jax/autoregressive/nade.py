@@ -17,12 +17,12 @@ from jax import lax
 from gm_jax.autoregressive import pixels
 from gm_jax.autoregressive.causal import Causal
 from gm_jax.errors import UserError
-from gm_jax.model import Phase
+from gm_jax.model import Phase, field_of
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """One hidden layer that is updated pixel by pixel; configs/nade_mnist.py shows the keys."""
-    image = spec["image"]
+    image = field_of(spec, "image")
     if image.cardinality != 2:
         raise UserError('NADE is of black and white pixels: set data.binarize="fixed" or "redrawn"')
     places = math.prod(image.shape)

@@ -23,7 +23,7 @@ from gm_jax import axis
 from gm_jax.autoregressive import language
 from gm_jax.autoregressive.causal import Causal
 from gm_jax.errors import UserError
-from gm_jax.model import Array, Aux, GenerativeModel, Move, Phase, Player, Variables
+from gm_jax.model import Array, Aux, GenerativeModel, Move, Phase, Player, Variables, field_of
 
 NONE = jnp.iinfo(jnp.int32).max  # the key of what is no n-gram, behind all others
 DISCOUNT = 0.75  # where the counts of counts give none
@@ -31,7 +31,9 @@ DISCOUNT = 0.75  # where the counts of counts give none
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """n-grams up to `order`; see configs/ngram_tinyshakespeare.py."""
-    symbols, size, order = spec["text"].cardinality, spec["position"].cardinality, config.order
+    text, order = field_of(spec, "text"), config.order
+    symbols, size = text.cardinality, spec["position"].cardinality
+    language.check_order(order, config.data)
     if order < 1 or symbols * size >= NONE:
         raise UserError(
             f"order {order} must be 1 or more, and {size} characters of {symbols} kinds fewer than"
@@ -54,7 +56,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return nats, Aux(metrics, {"text": text, "tables": tables})
 
     player = Player("counter", (), optax.identity(), (Move("count", fit),))
-    functions = language.functions(config, spec["text"], causal, lambda v: v.state["tables"])
+    functions = language.functions(config, text, causal, lambda v: v.state["tables"])
     model = GenerativeModel(init, (player,), functions)
     return (Phase("train", model, config.data, config.steps),)
 

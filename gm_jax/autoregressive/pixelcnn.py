@@ -9,13 +9,13 @@ section 3.4: masked convolutions, a softmax over the levels of each colour chann
 import jax.numpy as jnp
 
 from gm_jax.autoregressive import pixels
-from gm_jax.model import Phase
+from gm_jax.model import Phase, field_of
 from gm_jax.nn.pixelcnn import PixelCNN
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A stack of masked convolutions; configs/pixelcnn_mnist.py shows the keys."""
-    image = spec["image"]
+    image = field_of(spec, "image")
     net = PixelCNN(
         image.cardinality, image.shape[-1], **config.network, dtype=jnp.dtype(config.dtype)
     )

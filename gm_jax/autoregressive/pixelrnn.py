@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from gm_jax.autoregressive import pixels
 from gm_jax.errors import UserError
-from gm_jax.model import Phase
+from gm_jax.model import Phase, field_of
 from gm_jax.nn.pixelrnn import LSTMS, PixelRNN
 
 
@@ -18,7 +18,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     """A stack of recurrent layers; configs/pixelrnn_mnist.py shows the keys."""
     if config.network.lstm not in LSTMS:
         raise UserError(f"network.lstm is {config.network.lstm!r}; it can be: {', '.join(LSTMS)}")
-    image = spec["image"]
+    image = field_of(spec, "image")
     net = PixelRNN(
         image.cardinality, image.shape[-1], **config.network, dtype=jnp.dtype(config.dtype)
     )

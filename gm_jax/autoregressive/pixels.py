@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.autoregressive.causal import Causal, log_prob, sample
+from gm_jax.autoregressive.causal import Causal, check_sampler, log_prob, sample
 from gm_jax.model import (
     Array,
     Aux,
@@ -31,7 +31,8 @@ from gm_jax.model import (
     Variables,
     classes_of,
     example_keys,
-)  # fmt: skip
+    field_of,
+)
 from gm_jax.nn.masked import Place, scaled
 from gm_jax.optimizers import optimizer, warmed_up
 
@@ -42,8 +43,8 @@ def causal(
     """The network over images of a shape [H, W, C] as one over sequences of H W C places.
 
     A step costs one pixel (once a row, also the row above), whatever the size of the image.
-    finish  (symbols [..., C], the network's output of the pixel) -> outputs [..., C, ...] a place,
-            that of a channel dependent on symbols of those before; by default they are its outputs
+    finish  (symbols [..., C], the network's output of the pixel) -> logits [..., C, K], those of a
+            channel dependent on symbols of the ones before; by default they are its output
     margin  whether the network walks through one column of padding right of the image as well, as
             a direction from the right must (`nn.pixelrnn`)
     """
@@ -157,7 +158,7 @@ def to_symbols(image: Array, levels: int) -> Array:
 
 def phases(
     config, spec, model: Causal, init: Callable, conditional: bool = False,
-    nats: Callable | None = None, draw: Callable | None = None,
+    nats: Callable | None = None,
 ) -> tuple[Phase, ...]:  # fmt: skip
     """One player who minimises -log p(x) in nats; configs/gated_pixelcnn_mnist.py shows the keys.
 
@@ -166,9 +167,9 @@ def phases(
     conditional  whether `label` is the model's condition
     nats         (params, x [B, T], label, keys [B] or None) -> log p(x) [B]; by default that of the
                  logits. Keys are given where the network trains, for dropout
-    draw         see `causal.sample`; by default as the recipe's `sampler` says
     """
-    levels, shape = spec["image"].cardinality, spec["image"].shape
+    check_sampler(**config.sampler)
+    levels, shape = field_of(spec, "image").cardinality, spec["image"].shape
     places = math.prod(shape)
     nats = nats or (lambda params, x, label, keys: log_prob(model, params, x, label))
 
@@ -196,8 +197,7 @@ def phases(
 
     def drawn(variables, batch, key, prompt=None):
         keys, params = example_keys(key, batch), variables.params["net"]
-        settings = {"draw": draw} if draw else dict(config.sampler)
-        x = sample(model, params, keys, places, label_of(batch), prompt, **settings)
+        x = sample(model, params, keys, places, label_of(batch), prompt, **config.sampler)
         return scaled(arranged(variables, x), levels)
 
     def draw_images(variables, batch, key):

@@ -3,7 +3,7 @@
 van den Oord et al. 2016, arXiv 1609.03499.
 
     p(x) = prod_t p(x_t | x_<t)                                               eq. 1
-    f(x) = sign(x) ln(1 + mu |x|) / ln(1 + mu), in 256 steps                  eq. 4
+    f(x) = sign(x) ln(1 + mu |x|) / ln(1 + mu), in 256 steps                  section 2.2
     z = tanh(W_f * x + V_f h) sigmoid(W_g * x + V_g h)                        eq. 2, 3
 
 A target counts only where all that the network sees lies within the window: the windows must have
@@ -13,10 +13,20 @@ as many samples of context as its receptive field.
 import jax.numpy as jnp
 
 from gm_jax import axis
-from gm_jax.autoregressive.causal import of_module, sample
+from gm_jax.autoregressive import pixels
+from gm_jax.autoregressive.causal import check_sampler, of_module, sample
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables, example_keys
+from gm_jax.model import (
+    Aux,
+    GenerativeModel,
+    Move,
+    Phase,
+    Player,
+    Variables,
+    example_keys,
+    field_of,
+)
 from gm_jax.nn import mulaw
 from gm_jax.nn.dilated import Dilated
 from gm_jax.optimizers import optimizer, warmed_up
@@ -28,11 +38,15 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     configs/wavenet_fsdd.py shows the keys. Raises UserError where a window's context is shorter
     than the receptive field.
     """
-    classes = spec["label"].cardinality if config.conditional else 0
+    field_of(spec, "audio")
+    classes = pixels.classes(config, spec)
     network = Dilated(
         mulaw.SYMBOLS, **config.network, classes=classes, dtype=jnp.dtype(config.dtype)
     )
     field = sum(config.network.dilations) + 1
+    settings = dict(config.sampler)
+    length = settings.pop("length")
+    check_sampler(**settings)
     if config.data.context < field:
         raise UserError(
             f"data.context {config.data.context} is shorter than the network's receptive field of"
@@ -61,8 +75,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def sample_audio(variables, batch, key):
         """`sampler.length` samples after silence as long as the receptive field, [B, T]."""
-        settings = dict(config.sampler)
-        length, keys = settings.pop("length"), example_keys(key, batch)
+        keys = example_keys(key, batch)
         silence = jnp.full((len(keys), field), mulaw.SILENCE, jnp.int32)
         params = variables.params["network"]
         drawn = sample(causal, params, keys, field + length, labels(batch), silence, **settings)

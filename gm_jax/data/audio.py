@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gm_jax.data.source import Source, path_of
-from gm_jax.data.windows import Windows, cover, weights
-from gm_jax.errors import UserError
+from gm_jax.data.source import SPLITS, Source, path_of
+from gm_jax.data.windows import Windows, check, cover, weights
+from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
 
 NAME = re.compile(r"(\d+)_.*?(\d+)")  # digit_speaker_index, as the Free Spoken Digit Dataset has it
@@ -26,6 +26,7 @@ def wav(config, split: str) -> Source:
     weight  [L] float32, what each sample counts in a mean over the split (`windows.weights`)
     label   int32, the number that the file's name begins with, where every name does
     """
+    check(config)
     rate, length, context = config.get("rate", 8000), config.length, config.context
     path, places = Path(path_of(config)), config.length + config.context
     files = _files(path, split)
@@ -63,6 +64,7 @@ def _files(path: Path, split: str) -> list[Path]:
         raise UserError(f"no wav file below {root}")
     names = [NAME.fullmatch(file.stem) for file in files]
     if root is path and all(names):
+        one_of("split of recordings by their number", split, SPLITS)
         test = [int(name[2]) < TEST_INDICES for name in names]
         files = [f for f, t in zip(files, test, strict=True) if t == (split == "test")]
         if not files:
@@ -89,4 +91,6 @@ def _read(file: Path, rate: int) -> np.ndarray:
         )
     if not frames:
         raise UserError(f"{file} holds no samples")
+    if len(frames) != 2 * found.nframes:
+        raise UserError(f"{file} breaks off: its header speaks of {found.nframes} samples")
     return np.frombuffer(frames, "<i2").astype(np.int16)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gm_jax.data.source import Source, from_arrays, path_of
-from gm_jax.errors import UserError
+from gm_jax.data.source import SPLITS, Source, from_arrays, path_of
+from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field, Spec
 
 DIGITS_TRAIN = 1500  # of 1,797; the rest is the test split
@@ -20,8 +20,7 @@ def digits(config, split: str) -> Source:
     """8x8 handwritten digits, embedded in scikit-learn: 1,500 to train on, 297 to test."""
     from sklearn.datasets import load_digits
 
-    if split not in ("train", "test"):
-        raise UserError(f"digits has the splits train and test, not {split!r}")
+    one_of("split of digits", split, SPLITS)
     raw = load_digits()
     order = np.random.default_rng(0).permutation(len(raw.target))
     order = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]
@@ -35,6 +34,7 @@ def digits(config, split: str) -> Source:
 
 def npz(config, split: str) -> Source:
     """An npz with `image` [N, H, W, C] uint8, perhaps `label` [N]; split "test": `test_image`."""
+    one_of("split of an npz file", split, SPLITS)
     path = Path(path_of(config))
     try:
         with np.load(path) as archive:

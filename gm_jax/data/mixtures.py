@@ -8,8 +8,8 @@ Point number i is a pure function of i, of `deviation` and of the split.
 
 import numpy as np
 
-from gm_jax.data.source import Source
-from gm_jax.errors import UserError
+from gm_jax.data.source import SPLITS, Source
+from gm_jax.errors import one_of
 from gm_jax.model import Field
 
 RING = {"modes": 8, "radius": 2.0, "deviation": 0.02}  # Metz et al. 2017
@@ -34,8 +34,7 @@ def deviation(config) -> float:
 
 def mixture(config, split: str) -> Source:
     """Points [n, 2] float32 and the number of their mode as label; of uniform weights."""
-    if split not in ("train", "test"):
-        raise UserError(f"{config.name} has the splits train and test, not {split!r}")
+    one_of(f"split of {config.name}", split, SPLITS)
     at, spread = centres(config), deviation(config)
     stream = 3 * (split == "test")
 

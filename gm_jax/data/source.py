@@ -8,6 +8,8 @@ import numpy as np
 from gm_jax.errors import UserError
 from gm_jax.model import Spec
 
+SPLITS = ("train", "test")  # of data whose splits are our own
+
 
 class Source(NamedTuple):
     """Random access to a split: `load(indices [n])` gives arrays [n, ...], images as uint8.

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gm_jax.data.source import Source, path_of
-from gm_jax.data.windows import cover, weights
-from gm_jax.errors import UserError
+from gm_jax.data.source import SPLITS, Source, path_of
+from gm_jax.data.windows import check, cover, weights
+from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
 
 TRAIN_SHARE = 0.9  # of the characters, from the first on; the rest is the test split
@@ -24,8 +24,8 @@ def text(config, split: str) -> Source:
               in training all the same
     position  int32, where in the file the window begins
     """
-    if split not in ("train", "test"):
-        raise UserError(f"a text has the splits train and test, not {split!r}")
+    one_of("split of a text", split, SPLITS)
+    check(config)
     path = Path(path_of(config))
     symbols, vocabulary = _read(path)
     context, length = config.get("context", 1), config.get("length", 64)

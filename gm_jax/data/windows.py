@@ -4,12 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gm_jax.errors import UserError
+
 
 class Windows(NamedTuple):
     """Where each window begins, [W], and how many of its last places no window before it held."""
 
     start: np.ndarray
     fresh: np.ndarray
+
+
+def check(config) -> None:
+    """Raises UserError where `context`, `length` or `stride` of a recipe's data make no windows."""
+    for name, least in (("context", 0), ("length", 1), ("stride", 1)):
+        if config.get(name, least) < least:
+            raise UserError(f"data.{name} is {config.get(name)}: it must be {least} or more")
 
 
 def cover(first: int, last: int, context: int, length: int) -> Windows:

@@ -21,7 +21,8 @@ import optax
 from flax import traverse_util
 
 from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.features import Features, fingerprint
+from gm_jax.evaluation.features import Features
+from gm_jax.fingerprint import fingerprint
 
 _BATCH = 128
 

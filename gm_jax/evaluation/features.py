@@ -1,6 +1,5 @@
 """Feature networks, and the one pass that runs them over any number of images."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -28,16 +27,6 @@ class Features(NamedTuple):
     layers: Mapping[str, int]
     params: Any
     apply: Callable[[Any, jax.Array], dict[str, jax.Array]]
-
-
-def fingerprint(params) -> str:
-    """A hash of the parameters' names, shapes and values: 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        leaf = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype.str} {leaf.shape};".encode())
-        digest.update(leaf.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def static_batches(

@@ -23,8 +23,8 @@ from safetensors.numpy import load_file
 from gm_jax.cache import cache_directory
 from gm_jax.evaluation import inception
 from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.features import fingerprint
 from gm_jax.evaluation.pth import read_pth
+from gm_jax.fingerprint import fingerprint
 
 VARIABLE = "GM_JAX_INCEPTION"
 OFFICIAL = "pt_inception-2015-12-05-6726825d.pth"

@@ -78,7 +78,7 @@ def grey_logit_laplace(image: Array, noise: Array, mean: Array, log_scale: Array
 class Likelihood(NamedTuple):
     """p(x|z) of images in [-1, 1] as a function of a decoder's output.
 
-    log_prob  (image, output, log_variance scalar or None) -> [B]
+    log_prob  (image, output, params) -> [B]; of the model's params it reads its own
     mean      output -> image
     learned   names of its own parameters, scalars that begin at 0
     """
@@ -91,9 +91,13 @@ class Likelihood(NamedTuple):
 LIKELIHOODS = {
     # Of black and white pixels, or of grey values read as probabilities.
     "bernoulli": Likelihood(
-        lambda x, logits, _: bernoulli((x + 1.0) / 2.0, logits),
+        lambda x, logits, params: bernoulli((x + 1.0) / 2.0, logits),
         lambda logits: 2.0 * jax.nn.sigmoid(logits) - 1.0,
     ),
     # A density, with one learned variance for all pixels.
-    "gaussian": Likelihood(gaussian, lambda mean: mean, learned=("log_variance",)),
+    "gaussian": Likelihood(
+        lambda x, mean, params: gaussian(x, mean, params["log_variance"]),
+        lambda mean: mean,
+        learned=("log_variance",),
+    ),
 }

@@ -78,11 +78,9 @@ def conditionals(x: Array, raw: Array, components: int, levels: int = 256) -> Ar
     return jnp.stack([logits, means, log_scales], axis=-2)
 
 
-def draw(key: Array, conditional: Array, levels: int = 256) -> Array:
-    """A level 0..levels-1 of one channel from its mixture [3, M]."""
-    logits, means, log_scales = conditional
-    component_key, value_key = jax.random.split(key)
-    component = jax.random.categorical(component_key, logits)
-    value = means[component] + jnp.exp(log_scales[component]) * jax.random.logistic(value_key)
-    level = jnp.round((value + 1.0) * ((levels - 1) / 2.0))
-    return jnp.clip(level, 0, levels - 1).astype(jnp.int32)
+def level_logits(x: Array, raw: Array, components: int, levels: int = 256) -> Array:
+    """log p(level | channels before it) of each channel, [..., C, levels], for x [..., C]."""
+    every = 2.0 * jnp.arange(levels, dtype=raw.dtype)[:, None] / (levels - 1) - 1.0
+    parts = conditionals(x, raw, components, levels)
+    logits, means, log_scales = jnp.moveaxis(parts[..., None, :], -3, 0)
+    return jax.nn.logsumexp(logits + log_mass(every, means, log_scales, levels), axis=-1)

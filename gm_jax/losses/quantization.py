@@ -46,14 +46,14 @@ def quantize(codebook: Array, z: Array) -> Quantized:
     return Quantized(straight_through(nearest, z), indices, losses)
 
 
-def gumbel_softmax(codebook: Array, logits: Array, keys: Array, temperature: Array) -> Quantized:
+def gumbel_softmax(codebook: Array, logits: Array, noise: Array, temperature: Array) -> Quantized:
     """A relaxed draw from q = softmax(logits [B, ..., K]) among the codes [K, D].
 
-    y = softmax((logits + g) / temperature), g ~ Gumbel by one key an example; the code is the mean
-    of the codes under y, the indices argmax y: exact draws from q. losses: `kl` KL(q || uniform)
-    in nats. Jang et al. 2017 (arXiv 1611.01144), eq. 2; Ramesh et al. 2021 (arXiv 2102.12092).
+    y = softmax((logits + noise) / temperature), noise ~ Gumbel of the logits' shape; the code is
+    the mean of the codes under y, the indices argmax y: exact draws from q. losses: `kl`
+    KL(q || uniform) in nats. Jang et al. 2017 (arXiv 1611.01144), eq. 2; Ramesh et al. 2021
+    (arXiv 2102.12092).
     """
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:], logits.dtype))(keys)
     noisy = logits + noise
     relaxed = jax.nn.softmax(noisy / temperature, axis=-1)
     code = jnp.einsum("...k,kd->...d", relaxed, codebook)

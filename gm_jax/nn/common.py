@@ -22,6 +22,11 @@ def uniform(keys: Array, shape: tuple[int, ...]) -> Array:
     return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
 
 
+def gumbel(keys: Array, shape: tuple[int, ...]) -> Array:
+    """Standard Gumbel noise, [B, *shape], from one key an example."""
+    return jax.vmap(lambda key: jax.random.gumbel(key, shape))(keys)
+
+
 class Dropout(nn.Module):
     """Dropout with one key an example, so that the same example drops the same units anywhere.
 

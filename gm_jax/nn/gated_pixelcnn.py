@@ -3,7 +3,7 @@
 The vertical stack sees all rows above, the horizontal one the row so far; the first feeds the
 second one row lower, so that together they see everything before a pixel and have no blind spot.
 
-    y = tanh(W_f * x + V_f h) . sigma(W_g * x + V_g h)                              eq. 2, 3
+    y = tanh(W_f * x + V_f h) . sigma(W_g * x + V_g h)                              eq. 2, 4
 
 It works on images (values of colour channels) as on codes (symbols without order, embedded).
 """

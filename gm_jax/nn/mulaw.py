@@ -1,6 +1,6 @@
 """The mu-law: audio as 256 symbols, finer where it is quiet. ITU-T G.711's continuous form.
 
-f(x) = sign(x) ln(1 + mu |x|) / ln(1 + mu),  mu = 255        van den Oord et al. 2016, eq. 4
+f(x) = sign(x) ln(1 + mu |x|) / ln(1 + mu),  mu = 255        van den Oord et al. 2016, section 2.2
 """
 
 import jax.numpy as jnp

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
+from gm_jax.errors import choose_part
 from gm_jax.losses import likelihoods
 from gm_jax.losses.elbo import gaussian_kl
 from gm_jax.losses.quantization import kl_to_uniform
@@ -31,6 +32,7 @@ class Posterior(NamedTuple):
     log_prior   z [B, size] -> log p(z) [B]
     draw_prior  keys [B] -> z [B, size]
     center      outputs -> z [B, size], the likeliest
+    reparametrised  whether training draws z of q itself, not of a relaxation
     """
 
     size: int
@@ -42,6 +44,7 @@ class Posterior(NamedTuple):
     log_prior: Callable
     draw_prior: Callable
     center: Callable
+    reparametrised: bool = True
 
 
 def gaussian(latents: int) -> Posterior:
@@ -152,6 +155,7 @@ def categorical(
         center=lambda outputs: flat(
             jax.nn.one_hot(jnp.argmax(split(outputs), axis=-1), categories)
         ),
+        reparametrised=False,
     )
 
 
@@ -159,9 +163,9 @@ POSTERIORS = {"gaussian": gaussian, "mixture": mixture, "categorical": categoric
 
 
 def make(config, latents: int) -> Posterior:
-    """The posterior of a recipe's `posterior` part: its name and own settings."""
-    arguments = dict(config)
-    return POSTERIORS[arguments.pop("name")](latents, **arguments)
+    """The posterior of a recipe's `posterior` part."""
+    chosen, settings = choose_part("posterior", config, POSTERIORS)
+    return chosen(latents, **settings)
 
 
 def _log_normal(z: Array) -> Array:

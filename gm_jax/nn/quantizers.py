@@ -1,8 +1,8 @@
 """Quantisers with what they learn and carry: one interface, so that a system takes any of them.
 
 Codes learned by moving averages (van den Oord et al. 2017, appendix A.1), by gradient (eq. 3) or
-not at all (signs; Yu et al. 2023). Gumbel-softmax, whose input is logits, is the dVAE's own and
-returns the same `Quantized`.
+not at all (signs; Yu et al. 2023). `losses.quantization.gumbel_softmax` returns the same
+`Quantized`, but takes logits for vectors: no network for these goes with it.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax import axis
+from gm_jax.errors import choose_part
 from gm_jax.losses import quantization
-from gm_jax.model import Array, PyTree
+from gm_jax.model import Array
 
 
 class Quantizer(NamedTuple):
@@ -102,7 +103,7 @@ def averaged(
         memory, revived = ema_update(
             Memory(**carried), z, indices, key, decay, epsilon, revive_below
         )
-        return memory._asdict(), {**_used(indices, count), "revived_codes": revived}
+        return memory._asdict(), {**used(indices, count), "revived_codes": revived}
 
     return Quantizer(count, width, init, quantize, lambda l, c, i: c["vectors"][i], update)
 
@@ -120,7 +121,7 @@ def learned(count: int, width: int, beta: float = 0.25) -> Quantizer:
         return quantized, losses["codebook"] + beta * losses["commitment"]
 
     def update(carried, z, indices, key):
-        return carried, _used(indices, count)
+        return carried, used(indices, count)
 
     return Quantizer(count, width, init, quantize, lambda l, c, i: l["vectors"][i], update)
 
@@ -146,7 +147,7 @@ def lookup_free(
         return quantized, beta * quantized.losses["commitment"] + entropy * (unsure - spread)
 
     def update(carried, z, indices, key):
-        return carried, _used(indices, count)
+        return carried, used(indices, count)
 
     def look_up(learned, carried, indices):
         return quantization.signs(indices, bits)
@@ -158,12 +159,13 @@ QUANTIZERS = {"averaged": averaged, "learned": learned, "lookup_free": lookup_fr
 
 
 def make(config) -> Quantizer:
-    """The quantiser of a recipe's `quantizer` part: its name, count, width and own settings."""
-    arguments = dict(config)
-    return QUANTIZERS[arguments.pop("name")](**arguments)
+    """The quantiser of a recipe's `quantizer` part."""
+    chosen, settings = choose_part("quantizer", config, QUANTIZERS)
+    return chosen(**settings)
 
 
-def _used(indices: Array, count: int) -> PyTree:
+def used(indices: Array, count: int) -> dict[str, Array]:
+    """Perplexity of the codes chosen on all devices, and how many of `count` nobody chose."""
     frequencies = axis.mean(quantization.usage(indices, count))
     return {
         "perplexity": quantization.perplexity(frequencies),

@@ -11,7 +11,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from gm_jax.model import Variables
+from gm_jax.errors import UserError
+from gm_jax.fingerprint import fingerprint
+from gm_jax.model import PyTree, Variables
 from gm_jax.training import parallel
 
 
@@ -21,11 +23,13 @@ class Place(NamedTuple):
     step      rounds played
     position  batches drawn, the data's and the noise's place
     window    metrics of the rounds since the last report, [(step, {name: value}), ...]
+    frozen    fingerprint of the phase's frozen variables, which are saved where they were trained
     """
 
     step: int = 0
     position: int = 0
     window: tuple = ()
+    frozen: str = ""
 
 
 class Checkpoints(NamedTuple):
@@ -55,8 +59,13 @@ def save(checkpoints: Checkpoints, variables: Variables, place: Place) -> None:
     )
 
 
-def restore(checkpoints: Checkpoints, variables: Variables) -> tuple[Variables, Place] | None:
-    """The newest readable checkpoint as host arrays in the structure of `variables`, or None."""
+def restore(
+    checkpoints: Checkpoints, variables: Variables, frozen: PyTree
+) -> tuple[Variables, Place] | None:
+    """The newest readable checkpoint as host arrays in the structure of `variables`, or None.
+
+    Raises UserError where it was made for other shapes, or upon other frozen variables.
+    """
     template = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _as_dict(variables))
     for step in sorted(checkpoints.manager.all_steps(), reverse=True):
         try:
@@ -69,8 +78,27 @@ def restore(checkpoints: Checkpoints, variables: Variables) -> tuple[Variables, 
         except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
             _set_aside(checkpoints, step, error)
             continue
-        return variables._replace(**found.variables), Place(**found.place)
+        _check_shapes(template, found.variables, checkpoints.directory / str(step))
+        place = Place(**found.place)
+        if place.frozen not in ("", fingerprint(frozen)):
+            raise UserError(
+                "the stage that this run builds upon is not as it was when it began: give the"
+                " model it was begun with, or choose another --workdir"
+            )
+        return variables._replace(**found.variables), place
     return None
+
+
+def _check_shapes(template, found, path: Path) -> None:
+    """Orbax itself takes what was saved, whatever its shape."""
+    for (key, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(template), jax.tree.leaves(found), strict=True
+    ):
+        if a.shape != np.shape(b):
+            raise UserError(
+                f"{path} has {jax.tree_util.keystr(key)} of shape {np.shape(b)}, and this model"
+                f" one of {a.shape}: the data or the recipe is not that which it was trained with"
+            )
 
 
 def _set_aside(checkpoints: Checkpoints, step: int, error: Exception) -> None:

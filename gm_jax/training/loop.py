@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 
 from gm_jax.errors import UserError
+from gm_jax.fingerprint import fingerprint
 from gm_jax.model import Batch, GenerativeModel, Phase, Variables
 from gm_jax.training import checkpoint, parallel, reporting, state, step
 
@@ -94,7 +95,8 @@ def train(
     first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
     begin = functools.partial(state.create, phase.model, jax.random.fold_in(key, 2))
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
-    found = checkpoint.restore(checkpoints, jax.eval_shape(begin, first, previous))
+    template = jax.eval_shape(begin, first, previous)
+    found = checkpoint.restore(checkpoints, template, phase.frozen)
     variables, place = found or (begin(first, previous), checkpoint.Place())
     variables = variables._replace(frozen=phase.frozen)
     if place.step >= phase.steps:
@@ -116,6 +118,7 @@ def train(
 def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
     """Draws rounds from a game, reports and saves them when it is time, and ends it."""
     window, waiting, began, last = list(place.window), [], None, place.step
+    frozen = fingerprint(phase.frozen)
     for number, position, variables, metrics in game:
         if began is None:  # The first round compiles: time what follows it.
             jax.block_until_ready(metrics)
@@ -139,7 +142,7 @@ def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
             reporting.write(log, number, summary, {"steps_per_second": rate})
             window, began, last = [], time.perf_counter(), number
         if saving:
-            here = checkpoint.Place(number, position, tuple(window))
+            here = checkpoint.Place(number, position, tuple(window), frozen)
             checkpoint.save(checkpoints, variables, here)
         if ending:
             return variables
