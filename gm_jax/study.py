@@ -17,6 +17,7 @@ import json
 import math
 from pathlib import Path
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -30,11 +31,13 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     """Plays all runs of a study that are left, then writes table.md, results.json and figure.png.
 
     Returns the table's path, or None where another process still works on the last runs. Raises
-    UserError where the recipe holds no study.
+    UserError where the recipe holds no study, or several processes play one run.
     """
     workdir, plan = Path(workdir), config.study
     if not (plan.entries and plan.seeds and plan.measures):
         raise UserError("this recipe is no study: it needs study.entries, .seeds and .measures")
+    if jax.process_count() > 1:
+        raise UserError("a study's runs are of one process each: start it without --pod, in shells")
     runs = {(name, seed): workdir / name / f"seed_{seed}" for name, seed in _pairs(plan)}
     for pair, folder in runs.items():
         with _alone(folder) as mine:

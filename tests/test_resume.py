@@ -180,9 +180,24 @@ def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     assert place.position == 7 and [tuple(row) for row in place.window] == list(window)
     np.testing.assert_array_equal(found.params["w"], np.arange(3.0))
     wider = variables._replace(params={"w": np.zeros(4)})
-    with pytest.raises(gm_jax.UserError, match=r"of shape \(3,\), and this model one of \(4,\)"):
+    with pytest.raises(gm_jax.UserError, match=r"params/w of shape \(3,\), and this one of \(4,\)"):
         checkpoint.restore(store, wider, ())
+    more = variables._replace(state={"v": np.zeros(2)})
+    with pytest.raises(gm_jax.UserError, match=r"state/v of shape None, and this one of \(2,\)"):
+        checkpoint.restore(store, more, ())
     assert store.manager.all_steps() == [2]  # It is not broken, and stays where it is.
+    poisoned = variables._replace(params={"w": np.array([0.0, np.inf, 1.0])})
+    with pytest.raises(gm_jax.UserError, match=r"step 3: .*w.* became NaN or infinite, and is not"):
+        checkpoint.save(store, poisoned, Place(3))
+    assert store.manager.all_steps() == [2]
+
+
+def test_a_score_that_cannot_be_had_costs_no_training(digits16, tmp_path, monkeypatch):
+    monkeypatch.delenv("GM_JAX_INCEPTION", raising=False)
+    settings = small(digits16, **{"evaluate.every": 6, "evaluate.metrics": "fid"})
+    with pytest.raises(gm_jax.UserError, match="weights"):
+        gm_jax.train(settings, tmp_path, jax.devices()[:1])
+    assert "6" in {p.name for p in (tmp_path / "checkpoints/train").iterdir()}
 
 
 def test_a_text_that_is_another_one_now_is_refused(tmp_path):
@@ -196,5 +211,5 @@ def test_a_text_that_is_another_one_now_is_refused(tmp_path):
         lambda: gm_jax.load(run),
         lambda: gm_jax.train(settings, run, jax.devices()[:1]),
     ):
-        with pytest.raises(gm_jax.UserError, match="data of another kind: text was .* abcd.* abce"):
+        with pytest.raises(gm_jax.UserError, match="data of another kind: text was .*abcd.*abce"):
             again()

@@ -23,6 +23,9 @@ def training_batches(
     Epochs follow one another within a batch, so that nothing is dropped.
     """
 
+    # Of 2^62 examples that an endless source has, each seed reads its own stretch (0: the first).
+    begin = int(np.random.default_rng(seed).integers(2**22)) << 40 if seed else 0
+
     @functools.lru_cache(maxsize=2)
     def permutation(epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, epoch]).permutation(source.size)
@@ -31,7 +34,7 @@ def training_batches(
         places = position * batch_size + np.arange(batch_size)[rows]
         index = np.arange(batch_size, dtype=np.int32)[rows]
         if source.size is None:
-            return {**source.load(places + (seed << 40)), "index": index}
+            return {**source.load(places + begin), "index": index}
         epochs, offsets = np.divmod(places, source.size)
         indices = np.empty_like(offsets)
         for epoch in np.unique(epochs):

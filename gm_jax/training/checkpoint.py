@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from gm_jax.errors import UserError
+from gm_jax.errors import NotFinite, UserError
 from gm_jax.fingerprint import fingerprint
 from gm_jax.model import PyTree, Variables
 from gm_jax.training import parallel
@@ -43,14 +44,28 @@ def open_checkpoints(directory: Path, keep: int | None) -> Checkpoints:
     """The checkpoints below `directory`, of which the newest `keep` are kept; None for all."""
     options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
     directory = Path(directory).resolve()
-    return Checkpoints(ocp.CheckpointManager(directory, options=options), directory)
+    handlers = {
+        "variables": ocp.StandardCheckpointHandler(),
+        "place": ocp.JsonCheckpointHandler(),
+    }
+    manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
+    return Checkpoints(manager, directory)
 
 
 def save(checkpoints: Checkpoints, variables: Variables, place: Place) -> None:
-    """Writes variables (without `frozen`, which belongs to another run) and place."""
+    """Writes variables (without `frozen`, which belongs to another run) and place.
+
+    Raises NotFinite on variables that are not: nobody could go on from them.
+    """
     if place.step in checkpoints.manager.all_steps():
         return
     tree = parallel.to_host(_as_dict(variables))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.all(np.isfinite(leaf)):
+            raise NotFinite(
+                f"step {place.step}: {jax.tree_util.keystr(path)} became NaN or infinite, and is"
+                " not saved. Lower the learning rate, or clip the gradients"
+            )
     checkpoints.manager.save(
         place.step,
         args=ocp.args.Composite(
@@ -68,6 +83,7 @@ def restore(
     """
     template = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _as_dict(variables))
     for step in sorted(checkpoints.manager.all_steps(), reverse=True):
+        _check_structure(checkpoints, step, template)
         try:
             found = checkpoints.manager.restore(
                 step,
@@ -78,7 +94,6 @@ def restore(
         except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
             _set_aside(checkpoints, step, error)
             continue
-        _check_shapes(template, found.variables, checkpoints.directory / str(step))
         place = Place(**found.place)
         if place.frozen not in ("", fingerprint(frozen)):
             raise UserError(
@@ -89,16 +104,30 @@ def restore(
     return None
 
 
-def _check_shapes(template, found, path: Path) -> None:
-    """Orbax itself takes what was saved, whatever its shape."""
-    for (key, a), b in zip(
-        jax.tree_util.tree_leaves_with_path(template), jax.tree.leaves(found), strict=True
-    ):
-        if a.shape != np.shape(b):
-            raise UserError(
-                f"{path} has {jax.tree_util.keystr(key)} of shape {np.shape(b)}, and this model"
-                f" one of {a.shape}: the data or the recipe is not that which it was trained with"
-            )
+def _check_structure(checkpoints: Checkpoints, step: int, template) -> None:
+    """Raises UserError where a readable checkpoint is of another model: that one is not broken."""
+    try:
+        saved = checkpoints.manager.item_metadata(step)["variables"].tree
+    except Exception:  # Damaged: reading it will say how.
+        return
+    then, now = _shapes(saved), _shapes(template)
+    differ = sorted(k for k in {*then, *now} if then.get(k) != now.get(k))
+    if differ:
+        key = differ[0]
+        raise UserError(
+            f"{checkpoints.directory / str(step)} is of another model: it has {key} of shape"
+            f" {then.get(key)}, and this one of {now.get(key)}: the data, the recipe or the code is"
+            " not that which it was trained with"
+        )
+
+
+def _shapes(tree) -> dict[str, tuple[int, ...]]:
+    """{path: shape} of the leaves, the same whether a part is a tuple, a dict or as read again."""
+
+    def path(keys):
+        return "/".join(str(jax.tree_util.keystr((key,), simple=True)) for key in keys)
+
+    return {path(keys): tuple(x.shape) for keys, x in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def _set_aside(checkpoints: Checkpoints, step: int, error: Exception) -> None:
@@ -112,6 +141,7 @@ def _set_aside(checkpoints: Checkpoints, step: int, error: Exception) -> None:
     )
     if jax.process_index() == 0:
         (checkpoints.directory / str(step)).rename(broken)
+    parallel.meet("a checkpoint is set aside")  # None lists it any more, or some would wait for it.
     checkpoints.manager.reload()
 
 

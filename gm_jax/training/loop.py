@@ -136,7 +136,12 @@ def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
             reporting.check_finite(window, phase.name, _last(checkpoints))
             reporting.advance(log, number)
         rate = (number - last) / (time.perf_counter() - began)
-        measured = {k: v for act in due for k, v in act(variables, number).items()}
+        try:
+            measured = {k: v for act in due for k, v in act(variables, number).items()}
+        except UserError:  # A score that cannot be had costs none of the training.
+            here = checkpoint.Place(number, position, tuple(window), frozen)
+            checkpoint.save(checkpoints, variables, here)
+            raise
         if report or measured:
             summary = {**reporting.summarize(window), **measured}
             reporting.write(log, number, summary, {"steps_per_second": rate})
@@ -160,13 +165,19 @@ def _last(checkpoints: checkpoint.Checkpoints) -> str:
 
 @contextlib.contextmanager
 def _signals():
-    """Within, SIGINT and SIGTERM raise a flag instead of an exception: `asked()` reads it."""
+    """Within, SIGINT and SIGTERM raise a flag instead of an exception: `asked()` reads it.
+
+    The second SIGINT is a KeyboardInterrupt: a long compilation or evaluation can be left.
+    """
     raised = []
+
+    def remember(number, frame):
+        if raised and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raised.append(number)
+
     try:
-        old = {
-            s: signal.signal(s, lambda *_: raised.append(1))
-            for s in (signal.SIGINT, signal.SIGTERM)
-        }
+        old = {s: signal.signal(s, remember) for s in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # Not the main thread: signals go elsewhere.
         old = {}
     try:

@@ -111,6 +111,12 @@ def to_host(tree):
     return jax.tree.map(np.asarray, tree)
 
 
+def meet(where: str) -> None:
+    """Waits until all processes are here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(where)
+
+
 def any_process(flag: bool) -> bool:
     """Whether the flag is up on any process; a meeting point of all of them."""
     if jax.process_count() == 1:
