@@ -80,12 +80,11 @@ def _parse(argv):
             gm_jax.load_config(argument.removeprefix("--config="))
     try:
         return flags.FLAGS(argv)
-    except KeyError as error:
-        (name,) = error.args
-        hint = name if " " in name else f"this recipe has no setting {name!r}; its file shows all"
-        raise gm_jax.UserError(" ".join(hint.split())) from error
-    except (flags.Error, AttributeError, TypeError, ValueError, OSError) as error:
-        raise gm_jax.UserError(" ".join(str(error).replace("\\n", " ").split())) from error
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        text = str(error.args[0] if error.args else error).replace("\\n", " ").strip("\"'")
+        if text.isidentifier():  # A key, and no more said about it.
+            text = f"this recipe has no setting {text!r}; its file shows those it has"
+        raise gm_jax.UserError(" ".join(text.split())) from error
 
 
 def run():

@@ -31,6 +31,7 @@ def get_config(variant=""):
             value_function="wasserstein",
             generator=dict(optimizer=rmsprop),
             discriminator=dict(
+                normalization="none",
                 optimizer=dict(**rmsprop, clip_weights=0.01), times=5,
                 often=dict(times=100, first=25, every=500),
             ),

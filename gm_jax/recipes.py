@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, one_of
 
 # What every recipe has; a recipe states only what differs.
 DEFAULTS = {
@@ -39,6 +39,16 @@ DEFAULTS = {
     "stages": {},  # {name: workdir} of earlier runs that this one builds upon
 }
 
+# What every recipe says itself.
+STATED = ("system", "steps", "batch_size")
+
+# The least that makes sense; what is less would train or write nothing, and say so too late.
+LEAST = {
+    "seed": 0, "steps": 1, "batch_size": 1, "report.every": 1, "checkpoint.every": 1,
+    "checkpoint.keep": 1, "show.every": 0, "evaluate.every": 0, "evaluate.batch_size": 1,
+    "evaluate.samples": 1, "sample.count": 1,
+}  # fmt: skip
+
 # Keys that may differ between a run and its continuation: they do not change what is learned.
 FREE = ("steps", "report", "checkpoint", "show", "sample", "sampler", "evaluate")
 
@@ -52,9 +62,11 @@ def recipe(variant: str, *layers: dict, **variants: dict) -> ConfigDict:
     if variant and variant not in variants:
         raise UserError(f"no variant {variant!r} of this recipe; it has: {', '.join(variants)}")
     merged = DEFAULTS
-    for layer in (*layers, variants.get(variant, {})):
+    for layer in layers:
         merged = merge(merged, layer)
-    return ConfigDict(merged)
+    changes = variants.get(variant, {})
+    _refuse_unknown(changes, merged)
+    return ConfigDict(merge(merged, changes))
 
 
 def complete(settings: dict) -> ConfigDict:
@@ -68,21 +80,38 @@ def fill(config: ConfigDict, defaults: dict) -> ConfigDict:
     Raises UserError on a nested setting that the defaults do not know (an optimizer's are optax's).
     """
     settings = config.to_dict()
-    for name in set(defaults) & set(settings):
-        _refuse_unknown(settings[name], defaults[name], name)
+    known = {**dict.fromkeys(STATED), **dict.fromkeys(DEFAULTS), **defaults}
+    _refuse_unknown(settings, known)
     return ConfigDict(merge(defaults, settings))
 
 
-def _refuse_unknown(settings, known, path: str) -> None:
-    if not isinstance(known, dict) or path.endswith("optimizer"):
+def check(config: ConfigDict) -> None:
+    """Raises UserError on what no recipe can mean: counts below LEAST, parts with unknown names."""
+    for path, least in LEAST.items():
+        value = config
+        for name in path.split("."):
+            value = value[name]
+        if value < least:
+            raise UserError(f"{path} is {value}: it must be {least} or more")
+    one_of("dtype", config.dtype, ("float32", "bfloat16", "float16", "float64"))
+    for name in ("report", "checkpoint", "show", "sample", "evaluate"):
+        _refuse_unknown(config[name].to_dict(), DEFAULTS[name], f"{name}.")
+
+
+# Whose keys are not ours to know: optax's arguments, a model's functions, a study's entries, ...
+_FREE_PARTS = ("optimizer", "counts", "entries", "data", "stages", "sampler", "network", "codes")
+
+
+def _refuse_unknown(settings, known, path: str = "") -> None:
+    if not (isinstance(known, dict) and isinstance(settings, dict)):
         return
     unknown = set(settings) - set(known)
     if unknown:
         raise UserError(
-            f"unknown setting {path}.{min(unknown)}; there are: {', '.join(sorted(known))}"
+            f"unknown setting {path}{min(unknown)}; there are: {', '.join(sorted(known))}"
         )
-    for name in settings:
-        _refuse_unknown(settings[name], known[name], f"{path}.{name}")
+    for name in set(settings) - set(_FREE_PARTS):
+        _refuse_unknown(settings[name], known[name], f"{path}{name}.")
 
 
 def load_config(name: str) -> ConfigDict:

@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from gm_jax import data, zoo
 from gm_jax.errors import UserError, choose
 from gm_jax.model import Phase, Stage, Variables
-from gm_jax.recipes import complete, differences
+from gm_jax.recipes import check, complete, differences
 from gm_jax.scoring import evaluate
 from gm_jax.trained import Trained, apply, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
@@ -36,6 +36,7 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
     A stage is the workdir of an earlier run, or a recipe that this run trains first, under its own
     settings. Phases are named after their stage: `vqvae_train`.
     """
+    check(config)
     build_system = choose("system", config.system, zoo.SYSTEMS)
     spec = data.open_source(config.data).spec
     before, stages = [], {}

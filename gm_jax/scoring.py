@@ -8,7 +8,7 @@ import numpy as np
 
 from gm_jax import data, evaluation, recognition
 from gm_jax.cache import cache_directory
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
 from gm_jax.evaluation.passes import pass_over
 from gm_jax.evaluation.sources import Images, of_source
@@ -87,11 +87,14 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
     EvaluationError where Inception's weights are not at hand, saying how to get them.
     """
     settings = trained.config.evaluate
-    protocol = evaluation.PROTOCOLS[settings.protocol]._replace(grey=settings.grey)
+    protocol = choose("evaluate.protocol", settings.protocol, evaluation.PROTOCOLS)
+    protocol = protocol._replace(grey=settings.grey)
     weights = evaluation.load_inception(settings.weights or None)
     features = evaluation.inception_features(weights, protocol)
     wanted = metrics.with_layers(evaluation.parse_metrics(settings.metrics), tuple(features.layers))
     source = data.open_source(trained.phase.data)
+    if source.size is None:
+        raise UserError(f"{source.name} has no end: no reference for evaluate.metrics is all of it")
     share = slice(jax.process_index(), None, jax.process_count())
 
     def batches():
@@ -143,7 +146,13 @@ def report(results: dict[str, dict]) -> str:
 
 
 def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, dict]:
-    count = count or data.open_source(trained.phase.data, split).size
+    size = data.open_source(trained.phase.data, split).size
+    count = count or size
+    if count is None or (size is not None and count > size):
+        raise UserError(
+            f"evaluate.counts.{name} is {count or 0}, and the split {split} has"
+            f" {'no end: say how many' if size is None else f'{size} examples: 0 stands for all'}"
+        )
     parts = list(apply(trained, name, count, split))
     values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     results = {}
@@ -157,6 +166,8 @@ def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, 
                 "examples": len(v),
                 "split": split,
             }
+    if not results:
+        raise UserError(f"evaluate.counts.{name}: that function gives no value for each example")
     return results
 
 

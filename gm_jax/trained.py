@@ -30,7 +30,7 @@ class Trained(NamedTuple):
 
 def mapped_functions(phase: Phase, devices: parallel.Devices = None) -> dict[str, Callable]:
     """The functions of a phase's model over the devices, from raw batches to uint8 images."""
-    prepare = data.preparation(phase.data)
+    prepare = data.preparation(phase.data, training=False)
     return {
         name: parallel.map_function(function, prepare, data.finish, devices)
         for name, function in phase.model.functions.items()

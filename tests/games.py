@@ -110,7 +110,11 @@ GAMES = {
     "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
     "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),
-    "vae_categorical": Game("vae_digits", {"posterior.name": "categorical"}, slow=True),
+    "vae_categorical": Game(
+        "vae_digits",
+        {"posterior.name": "categorical", "show.counts.manifold": 0},
+        slow=True,
+    ),
     "latent_prior": Game(
         "vqvae_prior_mnist",
         {"data.name": "digits", "stages.codes.quantizer.averaged.revive_below": 0.95},

@@ -66,6 +66,8 @@ def test_flips_and_binarisation_are_drawn_for_each_example():
     flipped = data.preparation(ConfigDict({"flip": True}))(batch, jax.random.key(0))["image"]
     mirrored = np.array([np.array_equal(x, flipped[0]) for x in flipped])
     assert 150 < mirrored.sum() < 250
+    judged = data.preparation(ConfigDict({"flip": True}), training=False)
+    np.testing.assert_array_equal(judged(batch, jax.random.key(0))["image"], data.to_float(image))
     redraw = data.preparation(ConfigDict({"binarize": "redrawn"}))
     binary = redraw(batch, jax.random.key(0))["image"]
     assert set(np.unique(binary)) == {-1.0, 1.0}

@@ -43,7 +43,7 @@ def test_a_move_changes_all_its_player_owns_and_nothing_else(system, digits16):
                 {name: variables.params[name] for name in player.owns}
             )
         }
-        assert leaves - changed == set(GAMES[system].without_gradient)
+        assert leaves - changed == leaves & set(GAMES[system].without_gradient)
 
 
 @pytest.mark.parametrize("system", EVERY_GAME)

@@ -28,7 +28,6 @@ from gm_jax.losses import likelihoods
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.nn import network
-from gm_jax.recipes import fill
 
 SETTINGS = {"codes": {"categories": 10, "continuous": 2}, "information": 1.0}
 REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their prior's ends
@@ -36,12 +35,10 @@ REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their pri
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A generator with codes against D and Q in one; configs/infogan_mnist.py shows the keys."""
-    settings = fill(config, SETTINGS)
-    codes, weight = settings.codes, settings.information
+    game = open_game(config, spec, _heads, SETTINGS)
+    codes, weight = game.settings.codes, game.settings.information
     if codes.categories < 1:
         raise UserError(f"codes.categories {codes.categories} must be 1 or more")
-    heads = logits(1 + codes.categories + codes.continuous)
-    game = open_game(config, spec, heads, SETTINGS)
     entropy = math.log(codes.categories) + codes.continuous * math.log(2.0)
 
     def init(key, batch, previous):
@@ -127,3 +124,9 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     found = {"sample": sample, "categories": categories, "sweep": sweep, "cluster": cluster}
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
     return (phase(game, init, objectives, found),)
+
+
+def _heads(settings, shape, dtype):
+    """D's logit, Q's logits of the category, Q's means of the continuous codes."""
+    codes = settings.codes
+    return logits(1 + codes.categories + codes.continuous)(settings, shape, dtype)

@@ -118,7 +118,7 @@ def tfds_images(config, split: str, others: tuple[str, ...] = ()) -> Source:
     if data is None:
         raise UserError(
             f"{name} is not prepared in {directory}. Prepare it once with: pip install"
-            f" 'gm_jax[tfds]' && tfds build {name} --file_format=array_record"
+            f" -e '.[tfds]' && tfds build {name} --file_format=array_record"
             f" --data_dir={directory}; or say where it is with --config.data.directory=..."
         )
     features = builder.info.features

@@ -21,12 +21,12 @@ def to_int16(audio: Array) -> Array:
     return jnp.round(jnp.clip(audio * 2**15, -(2**15), 2**15 - 1)).astype(jnp.int16)
 
 
-def preparation(config):
+def preparation(config, training: bool = True):
     """(batch, key) -> batch for the `data` part of a recipe: scaling, flips, binarisation.
 
     Images of uint8 and audio of int16 become float32 in [-1, 1].
 
-    flip      mirror each image left to right with probability 1/2
+    flip      in training, mirror each image left to right with probability 1/2
     binarize  "redrawn": each pixel drawn anew from a Bernoulli of its grey value, to -1 or 1, at
               each visit (Burda et al. 2015); "fixed" ones leave their source black and white
     """
@@ -36,7 +36,7 @@ def preparation(config):
         if "audio" in batch:
             batch = {**batch, "audio": batch["audio"].astype(jnp.float32) / 2**15}
         images = {name: to_float(x) for name, x in batch.items() if is_image(name)}
-        if config.get("flip", False):
+        if training and config.get("flip", False):
             flips = jax.vmap(jax.random.bernoulli)(keys)[:, None, None, None]
             images = {name: jnp.where(flips, x[:, :, ::-1], x) for name, x in images.items()}
         if config.get("binarize") == "redrawn":

@@ -18,7 +18,7 @@ from gm_jax.diffusion import samplers
 from gm_jax.diffusion.bound import variational_bound
 from gm_jax.diffusion.prediction import PREDICTIONS
 from gm_jax.diffusion.schedules import SCHEDULES
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, choose, one_of
 from gm_jax.losses import diffusion as losses
 from gm_jax.model import (
     Aux,
@@ -29,6 +29,7 @@ from gm_jax.model import (
     Variables,
     classes_of,
     example_keys,
+    field_of,
 )
 from gm_jax.nn.common import normal
 from gm_jax.nn.unet import UNet
@@ -39,11 +40,11 @@ FRAMES = 12  # of the strip from noise to image
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
     """A U-Net trained on L_simple in one phase; configs/ddpm_digits.py shows the keys."""
-    shape = spec["image"].shape
+    shape = field_of(spec, "image").shape
     classes = classes_of(spec) if config.conditional else 0
     network = UNet(**config.network, classes=classes, dtype=jnp.dtype(config.dtype))
-    schedule = SCHEDULES[config.schedule](config.times)
-    prediction = PREDICTIONS[config.prediction]
+    schedule = choose("schedule", config.schedule, SCHEDULES)(config.times)
+    prediction = choose("prediction", config.prediction, PREDICTIONS)
     table = _table(config.sampler, schedule)
     if config.sampler.guidance and not (config.conditional and config.label_dropout):
         raise UserError(
@@ -138,7 +139,12 @@ def _at(schedule, t):
 
 
 def _table(sampler, schedule):
-    times = samplers.spaced_times(schedule, sampler.steps)
-    if sampler.name == "ddim":
-        return samplers.ddim(schedule, times, sampler.eta)
-    return samplers.ancestral(schedule, times, sampler.variance)
+    if not 1 <= sampler.steps <= schedule.steps:
+        raise UserError(f"sampler.steps {sampler.steps} must be in 1 .. {schedule.steps} (times)")
+    one_of("sampler.variance", sampler.variance, samplers.VARIANCES)
+    choices = {
+        "ddim": lambda times: samplers.ddim(schedule, times, sampler.eta),
+        "ancestral": lambda times: samplers.ancestral(schedule, times, sampler.variance),
+    }
+    table = choose("sampler.name", sampler.name, choices)
+    return table(samplers.spaced_times(schedule, sampler.steps))

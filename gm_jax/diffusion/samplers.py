@@ -56,6 +56,9 @@ def spaced_times(schedule: Schedule, steps: int) -> np.ndarray:
     return np.round(np.linspace(schedule.steps, 0, steps + 1)).astype(int)
 
 
+VARIANCES = ("large", "small")
+
+
 def ancestral(schedule: Schedule, times: np.ndarray, variance: str = "large") -> Table:
     """Draws x_s from q(x_s | x_t, x0_hat). Ho et al. 2020, algorithm 2.
 
