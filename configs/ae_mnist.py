@@ -3,13 +3,13 @@
 paper: Hinton & Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural Networks,
   Science 313
 command: python launch.py --config=configs/ae_mnist.py --workdir=runs/ae_mnist
-hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 11 min 12 s
 metric: mean squared error of the reconstructions of all 10,000 test images, pixels in [-1, 1]; fd
   of samples decoded from a Gaussian fitted to the codes
 reference: Hinton & Salakhutdinov 2006 with 30 latents: a summed error of 3.00 an image, pixels in
   [0, 1], which is 0.0153 here. The first 32 principal components leave 0.0673 (measured here)
-measured: not yet
+measured: squared error 0.0290: the target is missed; fd 234 at N = 5000 (191 x real against real)
 target: a person recognises the reconstructions; squared error below 0.02
 again: python launch.py --workdir=runs/ae_mnist --mode=evaluate
 status: unverified

@@ -9,7 +9,8 @@ metric: nats per character over the whole last tenth of the text (111,540 charac
   predicted once from the five before it); standard error over windows of 1,024
 reference: none for characters; gpt_tinyshakespeare and bengio_tinyshakespeare are beside it
 measured: 1.5226 ± 0.0163 nats per character
-target: probabilities that add up to 1; every character read
+target: probabilities that add up to 1; every character of the training split read (`unread` in
+  metrics.jsonl falls to the test split's tenth)
 again: python launch.py --workdir=runs/ngram_tinyshakespeare --mode=evaluate
 status: toy
 

@@ -3,11 +3,11 @@
 paper: Salimans, Karpathy, Chen & Kingma 2017, PixelCNN++, arXiv 1701.05517
 command: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist
 hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet; meant for at most 40 min
+time: not measured yet; meant for an hour of two cores at most
 metric: bits per dimension, exactly, on all 10,000 test images with their 256 grey values
 reference: none published for grey MNIST; the paper's 2.92 bits are of CIFAR-10
 measured: not yet
-target: below 1 bit per dimension within 40 minutes
+target: below 1 bit per dimension within an hour of two cores
 again: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist
   --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: unverified
