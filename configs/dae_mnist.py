@@ -3,12 +3,13 @@
 paper: Vincent et al. 2008, Extracting and Composing Robust Features with Denoising Autoencoders,
   ICML; Vincent et al. 2010, JMLR 11
 command: python launch.py --config=configs/dae_mnist.py --workdir=runs/dae_mnist
-hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 28 min by the clock, 20 of them halted or beside other work
 metric: mean squared error of the outputs for spoiled images (denoising_error), beside that of the
   spoiled images themselves (spoiled_error), all 10,000 test images, pixels in [-1, 1]
 reference: none published for this setting
-measured: not yet
+measured: denoising error 0.0287 of 0.1142, a quarter: the target is missed; squared error of what
+  is not spoiled 0.0312
 target: a denoising_error below a tenth of the spoiled_error
 again: python launch.py --workdir=runs/dae_mnist --mode=evaluate
 status: unverified

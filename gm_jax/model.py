@@ -11,7 +11,7 @@ families is in the objectives; the trainer (`gm_jax/training`) knows this file a
 A batch is a dict of arrays with the same leading axis: `image` [B, H, W, C] float32 in [-1, 1],
 `label` [B] int32, `text` [B, T] int32 (numbers of characters), `audio` [B, T] float32 in [-1, 1],
 `weight` [B, T] float32 (what each place of a sequence counts), ..., and always `index` [B] int32,
-the example's position in the global batch.
+the example's position in the global batch; for `functions`, its number among those asked for.
 """
 
 from collections.abc import Callable, Mapping

@@ -21,5 +21,6 @@ def test_the_system_in_contributing_trains(tmp_path, monkeypatch, digits16):
     settings = config("vae", digits16, **{"steps": 40, "show.every": 0})
     with settings.unlocked():
         settings.system, settings.code = "autoencoder", 4
+        settings.show.counts, settings.evaluate.counts = {"reconstruct": 8}, {}
     trained = gm_jax.train(settings, tmp_path, jax.devices()[:1])
     assert gm_jax.sample(trained, 5, "reconstruct")["image"].shape == (5, 8, 8, 1)

@@ -171,3 +171,13 @@ def test_grids_lay_out_sequences_a_row_each(tmp_path):
     assert pairs.shape == (6 * 68 - 4, 6 * 68 - 4, 1)  # Three short sequences a row.
     files = data.show({"image": images, "score": np.ones(6)}, tmp_path / "out")
     assert files == [tmp_path / "out.png"] and Image.open(files[0]).size == (200, 132)
+
+
+def test_pictures_that_conversion_would_ruin_are_refused(tmp_path):
+    """Sixteen bits would become white, and what lies behind alpha is not ours to choose."""
+    for name, mode in (("deep", "I;16"), ("clear", "RGBA")):
+        folder = tmp_path / name
+        folder.mkdir()
+        Image.new(mode, (4, 4)).save(folder / "a.png")
+        with pytest.raises(UserError, match=f"a.png is an image of mode {mode}"):
+            data.open_source(ConfigDict({"name": "folder", "path": str(folder)}))

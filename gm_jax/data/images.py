@@ -13,6 +13,7 @@ from gm_jax.model import Field, Spec
 
 DIGITS_TRAIN = 1500  # of 1,797; the rest is the test split
 CACHED_BYTES = 2**31  # decoded images up to this size are kept in memory
+IMAGE_MODES = ("L", "RGB", "P", "1")  # of Pillow's, those that conversion loses nothing of
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
 
@@ -61,22 +62,26 @@ def folder(config, split: str) -> Source:
     files = sorted(f for f in root.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise UserError(f"no image (png, jpg, webp, bmp) below {root}")
-    sizes = {}
+    sizes, modes = {}, {}
     for file in files:
         try:
             with Image.open(file) as image:
                 sizes.setdefault((image.height, image.width), file)
-                sizes.setdefault(image.mode == "L", file)
+                modes.setdefault(image.mode, file)
         except (UnidentifiedImageError, OSError) as error:
             raise UserError(f"{file} is not a readable image: {error}") from error
-    shapes = [s for s in sizes if isinstance(s, tuple)]
-    if len(shapes) > 1:
-        (h, w), (h2, w2) = shapes[:2]
+    if len(sizes) > 1:
+        (h, w), (h2, w2), *_ = sizes
         raise UserError(
             f"images differ in size: {sizes[(h, w)].name} is {h}x{w}, {sizes[(h2, w2)].name} is"
             f" {h2}x{w2}: resize them to one size first"
         )
-    mode = "L" if set(sizes) - set(shapes) == {True} else "RGB"
+    for other in set(modes) - set(IMAGE_MODES):
+        raise UserError(
+            f"{modes[other]} is an image of mode {other}: save it with 8 bits a channel, grey or"
+            " RGB, and without alpha first"
+        )
+    mode, (shape,) = ("L" if set(modes) == {"L"} else "RGB"), sizes
 
     def read(index: int) -> dict[str, np.ndarray]:
         try:
@@ -86,7 +91,7 @@ def folder(config, split: str) -> Source:
             raise UserError(f"{files[index]} is not a readable image: {error}") from error
         return {"image": pixels[..., None] if mode == "L" else pixels}
 
-    spec = {"image": Field((*shapes[0], 1 if mode == "L" else 3), 256)}
+    spec = {"image": Field((*shape, 1 if mode == "L" else 3), 256)}
     return _cached(path.name, len(files), read, spec)
 
 

@@ -58,8 +58,9 @@ def rounds(
     """
     variables = parallel.replicate(variables, devices)
     frozen, variables = variables.frozen, variables._replace(frozen=())
+    made = functools.partial(step.make_move, prepare=feed.prepare)
     moves = [
-        (player.name, move, parallel.map_move(step.make_move(player, move, feed.prepare), devices))
+        (_label(player, move), move, parallel.map_move(made(player, move), devices))
         for player in model.players
         for move in player.moves
     ]
@@ -67,11 +68,11 @@ def rounds(
     under_way, most = collections.deque(), parallel.in_flight(devices)
     for number in itertools.count(place.step):
         metrics = {}
-        for player, move, play in moves:
+        for label, move, play in moves:
             for _ in range(move.times(number)):
                 variables, aux = play(variables, frozen, next(batches), key, number, position)
                 position += 1
-                metrics.update({f"{player}/{name}": value for name, value in aux.items()})
+                metrics.update({f"{label}/{name}": value for name, value in aux.items()})
                 under_way.append(aux)
                 if len(under_way) >= most:
                     jax.block_until_ready(under_way.popleft())
@@ -113,6 +114,11 @@ def train(
             return _watch(game, phase, place, settings, checkpoints, log, asked)
     finally:
         reporting.close(log)
+
+
+def _label(player, move) -> str:
+    """Whose metrics they are: the player's, and which of its moves' where it has several."""
+    return player.name if len(player.moves) == 1 else f"{player.name}/{move.name}"
 
 
 def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
