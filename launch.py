@@ -10,6 +10,7 @@ The same command goes on where an interrupted run stopped. `configs/NAME.py:smok
 in seconds; `--config.optimizer.learning_rate=3e-4` overrides one setting.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -81,10 +82,14 @@ def _parse(argv):
     try:
         return flags.FLAGS(argv)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        text = str(error.args[0] if error.args else error).replace("\\n", " ").strip("\"'")
-        if text.isidentifier():  # A key, and no more said about it.
-            text = f"this recipe has no setting {text!r}; its file shows those it has"
-        raise gm_jax.UserError(" ".join(text.split())) from error
+        while error.args and isinstance(error.args[0], Exception):
+            error = error.args[0]
+        text = " ".join(str(error.args[0] if error.args else error).replace("\\n", " ").split())
+        key = re.fullmatch(r"'?(\w+)'?( Did you mean .*)?", text)
+        if key:
+            hint = f".{key[2]}" if key[2] else "; its file shows those it has"
+            text = f"this recipe has no setting {key[1]!r}{hint}"
+        raise gm_jax.UserError(text) from error
 
 
 def run():

@@ -29,6 +29,7 @@ GOOD = "--config=configs/ddpm_digits.py:smoke"
     "arguments,message",
     [
         ([GOOD, "--config.optimizer.lerning_rate=1"], 'Did you mean "learning_rate"'),
+        ([GOOD, "--config.nope=1"], "no setting 'nope'; its file shows those it has"),
         ([GOOD, "--config.batch_size=many"], "batch_size"),
         (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
         (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
