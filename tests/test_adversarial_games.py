@@ -205,7 +205,7 @@ def test_vaegan_gives_the_encoder_no_adversarial_slope(digits16):
 
 
 def test_began_keeps_its_k_and_uses_the_old_one(digits16):
-    play, variables, batch, _ = opened("began", digits16, balance_rate=0.5)
+    play, variables, batch, _ = opened("began", digits16, balance_rate=0.5, gamma=0.5)
     variables = variables._replace(state={**variables.state, "k": jnp.array(0.4)})
     value, aux = play["discriminator"](variables, batch, jax.random.key(5), 0)
     m = aux.metrics

@@ -170,7 +170,8 @@ def test_a_function_is_compiled_once_however_often_it_is_shown(digits16, tmp_pat
             traces.append(batch["index"].shape)
             return sample(variables, batch, key)
 
-        return (phase._replace(model=phase.model._replace(functions={"sample": traced})),)
+        functions = {**phase.model.functions, "sample": traced}
+        return (phase._replace(model=phase.model._replace(functions=functions)),)
 
     monkeypatch.setitem(zoo.SYSTEMS, "vae", counting)
     shown = {"show.every": 1, "show.counts": {"sample": 16}}

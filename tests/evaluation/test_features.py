@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from gm_jax.evaluation import EvaluationError, Features, extract, features
+from gm_jax.evaluation import EvaluationError, Features, extract
+from gm_jax.fingerprint import fingerprint
 
 
 def toy(traces=None):
@@ -19,7 +20,7 @@ def toy(traces=None):
         x = images.reshape(len(images), -1).astype("float32")
         return {"a": x @ params, "b": x.mean(axis=1, keepdims=True)}
 
-    return Features("toy", features.fingerprint(weights), {"a": 3, "b": 1}, weights, apply)
+    return Features("toy", fingerprint(weights), {"a": 3, "b": 1}, weights, apply)
 
 
 ONE = jax.local_devices()[:1]
@@ -69,8 +70,8 @@ def test_the_fingerprint_is_of_names_shapes_and_values():
         {"w": a["w"].reshape(3, 2)},
         {"w": a["w"] + np.float32(1e-7) * np.eye(2, 3, dtype=np.float32)},
     ]
-    prints = {features.fingerprint(tree) for tree in [a, *others]}
-    assert len(prints) == 4 and features.fingerprint({"w": a["w"].copy()}) in prints
+    prints = {fingerprint(tree) for tree in [a, *others]}
+    assert len(prints) == 4 and fingerprint({"w": a["w"].copy()}) in prints
 
 
 EIGHT = """

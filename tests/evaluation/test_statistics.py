@@ -18,7 +18,6 @@ from gm_jax.evaluation import (
 )
 from gm_jax.evaluation.collection import Needs
 from gm_jax.evaluation.distances import gaussian_of_moments
-from gm_jax.evaluation.features import fingerprint
 from gm_jax.evaluation.metrics import (
     compare,
     metric_name,
@@ -31,6 +30,7 @@ from gm_jax.evaluation.metrics import (
 from gm_jax.evaluation.neighbours import neighbourhoods
 from gm_jax.evaluation.protocols import NATIVE, PROTOCOLS
 from gm_jax.evaluation.uncertainty import floor, uncertainty
+from gm_jax.fingerprint import fingerprint
 
 
 def toy(name="toy", seed=0):
