@@ -3,14 +3,16 @@
 paper: Razavi, van den Oord & Vinyals 2019, Generating Diverse High-Fidelity Images with VQ-VAE-2,
   arXiv 1906.00446
 command: python launch.py --config=configs/vqvae2_mnist.py --workdir=runs/vqvae2_mnist
-hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet
-metric: as configs/vqvae_mnist.py, the codes of both levels together
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 39 min by the clock, much of it halted or beside other work
+metric: as configs/vqvae_mnist.py; perplexity and codes in use of each level, whose codebooks are
+  its own
 reference: none published for this setting
-measured: not yet
-target: a person recognises the reconstructions; more than half of the codes in use
+measured: log p(x|z) -1.5 ± 0.02 nats, squared error 0.0021; perplexity 24.1 on top and 21.4 below,
+  all 32 codes in use on both
+target: a person recognises the reconstructions; more than half of the codes of each level in use
 again: python launch.py --workdir=runs/vqvae2_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from gm_jax.recipes import recipe
