@@ -14,8 +14,8 @@ target: k in [0, 1]; at most 15 times real against real
 again: python launch.py --workdir=runs/began_digits --mode=evaluate
 status: toy
 
-A gamma of 1: with the paper's 0.5 the samples are one digit, whose error is half of the data's (fd 878
-after 20,000 steps, a code of 16, k at 0). Trained longer, modes are lost (8,000 steps: fd 285).
+A gamma of 1: with the paper's 0.5 the samples are one digit, whose error is half of the data's (fd
+878 after 20,000 steps, a code of 16, k at 0). Trained longer, modes are lost (8,000 steps: fd 285).
 """
 
 from pathlib import Path
