@@ -2,12 +2,13 @@
 
 paper: Ramesh et al. 2021, Zero-Shot Text-to-Image Generation, arXiv 2102.12092
 command: python launch.py --config=configs/dvae_mnist.py --workdir=runs/dvae_mnist
-hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 20 min, beside other work
 metric: bound on the log-likelihood of the 256 grey values in nats, one draw of z (not relaxed) and
   of the dequantising noise, all 10,000 test images; perplexity of the codes over the whole split
 reference: none published for this setting; the paper's schedules, shortened in proportion
-measured: not yet
+measured: bound -1789.6 ± 2.9 nats (KL 40.4); perplexity 65.5, 115 of 128 codes in use; the
+  reconstructions are dots, which nobody recognises: the target is missed
 target: a person recognises the reconstructions; more than half of the codes in use
 again: python launch.py --workdir=runs/dvae_mnist --mode=evaluate
 status: unverified
