@@ -99,7 +99,7 @@ def check(config: ConfigDict) -> None:
 
 
 # Whose keys are not ours to know: optax's arguments, a model's functions, a study's entries, ...
-_FREE_PARTS = ("optimizer", "counts", "entries", "data", "stages", "sampler", "network", "codes")
+_FREE_PARTS = ("optimizer", "counts", "entries", "data", "stages", "sampler", "network")
 
 
 def _refuse_unknown(settings, known, path: str = "") -> None:
