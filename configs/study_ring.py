@@ -9,9 +9,8 @@ metric: modes with a sample within 3 deviations, share of such samples, KL(such 
   over the modes, of 2500 samples; radius 2, deviation 0.02; every seed, mean and deviation
 reference: PacGAN's table 1 (radius 1, deviation 0.01, other networks), modes / high quality /
   reverse KL: GAN 6.3 / 98.2 % / 0.45, ALI 6.6 / 97.6 % / 0.36, PacGAN-4 7.8 / 95.9 % / 0.07
-measured: `:quick` (25 min 46 s of one core, before the corrections that docs/mode_coverage.md
-  names): minimax, Unrolled, DRAGAN and WGAN-GP 8 of 8 modes on each of five seeds; the 25,000
-  rounds: not yet
+measured: `:quick` (15 min 18 s of two cores): non-saturating, Unrolled, DRAGAN and WGAN-GP 8 of 8
+  modes on each of five seeds, tables in docs/mode_coverage.md; the 25,000 rounds: not yet
 target: some system covers 8 of 8 modes on every seed
 again: the same command in a new workdir; what is done there is not done again
 status: unverified

@@ -69,6 +69,7 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
     """Trains a recipe's phases in order, going on from whatever `workdir` holds of them."""
     workdir, recipes = Path(workdir), plan(config)
     rows = [parallel.rows(own.batch_size, devices) for own, _ in recipes]
+    _check_order(workdir, [phase for _, phases in recipes for phase in phases])
     _claim(workdir, config)
     ended = {}
     for (own, phases), share in zip(recipes, rows, strict=True):
@@ -110,13 +111,15 @@ def _read(workdir: Path, config: ConfigDict | None = None):
     _same_data(workdir, config)
     ended, last = {}, None
     for own, phases in plan(config):
+        previous = None
         for phase in phases:
             if not (workdir / "checkpoints" / phase.name).exists():
                 break
             phase = thawed(phase, ended)
-            found = _saved(workdir, own, phase)
+            found = _saved(workdir, own, phase, previous)
             if found is None:
                 break
+            previous = found[0]
             ended[phase.name] = state.at_work(found[0]._replace(frozen=phase.frozen))
             last = own, phase, ended[phase.name], found[1]
     if last is None:
@@ -160,13 +163,13 @@ def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
     return loop.Feed(functools.partial(batches, rows=rows), first, data.preparation(phase.data))
 
 
-def _saved(workdir: Path, config: ConfigDict, phase: Phase):
+def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables | None):
     """A phase's newest checkpoint: variables on the host, without `frozen`, and place; or None."""
     folder = workdir / "checkpoints" / phase.name
     create = functools.partial(state.create, phase.model)
     first = _feed(phase, config, slice(0, config.batch_size))
     first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
-    template = jax.eval_shape(create, jax.random.key(0), first, None)
+    template = jax.eval_shape(create, jax.random.key(0), first, previous)
     return checkpoint.restore(checkpoint.open_checkpoints(folder, None), template, phase.frozen)
 
 
@@ -181,6 +184,20 @@ def _stage(workdir: Path) -> Stage:
             stacklevel=2,
         )
     return Stage(phase.model, variables)
+
+
+def _check_order(workdir: Path, phases: list[Phase]) -> None:
+    """Raises UserError where a phase would go on beneath one that was built upon its end."""
+    folders = [workdir / "checkpoints" / phase.name for phase in phases]
+    for phase, folder, later in zip(phases, folders, folders[1:], strict=False):
+        if not later.exists():
+            return
+        step = checkpoint.open_checkpoints(folder, None).manager.latest_step() or 0
+        if step < phase.steps:
+            raise UserError(
+                f"{phase.name} ended at step {step} and {later.name} was built upon it: to go on to"
+                f" step {phase.steps}, choose another --workdir or delete {later}"
+            )
 
 
 def _claim(workdir: Path, config: ConfigDict) -> None:

@@ -1,6 +1,6 @@
 """A trained model at work: its functions over data, shown and saved."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from gm_jax import data
 from gm_jax.errors import UserError
-from gm_jax.model import Phase, Variables
+from gm_jax.model import Phase, Spec, Variables, field_of
 from gm_jax.training import parallel
 
 
@@ -38,11 +38,13 @@ def mapped_functions(phase: Phase, devices: parallel.Devices = None) -> dict[str
 
 
 def apply(
-    trained: Trained, name: str, count: int, split: str = "train"
+    trained: Trained, name: str, count: int, split: str = "train", given: Mapping | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
     """One of the model's functions on the first `count` examples of a split, batch by batch.
 
-    Yields host arrays; images as uint8. Raises UserError where the model has no such function.
+    `given` takes the place of what the examples hold, one value for each or one for all:
+    {"label": 7}. Yields host arrays; images as uint8. Raises UserError where the model has no such
+    function, or the data no such values.
     """
     if name not in trained.functions:
         known = ", ".join(trained.functions)
@@ -52,15 +54,46 @@ def apply(
     size = -(-size // devices) * devices
     source = data.open_source(trained.phase.data, split)
     batches = data.ordered_batches(source, size, count, parallel.rows(size, trained.devices))
+    if given:
+        batches = _with(batches, _checked(given, source.spec, count), count)
     key = jax.random.key(trained.config.seed + 1)
     return trained.functions[name](trained.variables, batches, key)
 
 
+def _checked(given: Mapping, spec: Spec, count: int) -> dict[str, np.ndarray]:
+    """What is given in place of examples, [count, ...] each."""
+    checked = {}
+    for name, value in given.items():
+        field, value = field_of(spec, name), np.asarray(value)
+        shape = (count, *field.shape)
+        try:
+            checked[name] = np.broadcast_to(value, shape)
+        except ValueError as error:
+            raise UserError(f"{name} given in shape {value.shape}, not {shape}") from error
+        most = 256 if data.is_image(name) else field.cardinality
+        if most and not (value.min() >= 0 and value.max() < most):
+            raise UserError(f"{name} given outside 0 to {most - 1}: the data has none such")
+    return checked
+
+
+def _with(batches: Iterator[dict], given: dict[str, np.ndarray], count: int) -> Iterator[dict]:
+    for batch in batches:
+        rows = np.minimum(batch["index"], count - 1)
+        yield batch | {k: v[rows].astype(batch[k].dtype) for k, v in given.items()}
+
+
 def sample(
-    trained: Trained, count: int, function: str = "sample", split: str = "train"
+    trained: Trained,
+    count: int,
+    function: str = "sample",
+    split: str = "train",
+    given: Mapping | None = None,
 ) -> dict[str, np.ndarray]:
-    """The outputs of a function for `count` examples, [count, ...] each, images as uint8."""
-    parts = list(apply(trained, function, count, split))
+    """The outputs of a function for `count` examples, [count, ...] each, images as uint8.
+
+    Sevens of a conditional model: `sample(trained, 64, given={"label": 7})`; see `apply`.
+    """
+    parts = list(apply(trained, function, count, split, given))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from gm_jax import axis
+import gm_jax
+from gm_jax import axis, zoo
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables
 from gm_jax.training import loop, state
 from gm_jax.training.checkpoint import Place
@@ -54,6 +55,31 @@ def test_a_phase_begins_from_the_one_before_with_its_own_step(tmp_path):
     assert both().params["w"] == 107
     phases = [line.split('"')[3] for line in (tmp_path / "metrics.jsonl").open()]
     assert phases == ["a", "a", "b"]
+
+
+def test_a_later_phase_is_loaded_though_it_begins_from_the_one_before(tmp_path, monkeypatch):
+    """Its init does not run without: not even to tell the shapes of its checkpoint."""
+
+    def objective(variables, batch, key, step):
+        return -variables.params["w"], Aux()
+
+    def phase(name, init):
+        player = Player("climber", ("w",), optax.sgd(1.0), (Move("climb", objective),))
+        functions = {"sample": lambda variables, batch, key: batch}
+        return Phase(name, GenerativeModel(init, (player,), functions), settings.data, 2)
+
+    def build(config, spec, stages):
+        return (
+            phase("a", lambda key, batch, previous: Variables({"w": jnp.zeros(())})),
+            phase("b", lambda key, batch, previous: Variables({"w": previous.params["w"] + 100})),
+        )
+
+    settings = gm_jax.load_config("configs/vae_digits.py:smoke")
+    settings.show.every = 0
+    settings.show.counts = settings.evaluate.counts = {}
+    monkeypatch.setitem(zoo.SYSTEMS, settings.system, build)
+    gm_jax.train(settings, tmp_path, ONE)
+    assert gm_jax.load(tmp_path, devices=ONE).variables.params["w"] == 2 + 100 + 2
 
 
 def test_a_move_is_played_as_often_as_its_times_say():

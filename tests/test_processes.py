@@ -26,15 +26,19 @@ def finish(*processes):
         assert process.returncode == 0, output
 
 
-def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
-    """One process with two devices; two with one each; two that one process goes on from."""
+def pair(workdir_of, *more):
+    """Two processes of one run with a device each, in the workdirs of 0 and 1."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        joint = (f"--coordinator=localhost:{free.getsockname()[1]}", "--processes=2")
+    return [launch(workdir_of(i), 1, *joint, f"--process={i}", *more) for i in range(2)]
+
+
+def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
+    """One process with two devices; two with one each; two that one process goes on from."""
 
     def both(workdir, *more):
-        joint = (f"--coordinator=localhost:{port}", "--processes=2")
-        return [launch(workdir, 1, *joint, f"--process={i}", *more) for i in range(2)]
+        return pair(lambda i: workdir, *more)
 
     finish(launch(tmp_path / "one", 2))
     finish(*both(tmp_path / "two"))
@@ -50,3 +54,12 @@ def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
         len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) for name in ("one", "two")
     ]
     assert lines == [4, 4]  # Written by one process only.
+
+
+def test_processes_that_see_other_checkpoints_refuse_to_begin(tmp_path):
+    """They would begin at different rounds and wait for each other for ever."""
+    finish(launch(tmp_path / "one", 1, "--config.steps=4"))
+    for process in pair(lambda i: tmp_path / ("one", "none")[i]):
+        output = process.communicate(timeout=300)[0]
+        assert process.returncode == 2, output
+        assert "the same checkpoints on every process" in output

@@ -82,8 +82,15 @@ def restore(
     Raises UserError where it was made for other shapes, or upon other frozen variables.
     """
     template = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _as_dict(variables))
-    for step in sorted(checkpoints.manager.all_steps(), reverse=True):
+    steps = sorted(checkpoints.manager.all_steps(), reverse=True)
+    if not parallel.same(repr(steps)):
+        raise UserError(
+            f"{checkpoints.directory} does not hold the same checkpoints on every process: give all"
+            " of them one --workdir that they share"
+        )
+    for step in steps:
         _check_structure(checkpoints, step, template)
+        failure = None
         try:
             found = checkpoints.manager.restore(
                 step,
@@ -92,7 +99,9 @@ def restore(
                 ),
             )
         except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
-            _set_aside(checkpoints, step, error)
+            failure = error
+        if parallel.any_process(failure is not None):
+            _set_aside(checkpoints, step, failure or "not by another process")
             continue
         place = Place(**found.place)
         if place.frozen not in ("", fingerprint(frozen)):
@@ -130,7 +139,7 @@ def _shapes(tree) -> dict[str, tuple[int, ...]]:
     return {path(keys): tuple(x.shape) for keys, x in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _set_aside(checkpoints: Checkpoints, step: int, error: Exception) -> None:
+def _set_aside(checkpoints: Checkpoints, step: int, error: Exception | str) -> None:
     broken = checkpoints.directory / f"broken-{step}"
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     warnings.warn(

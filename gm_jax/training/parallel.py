@@ -4,6 +4,7 @@ A move is written for one device's share of the batch and mapped here. Variables
 never have a device axis; batches are split along their first.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
@@ -122,6 +123,14 @@ def any_process(flag: bool) -> bool:
     if jax.process_count() == 1:
         return flag
     return bool(multihost_utils.process_allgather(jnp.asarray(flag)).any())
+
+
+def same(text: str) -> bool:
+    """Whether all processes say the same; a meeting point of all of them."""
+    if jax.process_count() == 1:
+        return True
+    said = multihost_utils.process_allgather(jnp.uint32(zlib.crc32(text.encode())))
+    return bool((said == said[0]).all())
 
 
 def in_flight(devices: Devices = None) -> int:
