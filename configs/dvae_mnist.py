@@ -27,7 +27,7 @@ def get_config(variant=""):
             data=dict(name="mnist"),
             codes=dict(count=128, width=64),
             temperature=dict(end=1 / 16, steps=3000),
-            beta=dict(end=6.6, steps=400),
+            beta=dict(end=1.0, steps=400),
             network=dict(widths=(32, 64), blocks=2),
             optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=4000, clip_norm=4.0),
             show=dict(every=2000, counts=dict(sample=64, reconstruct=32)),

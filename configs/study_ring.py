@@ -74,7 +74,7 @@ QUICK = ENTRIES | {"pacgan_4": ENTRIES["pacgan_4"] | dict(batch_size=4 * 128)}
 
 
 def get_config(variant=""):
-    base = "gan_ring.py:smoke" if variant == "smoke" else "gan_ring.py"
+    base = f"gan_ring.py:{variant}".replace(":quick", "")
     study = dict(entries=ENTRIES, seeds=(0, 1, 2), measures=("modes", "high_quality", "reverse_kl"))
     changes = dict(study=study)
     if variant == "quick":

@@ -44,6 +44,12 @@ def test_mistakes_in_the_command_line_are_one_line(arguments, message, monkeypat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_variant_that_a_recipe_has_not_is_never_the_recipe_itself(recipe):
+    with pytest.raises(gm_jax.UserError, match="no variant 'smoek'"):
+        gm_jax.load_config(f"{recipe}:smoek")
+
+
 def run_launcher(*arguments):
     return subprocess.run(
         [sys.executable, str(ROOT / "launch.py"), *arguments], capture_output=True, text=True,

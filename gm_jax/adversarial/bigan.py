@@ -99,4 +99,4 @@ def _pair_critic(settings, shape, dtype):
     module = NETWORKS[settings.networks][1]
     if len(shape) == 1:
         return VectorPairCritic(module(width, 1, norm, dtype))
-    return PairCritic(module(width, 2 * width, norm, dtype), 2 * width, dtype)
+    return PairCritic(module(width, 4 * width, norm, dtype), 16 * width, dtype)

@@ -1,0 +1,45 @@
+"""Study: from Metz et al.'s ring to PacGAN's, one difference after another.
+
+paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02163; Lin et al.
+  2018, PacGAN, arXiv 1712.04086, section 4.1
+command: python launch.py --config=configs/study_protocols.py --workdir=runs/study_protocols
+  --mode=study
+hardware: not yet
+time: not yet
+metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
+  over the modes, of 2500 samples; every seed, mean and deviation
+reference: PacGAN's table 1, modes / high quality / reverse KL: GAN 6.3 / 98.2 % / 0.45, PacGAN-4
+  7.8 / 95.9 % / 0.07, after 400,000 rounds of 100 with wider networks than these
+measured: not yet
+target: what each difference does is recorded
+again: the same command in a new workdir; what is done there is not done again
+status: unverified
+
+Each entry keeps the changes of those before it. 4,000 rounds of batches of 128, as
+`study_ring.py:quick` has them.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+EQUAL_RATES = dict(
+    discriminator=dict(optimizer=dict(name="adam", learning_rate=1e-3, b1=0.5, eps_root=1e-8))
+)
+TWO_LATENTS = EQUAL_RATES | dict(latents=2)
+THEIR_RING = TWO_LATENTS | dict(data=dict(radius=1.0, deviation=0.01))
+ENTRIES = {
+    "1_metz": {},
+    "2_equal_rates": EQUAL_RATES,
+    "3_two_latents": TWO_LATENTS,
+    "4_ring_of_pacgan": THEIR_RING,
+    "5_packs_of_four": THEIR_RING | dict(tricks=dict(packing=4), batch_size=4 * 128),
+}
+
+
+def get_config(variant=""):
+    study = dict(
+        entries=ENTRIES, seeds=(0, 1, 2, 3, 4), measures=("modes", "high_quality", "reverse_kl")
+    )
+    changes = dict(study=study, batch_size=128, steps=4000)
+    return derive(Path(__file__).with_name(f"gan_ring.py:{variant}"), changes)
