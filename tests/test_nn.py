@@ -14,21 +14,33 @@ from gm_jax.nn.unet import UNet, sinusoidal_embedding
 KEY = jax.random.key(0)
 
 
-def test_transposed_convolution_and_its_gradients_against_jaxs_own():
-    x, kernel = jax.random.normal(KEY, (2, 3, 5, 4)), jax.random.normal(KEY, (4, 4, 6, 4))
+@pytest.mark.parametrize(
+    "size, sides, padding",
+    [
+        (4, (6, 10), ((2, 2), (2, 2))),
+        (3, (5, 9), ((1, 1), (1, 1))),  # Odd: TensorFlow's "SAME" pads both ends of it by one,
+        (3, (6, 10), ((2, 1), (2, 1))),  # and an even one only after its end.
+    ],
+)
+def test_transposed_convolution_and_its_gradients_against_jaxs_own(size, sides, padding):
+    x, kernel = jax.random.normal(KEY, (2, 3, 5, 4)), jax.random.normal(KEY, (size, size, 6, 4))
+
+    def ours(x, kernel):
+        return transposed_convolution(x, kernel, sides)
 
     def reference(x, kernel):
         return jax.lax.conv_general_dilated(
-            x, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), ((2, 2), (2, 2)), lhs_dilation=(2, 2),
+            x, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), padding, lhs_dilation=(2, 2),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )  # fmt: skip
 
-    np.testing.assert_allclose(transposed_convolution(x, kernel), reference(x, kernel), atol=1e-4)
+    assert ours(x, kernel).shape == (2, *sides, 6)
+    np.testing.assert_allclose(ours(x, kernel), reference(x, kernel), atol=1e-4)
 
     def loss(f):
         return lambda x, kernel: jnp.sum(jnp.sin(f(x, kernel)))
 
-    got = jax.grad(loss(transposed_convolution), (0, 1))(x, kernel)
+    got = jax.grad(loss(ours), (0, 1))(x, kernel)
     expected = jax.grad(loss(reference), (0, 1))(x, kernel)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), got, expected)
 

@@ -22,7 +22,7 @@ from gm_jax.model import (
     example_keys,
     subject_of,
 )
-from gm_jax.nn import dcgan, network, points
+from gm_jax.nn import dcgan, network, points, small
 from gm_jax.nn.network import Network
 from gm_jax.optimizers import optimizer, warmed_up
 from gm_jax.recipes import fill
@@ -63,6 +63,7 @@ NETWORKS = {
         functools.partial(dcgan.Discriminator, dense=True),
         3,
     ),
+    "small": (small.Generator, small.Discriminator, 3),
     "points": (points.Generator, points.Discriminator, 1),
 }
 
@@ -123,7 +124,7 @@ def open_game(
     if axes != len(shape):
         raise UserError(
             f"networks {settings.networks} are for examples of {axes} axes, this data has {shape}:"
-            " points for the plane, dcgan or dense_dcgan for images"
+            " points for the plane, dcgan, dense_dcgan or small for images"
         )
     choose("prior", settings.prior, latents.PRIORS)
     one_of(

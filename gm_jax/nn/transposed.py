@@ -4,6 +4,8 @@ Left to itself, JAX writes the kernel's gradient as a convolution dilated on bot
 runs more than ten times slower on a CPU than the equal gradient of the strided convolution.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,26 +15,28 @@ from gm_jax.model import Array
 
 
 def _strided(y: Array, kernel: Array) -> Array:
-    """[B, 2H, 2W, D] to [B, H, W, C] with kernel [4, 4, D, C]: each side halved."""
+    """[B, H', W', D] to [B, H, W, C] with kernel [k, k, D, C]: each side halved, and rounded up."""
     return lax.conv_general_dilated(
-        y, kernel, (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+        y, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-@jax.custom_vjp
-def transposed_convolution(x: Array, kernel: Array) -> Array:
-    """[B, H, W, C] to [B, 2H, 2W, D] with kernel [4, 4, D, C]: the transpose of stride 2."""
-    b, height, width, _ = x.shape
-    y = jax.ShapeDtypeStruct((b, 2 * height, 2 * width, kernel.shape[2]), x.dtype)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def transposed_convolution(x: Array, kernel: Array, sides: tuple[int, int]) -> Array:
+    """[B, H, W, C] to [B, *sides, D] with kernel [k, k, D, C]: the transpose of stride 2.
+
+    `sides` are 2H and 2W, or one less where the image that was halved is odd.
+    """
+    y = jax.ShapeDtypeStruct((len(x), *sides, kernel.shape[2]), x.dtype)
     (output,) = jax.linear_transpose(lambda y: _strided(y, kernel), y)(x)
     return output
 
 
-def _forward(x, kernel):
-    return transposed_convolution(x, kernel), (x, kernel)
+def _forward(x, kernel, sides):
+    return transposed_convolution(x, kernel, sides), (x, kernel)
 
 
-def _backward(saved, gradient):
+def _backward(sides, saved, gradient):
     x, kernel = saved
     back, of_kernel = jax.vjp(lambda kernel: _strided(gradient, kernel), kernel)
     return back, *of_kernel(x)
@@ -42,17 +46,25 @@ transposed_convolution.defvjp(_forward, _backward)
 
 
 class TransposedConv(nn.Module):
-    """A 4x4 transposed convolution of stride 2: [B, H, W, C] to [B, 2H, 2W, features]."""
+    """A transposed convolution of stride 2: [B, H, W, C] to [B, *sides, features].
+
+    size   of the kernel
+    sides  2H and 2W, or one less where the image that was halved is odd; None for 2H and 2W
+    """
 
     features: int
+    size: int = 4
+    sides: tuple[int, int] | None = None
     use_bias: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        kernel = self.param("kernel", self.kernel_init, (4, 4, self.features, x.shape[-1]))
-        x = transposed_convolution(x.astype(self.dtype), kernel.astype(self.dtype))
+        shape = self.size, self.size, self.features, x.shape[-1]
+        kernel = self.param("kernel", self.kernel_init, shape)
+        sides = self.sides or (2 * x.shape[1], 2 * x.shape[2])
+        x = transposed_convolution(x.astype(self.dtype), kernel.astype(self.dtype), sides)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             x += bias.astype(self.dtype)
