@@ -89,6 +89,12 @@ def _parse(argv):
         if key:
             hint = f".{key[2]}" if key[2] else "; its file shows those it has"
             text = f"this recipe has no setting {key[1]!r}{hint}"
+        group = re.match(r"flag --config\.(\S+?)=.* as a ConfigDict", text)
+        if group:
+            text = (
+                f"{group[1]} holds settings of its own, --config.{group[1]}.NAME=...; a recipe may"
+                " have a variant, configs/NAME.py:VARIANT, in which it is one value"
+            )
         raise gm_jax.UserError(text) from error
 
 

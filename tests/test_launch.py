@@ -33,6 +33,7 @@ GOOD = "--config=configs/ddpm_digits.py:smoke"
         ([GOOD, "--config.batch_size=many"], "batch_size"),
         (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
         (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
+        ([GOOD, "--config.optimizer=adam"], "optimizer holds settings of its own"),
         (["--confg=x"], "confg"),
         (["--mode=trian"], "mode"),
     ],

@@ -109,8 +109,9 @@ def first_stage(spec, stages) -> Stage:
     """The stage `codes`. Raises UserError where there is none, or none for images like these."""
     if set(stages) != {"codes"}:
         raise UserError(
-            "a prior over codes needs one first stage: --config.stages.codes=WORKDIR of a run with"
-            " codes, such as one of configs/vqvae_mnist.py"
+            "a prior over codes needs one first stage: configs/vqvae_prior_mnist.py:frozen with"
+            " --config.stages.codes=WORKDIR of a run with codes, such as one of"
+            " configs/vqvae_mnist.py"
         )
     first = stages["codes"]
     if "code" not in first.model.spec:
