@@ -151,8 +151,9 @@ def test_logit_laplace_is_a_density_and_of_grey_values_a_distribution():
     )
 
 
-def test_a_denoiser_is_judged_on_the_clean_image_and_shown_the_spoiled_one():
-    game, variables, batch = begun("dae")
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_a_denoiser_is_judged_on_the_clean_image_and_shown_the_spoiled_one(likelihood):
+    game, variables, batch = begun("dae", likelihood=likelihood)
     clean, spoiled, output = game.functions["denoise"](variables, batch, KEY)["image"].swapaxes(
         0, 1
     )
@@ -162,10 +163,13 @@ def test_a_denoiser_is_judged_on_the_clean_image_and_shown_the_spoiled_one():
         expected = np.mean((image - clean) ** 2, axis=(1, 2, 3))
         np.testing.assert_allclose(values[name], expected, rtol=1e-5)
     loss, _ = game.players[0].moves[0].objective(variables, batch, KEY, 0)
-    log_variance = variables.params["log_variance"]
-    np.testing.assert_allclose(
-        loss, -likelihoods.gaussian(clean, output, log_variance).mean(), rtol=1e-5
-    )
+    if likelihood == "gaussian":
+        expected = likelihoods.gaussian(clean, output, variables.params["log_variance"])
+    else:
+        white, share = (output + 1) / 2, (clean + 1) / 2
+        expected = share * np.log(white) + (1 - share) * np.log(1 - white)
+        expected = expected.sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(loss, -expected.mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
