@@ -126,7 +126,7 @@ GAMES = {
     "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),
     "ngram": Game("ngram_tinyshakespeare", {"data.path": TEXT}, slow=True),
     "wavenet": Game("wavenet_fsdd", {"data.path": str(wav_folder())}, slow=True),
-    "gated_pixelcnn": Game("gated_pixelcnn_mnist", {"average": 0.9}),
+    "gated_pixelcnn": Game("gated_pixelcnn_mnist", {"average": 0.9}, slow=True),
     "pixelcnn": Game("pixelcnn_mnist", {}, slow=True),
     "pixelcnnpp": Game("pixelcnnpp_mnist", {"conditional": True}, slow=True),
     "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
