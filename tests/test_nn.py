@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gm_jax.nn import dcgan
+from gm_jax.nn import dcgan, small
 from gm_jax.nn.common import Dropout
 from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
 from gm_jax.nn.transposed import transposed_convolution
@@ -97,3 +97,20 @@ def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
     encoder, decoder = ConvEncoder(7, (4, 8)), ConvDecoder(shape, (4, 8))
     assert encoder.apply(encoder.init(KEY, image), image).shape == (2, 7)
     assert decoder.apply(decoder.init(KEY, z), z).shape == image.shape
+
+
+def test_the_small_networks_have_the_papers_channels_and_any_side():
+    generator, critic = small.Generator((28, 28, 3), 8), small.Discriminator(2)
+    z, x = jnp.ones((2, 256)), jnp.ones((2, 28, 28, 3))
+    g = generator.init(KEY, z, train=True)["params"]
+    d = critic.init(KEY, x, train=True)["params"]
+    assert g["Dense_0"]["kernel"].shape == (256, 4 * 4 * 64)
+    ups = [g[f"TransposedConv_{i}"]["kernel"].shape for i in range(3)]
+    assert ups == [(3, 3, 32, 64), (3, 3, 16, 32), (3, 3, 8, 16)]
+    assert g["Conv_0"]["kernel"].shape == (3, 3, 8, 3)
+    assert [d[f"Conv_{i}"]["kernel"].shape[-1] for i in range(3)] == [2, 4, 8]
+    assert d["Dense_0"]["kernel"].shape == (4 * 4 * 8, 1)
+    for side in (8, 13):
+        module = small.Generator((side, side, 1), 2)
+        image, _ = module.init_with_output(KEY, z, train=True)
+        assert image.shape == (2, side, side, 1)
