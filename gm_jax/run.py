@@ -69,8 +69,7 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
     """Trains a recipe's phases in order, going on from whatever `workdir` holds of them."""
     workdir, recipes = Path(workdir), plan(config)
     rows = [parallel.rows(own.batch_size, devices) for own, _ in recipes]
-    _check_order(workdir, [phase for _, phases in recipes for phase in phases])
-    _claim(workdir, config)
+    _claim(workdir, config, [phase for _, phases in recipes for phase in phases])
     ended = {}
     for (own, phases), share in zip(recipes, rows, strict=True):
         variables = None
@@ -200,14 +199,15 @@ def _check_order(workdir: Path, phases: list[Phase]) -> None:
             )
 
 
-def _claim(workdir: Path, config: ConfigDict) -> None:
-    """Makes the workdir this recipe's, or refuses one that is another's."""
+def _claim(workdir: Path, config: ConfigDict, phases: list[Phase]) -> None:
+    """Makes the workdir this recipe's. Refuses another's, or one that cannot go on so."""
     saved = workdir / "config.json"
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         if saved.exists():
             _same_recipe(workdir, complete(json.loads(saved.read_text())), config)
             _same_data(workdir, config)
+            _check_order(workdir, phases)
         if jax.process_index() == 0:
             looks = json.dumps(_looks(config))
             texts = {"data.json": looks, "config.json": config.to_json_best_effort(indent=2)}

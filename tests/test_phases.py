@@ -57,29 +57,47 @@ def test_a_phase_begins_from_the_one_before_with_its_own_step(tmp_path):
     assert phases == ["a", "a", "b"]
 
 
-def test_a_later_phase_is_loaded_though_it_begins_from_the_one_before(tmp_path, monkeypatch):
-    """Its init does not run without: not even to tell the shapes of its checkpoint."""
+@pytest.fixture
+def both(monkeypatch):
+    """A recipe of two phases; the second's init does not run without the first."""
 
     def objective(variables, batch, key, step):
         return -variables.params["w"], Aux()
 
-    def phase(name, init):
+    def phase(name, init, steps):
         player = Player("climber", ("w",), optax.sgd(1.0), (Move("climb", objective),))
         functions = {"sample": lambda variables, batch, key: batch}
-        return Phase(name, GenerativeModel(init, (player,), functions), settings.data, 2)
+        return Phase(name, GenerativeModel(init, (player,), functions), settings.data, steps)
 
     def build(config, spec, stages):
         return (
-            phase("a", lambda key, batch, previous: Variables({"w": jnp.zeros(())})),
-            phase("b", lambda key, batch, previous: Variables({"w": previous.params["w"] + 100})),
+            phase("a", lambda key, batch, previous: Variables({"w": jnp.zeros(())}), config.steps),
+            phase(
+                "b", lambda key, batch, previous: Variables({"w": previous.params["w"] + 100}), 2
+            ),
         )
 
     settings = gm_jax.load_config("configs/vae_digits.py:smoke")
     settings.show.every = 0
     settings.show.counts = settings.evaluate.counts = {}
+    settings.steps = 4
     monkeypatch.setitem(zoo.SYSTEMS, settings.system, build)
-    gm_jax.train(settings, tmp_path, ONE)
-    assert gm_jax.load(tmp_path, devices=ONE).variables.params["w"] == 2 + 100 + 2
+    return settings
+
+
+def test_a_later_phase_is_loaded_though_it_begins_from_the_one_before(both, tmp_path):
+    """It needs the one before even to tell the shapes of its checkpoint."""
+    gm_jax.train(both, tmp_path, ONE)
+    assert gm_jax.load(tmp_path, devices=ONE).variables.params["w"] == 4 + 100 + 2
+
+
+def test_a_phase_cannot_go_on_beneath_the_next(both, tmp_path):
+    gm_jax.train(both, tmp_path, ONE)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    both.steps = 6
+    with pytest.raises(gm_jax.UserError, match="a ended at step 4 and b was built upon it"):
+        gm_jax.train(both, tmp_path, ONE)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 def test_a_move_is_played_as_often_as_its_times_say():

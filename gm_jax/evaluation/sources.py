@@ -4,6 +4,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from gm_jax.evaluation.errors import EvaluationError
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
 _BATCH = 64
+_HASHED = 100_000  # one pass over more would cost what the cache is to save
 
 
 class Images(NamedTuple):
@@ -159,14 +161,15 @@ def _read_head(file):
 def of_source(source) -> Images:
     """The images of a source of `gm_jax.data`: what has `name`, `size` and `load(indices)`.
 
-    The key is of the pixels of a hundred images spread over it, with its name and size.
+    The key is of its name, size and pixels: of all its images, or 100,000 spread over more.
     """
-    some = np.linspace(0, source.size - 1, min(source.size, 100)).astype(int)
-    pixels = hashlib.sha256(source.load(some)["image"].tobytes()).hexdigest()
 
-    def batches():
-        for start in range(0, source.size, _BATCH):
-            rows = np.arange(start, min(start + _BATCH, source.size))
-            yield np.asarray(source.load(rows)["image"])
+    def batches(rows):
+        for start in range(0, len(rows), _BATCH):
+            yield np.asarray(source.load(rows[start : start + _BATCH])["image"])
 
-    return Images(source.name, source.size, _key(source.name, source.size, pixels), batches)
+    pixels = hashlib.sha256()
+    for images in batches(np.linspace(0, source.size - 1, min(source.size, _HASHED)).astype(int)):
+        pixels.update(np.ascontiguousarray(images))
+    key = _key(source.name, source.size, images.shape[1:], pixels.hexdigest())
+    return Images(source.name, source.size, key, partial(batches, np.arange(source.size)))

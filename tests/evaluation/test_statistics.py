@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from gm_jax.data.source import from_arrays
 from gm_jax.evaluation import (
     EvaluationError,
     Features,
@@ -29,8 +30,10 @@ from gm_jax.evaluation.metrics import (
 )
 from gm_jax.evaluation.neighbours import neighbourhoods
 from gm_jax.evaluation.protocols import NATIVE, PROTOCOLS
+from gm_jax.evaluation.sources import of_source
 from gm_jax.evaluation.uncertainty import floor, uncertainty
 from gm_jax.fingerprint import fingerprint
+from gm_jax.model import Field
 
 
 def toy(name="toy", seed=0):
@@ -298,3 +301,16 @@ def test_two_processes_make_the_statistics_of_one(tmp_path):
         np.testing.assert_allclose(both.gaussians["a"][1], one.gaussians["a"][1], rtol=1e-5)
     first, second = (statistics.load(out).gaussians["a"] for out in outs)
     np.testing.assert_array_equal(first[1], second[1])
+
+
+@pytest.mark.parametrize("place", [0, 1, 128, 200])
+def test_a_set_with_one_other_pixel_has_another_key(place):
+    images = np.random.default_rng(0).integers(0, 256, (201, 4, 4, 1)).astype(np.uint8)
+    changed = images.copy()
+    changed[place, 3, 3] ^= 1
+    spec = {"image": Field((4, 4, 1), 256)}
+    one, same, other = (
+        of_source(from_arrays("set", {"image": x}, spec)) for x in (images, images.copy(), changed)
+    )
+    assert one.key == same.key != other.key
+    np.testing.assert_array_equal(np.concatenate(list(one.batches())), images)
