@@ -2,11 +2,13 @@
 
 paper: Salimans, Karpathy, Chen & Kingma 2017, PixelCNN++, arXiv 1701.05517
 command: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist
-hardware: 2 CPU cores (AMD EPYC), float32
-time: not measured yet; meant for an hour of two cores at most
+hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+time: 54 min, beside other work
 metric: bits per dimension, exactly, on all 10,000 test images with their 256 grey values
 reference: none published for grey MNIST; the paper's 2.92 bits are of CIFAR-10
-measured: not yet
+measured: 1.1600 ± 0.0027 bits per dimension: the target is missed; samples are strokes, few of
+  them digits. On the first 2,000 test images 1.285 after 1,000 rounds, 1.226, 1.189, 1.175 and
+  1.169 after 2,000 to 5,000
 target: below 1 bit per dimension within an hour of two cores
 again: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist
   --mode=evaluate --config.evaluate.counts.log_prob=10000
