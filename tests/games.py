@@ -106,7 +106,7 @@ GAMES = {
     "vqvae2": Game(
         "vqvae2_mnist", {"data.name": "digits", "quantizer.averaged.revive_below": 0.95}, slow=True
     ),
-    "dvae": Game("dvae_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
+    "dvae": Game("dvae_fashion_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
     "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
     "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),

@@ -37,7 +37,7 @@ from gm_jax.optimizers import optimizer, warmed_up
 
 
 def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Encoder, codebook and decoder; configs/dvae_mnist.py shows the keys."""
+    """Encoder, codebook and decoder; configs/dvae_fashion_mnist.py shows the keys."""
     shape, network, count = field_of(spec, "image").shape, config.network, config.codes.count
     grid, channels = halved(shape, len(network.widths)), shape[-1]
     architecture = (network.widths, network.blocks, jnp.dtype(config.dtype))
