@@ -3,14 +3,15 @@
 paper: Liu & Tuzel 2016, Coupled Generative Adversarial Networks, arXiv 1606.07536
 command: python launch.py --config=configs/cogan_mnist.py --workdir=runs/cogan_mnist
 hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
-time: 14 min, beside other work
+time: 56 min, beside other work (about 25 min of a core)
 metric: agreement: share of 10,000 generated pairs in which a classifier of the digits and one of
   the outlines see the same digit; 0.1 by chance
 reference: none
-measured: agreement 0.592 ± 0.005 (classifiers' accuracy on held-out images 0.986 and better)
+measured: agreement 0.871 ± 0.003 (classifiers' accuracy on held-out images 0.986 and better);
+  0.592 with convolutions alone (networks=dcgan) and both players at 2e-4
 target: pairs that correspond: agreement at least 0.8
 again: python launch.py --workdir=runs/cogan_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from pathlib import Path
@@ -26,6 +27,8 @@ def get_config(variant=""):
         dict(
             system="cogan",
             steps=6000,
+            networks="dense_dcgan",
+            generator=dict(optimizer=dict(name="adam", learning_rate=1e-3, b1=0.5)),
             data=dict(name="two_domains", base="mnist"),
             show=dict(counts=dict(sample=64, interpolation=0, pairs=32)),
             evaluate=dict(agreement=10_000, score=0),

@@ -14,6 +14,7 @@ from jax.nn import softplus
 
 import gm_jax
 from gm_jax.adversarial.cogan import CoupledDiscriminator
+from gm_jax.adversarial.two_players import NETWORKS
 from gm_jax.losses.penalties import PENALTIES
 from gm_jax.nn import dcgan, network
 from gm_jax.nn.autoencoding import auto_encoder
@@ -287,7 +288,8 @@ def test_joint_batches_share_their_statistics_and_separate_ones_do_not(digits16)
 def test_cogan_averages_the_losses_of_its_two_domains(digits16):
     """Trap: their sum, or one domain alone."""
     play, variables, batch = opened(config("cogan", digits16))
-    module, pair = CoupledDiscriminator(8, "batch"), (batch["image"], batch["image_b"])
+    module = CoupledDiscriminator(NETWORKS["dense_dcgan"][1], 8, "batch")
+    pair = batch["image"], batch["image_b"]
     value, calls, _ = play["discriminator"](variables, batch)
     halves = jnp.split(made(calls), 2, axis=-1)
     real, fake = (by_hand(module, variables, "discriminator", *two) for two in (pair, halves))

@@ -6,10 +6,12 @@ share all but the last layer: they are one network whose last layer has both dom
 The losses of the two games are averaged.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import latent, open_game, phase
+from gm_jax.adversarial.two_players import NETWORKS, latent, open_game, phase
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Array, Aux, Phase
@@ -17,15 +19,19 @@ from gm_jax.nn import dcgan, network
 
 
 class CoupledDiscriminator(nn.Module):
-    """An image of either domain to a logit each, [B] and [B]; all but the first layer is shared."""
+    """An image of either domain to a logit each, [B] and [B]; all but the first layer is shared.
 
+    shared  the module of what is, as NETWORKS has it
+    """
+
+    shared: Callable[..., nn.Module]
     width: int
     normalization: str
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, a: Array, b: Array, train: bool) -> tuple[Array, Array]:
-        shared = dcgan.Discriminator(2 * self.width, 1, self.normalization, self.dtype)
+        shared = self.shared(2 * self.width, 1, self.normalization, self.dtype)
         outputs = []
         for domain, x in (("a", a), ("b", b)):
             first = nn.Conv(self.width, (4, 4), strides=2, kernel_init=dcgan.WEIGHTS,
@@ -80,5 +86,5 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
 
 def _coupled(settings, shape, dtype):
-    chosen = settings.discriminator
-    return CoupledDiscriminator(chosen.width, chosen.normalization, dtype)
+    chosen, module = settings.discriminator, NETWORKS[settings.networks][1]
+    return CoupledDiscriminator(module, chosen.width, chosen.normalization, dtype)
