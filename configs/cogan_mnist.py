@@ -3,7 +3,7 @@
 paper: Liu & Tuzel 2016, Coupled Generative Adversarial Networks, arXiv 1606.07536
 command: python launch.py --config=configs/cogan_mnist.py --workdir=runs/cogan_mnist
 hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
-time: 56 min, beside other work (about 25 min of a core)
+time: 56 min, beside other work
 metric: agreement: share of 10,000 generated pairs in which a classifier of the digits and one of
   the outlines see the same digit; 0.1 by chance
 reference: none
