@@ -3,7 +3,7 @@
 paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02163
 command: python launch.py --config=configs/unrolled_ring.py --workdir=runs/unrolled_ring
 hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
-time: 33 min, halted in between; 15 min in seeds 1 and 2
+time: 33 min, halted in between; 17 and 15 min in seeds 1 and 2
 metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
   over the modes, of 2500 samples; radius 2, deviation 0.02
 reference: none in this protocol
