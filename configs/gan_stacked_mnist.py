@@ -34,7 +34,7 @@ def get_config(variant=""):
         SETTINGS,
         dict(
             system="gan",
-            steps=20_000,
+            steps=50_000,
             batch_size=128,
             data=dict(name="stacked", base="mnist"),
             networks="small",
