@@ -94,10 +94,17 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         )
 
     # Both losses draw their latents by the same key of a move's: G is unrolled over D's own fakes.
-    def discriminator_loss(variables, batch, key, step):
+    def generate(variables, batch, key):
+        """Examples [B, ...], G's new state, and the key that the rest of the move draws by."""
         latent_key, key = jax.random.split(key)
+        return *network.train(game.generator, variables, latent(game, latent_key, batch)), key
+
+    def discriminator_loss(variables, batch, key, step):
+        fakes, _, key = generate(variables, batch, key)
+        return loss_against(fakes, variables, batch, key, step)
+
+    def loss_against(fakes, variables, batch, key, step):
         label_key, noise_key, slope_key, pool_key = jax.random.split(key, 4)
-        fakes, _ = network.train(game.generator, variables, latent(game, latent_key, batch))
         state = {}
         if trick.replay.size:
             fakes, state["replay"] = tricks.replay(
@@ -113,18 +120,18 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return jnp.mean(loss), Aux(metrics, state)
 
     def generator_loss(variables, batch, key, step):
-        latent_key, key = jax.random.split(key)
         batch = repeated(batch, settings.generator.samples)
-        fakes, state = network.train(game.generator, variables, latent(game, latent_key, batch))
+        fakes, state, key = generate(variables, batch, key)
         real, fake, _ = outputs(variables, fakes, batch, key, step)
         return jnp.mean(value.generator(real, fake)), Aux(state={"generator": state})
 
     def unrolled_loss(variables, batch, key, step):
         """G's loss against theta_D^K, D after its next K steps (with its penalty and tricks)."""
+        fakes, _, rest = generate(variables, batch, key)  # Once: K times would be K slopes of G.
 
         def loss(owned):
-            params = {**variables.params, **owned}
-            return discriminator_loss(variables._replace(params=params), batch, key, step)[0]
+            there = variables._replace(params={**variables.params, **owned})
+            return loss_against(fakes, there, batch, rest, step)[0]
 
         owned = {"discriminator": variables.params["discriminator"]}
         owned = unroll(
