@@ -3,17 +3,19 @@
 paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02163 (networks, batch
   of 512, 25,000 rounds); Srivastava et al. 2017, VEEGAN, arXiv 1705.07761 (the grid)
 command: python launch.py --config=configs/study_grid.py --workdir=runs/study_grid --mode=study
-hardware: not yet
-time: not yet
+hardware: 2 CPU cores (AMD EPYC), float32, a run on each
+time: 5.0 hours of one core for the 36 runs, part of it beside other work
 metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
   over the modes, of 2500 samples; centres {-4, -2, 0, 2, 4}^2, deviation 0.05; every seed, mean and
   deviation
 reference: PacGAN's table 1 (other networks), modes / high quality / reverse KL: GAN 17.3 / 94.8 %
   / 0.70, ALI 24.1 / 95.7 % / 0.14, PacGAN-4 24.8 / 93.6 % / 0.04
-measured: not yet
+measured: DRAGAN and WGAN-GP 25 of 25 modes on each of three seeds (reverse KL 0.050, 0.005);
+  minimax 22.3, Unrolled 21.0, PacGAN-4 20.0, LSGAN 19.7, non-saturating 17.0, which leave the
+  middle row and column empty; table in docs/mode_coverage.md
 target: some system covers at least 24 of 25 modes in the mean
 again: the same command in a new workdir; what is done there is not done again
-status: unverified
+status: toy
 """
 
 from pathlib import Path
