@@ -21,7 +21,7 @@ from gm_jax.recipes import recipe
 
 def get_config(variant=""):
     def adam(learning_rate):
-        return dict(name="adam", learning_rate=learning_rate, b1=0.5, eps_root=1e-8)
+        return dict(name="adam", learning_rate=learning_rate, b1=0.5)
 
     return recipe(
         variant,
@@ -50,11 +50,11 @@ def get_config(variant=""):
             report=dict(every=500),
             checkpoint=dict(every=5000),
             show=dict(every=2500, counts=dict(landscape=2500)),
-            evaluate=dict(modes=2500, batch_size=2500),
+            evaluate=dict(modes=2500, batch_size=2500, every=2500),
         ),
         smoke=dict(
             steps=4, batch_size=16, latents=8, generator=dict(width=8),
             discriminator=dict(width=8), show=dict(counts=dict(sample=16)),
-            sample=dict(count=32), evaluate=dict(modes=32),
+            sample=dict(count=32), evaluate=dict(modes=32, every=0),
         ),
     )  # fmt: skip

@@ -27,8 +27,9 @@ from gm_jax.recipes import derive
 def get_config(variant=""):
     base = Path(__file__).with_name("study_ring.py")
     # Metz et al. have no grid. D at a tenth of G's rate, as on their ring, loses most of its modes.
-    optimizer = dict(name="adam", learning_rate=1e-3, b1=0.5, eps_root=1e-8)
+    optimizer = dict(name="adam", learning_rate=1e-3, b1=0.5)
     changes = dict(data=dict(name="grid", deviation=0.05), discriminator=dict(optimizer=optimizer))
     config = derive(f"{base}:{variant}", changes)
+    config.study.entries.unrolled_5.discriminator.optimizer.learning_rate = 1e-3
     del config.study.entries.non_saturating_fast  # All are.
     return config

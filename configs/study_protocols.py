@@ -24,9 +24,7 @@ from pathlib import Path
 
 from gm_jax.recipes import derive
 
-EQUAL_RATES = dict(
-    discriminator=dict(optimizer=dict(name="adam", learning_rate=1e-3, b1=0.5, eps_root=1e-8))
-)
+EQUAL_RATES = dict(discriminator=dict(optimizer=dict(name="adam", learning_rate=1e-3, b1=0.5)))
 TWO_LATENTS = EQUAL_RATES | dict(latents=2)
 THEIR_RING = TWO_LATENTS | dict(data=dict(radius=1.0, deviation=0.01))
 ENTRIES = {

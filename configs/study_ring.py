@@ -27,13 +27,19 @@ from gm_jax.recipes import derive
 
 
 def adam(learning_rate, b1=0.5, **more):
-    return dict(name="adam", learning_rate=learning_rate, b1=b1, eps_root=1e-8, **more)
+    return dict(name="adam", learning_rate=learning_rate, b1=b1, **more)
 
 
 def rmsprop(learning_rate, **more):
     # As configs/wgan_digits.py has it.
     settings = dict(learning_rate=learning_rate, decay=0.99, eps_in_sqrt=False)
     return dict(name="rmsprop", **settings, **more)
+
+
+def unrolled(learning_rate):
+    # G's slope goes through D's optimizer, whose root has none at 0.
+    optimizer = adam(learning_rate, eps_root=1e-12)
+    return dict(unroll=dict(steps=5), discriminator=dict(optimizer=optimizer))
 
 
 # Adam with Metz et al.'s rates, 1e-4 for D and 1e-3 for G (beta1 0.5), wherever an entry says
@@ -70,7 +76,7 @@ ENTRIES = {
     "ali": dict(system="bigan", stochastic=True, encoder=dict(width=128)),
     # As its authors' code, as many packs as the others have examples.
     "pacgan_4": dict(tricks=dict(packing=4), batch_size=4 * 512),
-    "unrolled_5": dict(value_function="minimax", unroll=dict(steps=5)),
+    "unrolled_5": dict(value_function="minimax", **unrolled(1e-4)),
 }
 QUICK = ENTRIES | {"pacgan_4": ENTRIES["pacgan_4"] | dict(batch_size=4 * 128)}
 

@@ -23,7 +23,7 @@ def optimizer(config) -> optax.GradientTransformation:
 
     learning_rate  reached after `warmup_steps` (linear from 0; default none) and, where
                    `decay_steps` is given, from there brought down to `final_rate` (default 0) at
-                   that step (`decay`: cosine, linear)
+                   that step (`schedule`: cosine, linear)
     clip_norm      bound on the global norm of the gradient (default none)
     clip_weights   bound on every weight after the step (default none)
     """
@@ -32,7 +32,7 @@ def optimizer(config) -> optax.GradientTransformation:
     if not callable(make) or "learning_rate" not in inspect.signature(make).parameters:
         raise UserError(f"optax has no optimizer named {config.name!r}")
     warmup = arguments.pop("warmup_steps", 0)
-    decay, decay_steps = arguments.pop("decay", "cosine"), arguments.pop("decay_steps", 0)
+    schedule, decay_steps = arguments.pop("schedule", "cosine"), arguments.pop("decay_steps", 0)
     clip = arguments.pop("clip_norm", 0.0)
     bound = arguments.pop("clip_weights", 0.0)
     if "learning_rate" not in arguments:
@@ -45,7 +45,8 @@ def optimizer(config) -> optax.GradientTransformation:
     if "mask" in known:
         arguments["mask"] = matrices
     if decay_steps:
-        rate = choose("decay of a learning rate", decay, DECAYS)(rate, final, decay_steps - warmup)
+        fall = choose("schedule of a learning rate", schedule, SCHEDULES)
+        rate = fall(rate, final, decay_steps - warmup)
     if warmup:
         rate = _warmed(rate, warmup)
     chosen = make(rate, **arguments)
@@ -92,7 +93,7 @@ def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
     return optax.cosine_decay_schedule(rate, steps, final / rate)
 
 
-DECAYS = {"cosine": _cosine_decay, "linear": optax.linear_schedule}
+SCHEDULES = {"cosine": _cosine_decay, "linear": optax.linear_schedule}
 
 
 def _warmed(rate, steps: int) -> optax.Schedule:

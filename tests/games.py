@@ -56,8 +56,9 @@ GAMES = {
     ),
     # Another player's optimizer inside an objective; a pool, packs and noise by place.
     "unrolled": Game(
-        "gan_ring",
+        "unrolled_ring",
         {
+            "value_function": "non_saturating",
             "unroll.steps": 2,
             "tricks.packing": 2,
             "tricks.flips": 0.2,

@@ -213,6 +213,15 @@ def test_wgan_steps_by_rmsprop_without_momentum_and_clips_its_critic_alone():
         assert step(jnp.zeros(3), state)[0][0] == 0.0
 
 
+def test_wgan_remembers_squares_for_as_long_as_its_recipe_says():
+    """Trap: RMSProp's decay taken for that of the learning rate; optax's .9 in its place."""
+    for player in players("wgan").values():
+        weights = jnp.zeros(3)
+        state = player.optimizer.init(weights)
+        updates, _ = player.optimizer.update(jnp.ones(3), state, weights)
+        np.testing.assert_allclose(updates, -5e-5 / np.sqrt(1.0 - 0.99), rtol=1e-4)
+
+
 def test_sngan_keeps_its_power_iteration_from_move_to_move():
     """Trap: the vector begun anew. A round has five moves of D; its weights stand still."""
     settings = smoke("sngan", **{"discriminator.optimizer.learning_rate": 0.0})

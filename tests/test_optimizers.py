@@ -23,7 +23,7 @@ def steps(config, gradient=1.0, count=10):
 def test_warmup_rises_to_the_rate_and_decay_falls_to_zero():
     moves = steps({"name": "sgd", "learning_rate": 1.0, "warmup_steps": 4})
     np.testing.assert_allclose(moves[:5], [0.25, 0.5, 0.75, 1.0, 1.0])
-    moves = steps({"name": "sgd", "learning_rate": 1.0, "decay_steps": 4, "decay": "linear"})
+    moves = steps({"name": "sgd", "learning_rate": 1.0, "decay_steps": 4, "schedule": "linear"})
     np.testing.assert_allclose(moves[:6], [1.0, 0.75, 0.5, 0.25, 0.0, 0.0])
     moves = steps({"name": "sgd", "learning_rate": 1.0, "decay_steps": 4})
     np.testing.assert_allclose(moves[2:5], [0.5, 0.5 - 0.5**1.5, 0.0], atol=1e-6)
@@ -31,7 +31,7 @@ def test_warmup_rises_to_the_rate_and_decay_falls_to_zero():
 
 def test_decay_begins_where_the_warmup_ends_and_stops_at_the_final_rate():
     settings = {"name": "sgd", "learning_rate": 1.0, "warmup_steps": 2, "final_rate": 0.2}
-    moves = steps({**settings, "decay_steps": 6, "decay": "linear"})
+    moves = steps({**settings, "decay_steps": 6, "schedule": "linear"})
     np.testing.assert_allclose(moves[:8], [0.5, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2, 0.2], rtol=1e-6)
     moves = steps({**settings, "decay_steps": 6})
     np.testing.assert_allclose(moves[[1, 2, 4, 6, 9]], [1.0, 1.0, 0.6, 0.2, 0.2], rtol=1e-6)

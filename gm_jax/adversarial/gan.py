@@ -200,7 +200,7 @@ def _check(settings) -> None:
         (
             settings.unroll.steps and not differentiable(discriminator.optimizer),
             "unrolling differentiates through the discriminator's optimizer, whose square root has"
-            " no slope at 0: set discriminator.optimizer.eps_root, say to 1e-8 (Adam), or"
+            " no slope at 0: set discriminator.optimizer.eps_root, say to 1e-12 (Adam), or"
             " .eps_in_sqrt to True (RMSProp)",
         ),
     ):
