@@ -1,0 +1,43 @@
+"""What can be set, each thing stated once: schemas, and what every recipe has."""
+
+from gm_jax.settings.parts import arguments, part_of
+from gm_jax.settings.recipe import Data, Recipe
+from gm_jax.settings.schema import (
+    Rest,
+    Restartable,
+    Rule,
+    above,
+    as_dict,
+    at_least,
+    at_most,
+    below,
+    defaults,
+    describe,
+    fields,
+    one_of,
+    read,
+    schema,
+    unknown_setting,
+)
+
+__all__ = [
+    "Data",
+    "Recipe",
+    "Rest",
+    "Restartable",
+    "Rule",
+    "above",
+    "arguments",
+    "as_dict",
+    "at_least",
+    "at_most",
+    "below",
+    "defaults",
+    "describe",
+    "fields",
+    "one_of",
+    "part_of",
+    "read",
+    "schema",
+    "unknown_setting",
+]

@@ -1,0 +1,176 @@
+"""What every recipe has, whatever its system."""
+
+import dataclasses
+from typing import Annotated, Any
+
+import jax
+
+from gm_jax.settings.schema import Restartable, at_least, below, one_of, schema
+
+Count = Annotated[int, at_least(0)]
+Every = Annotated[int, at_least(1)]
+
+
+@schema
+class Data:
+    """The data set; each source says in `gm_jax/data` what it takes of this.
+
+    name       a source (digits, folder, npz, text, wav, ring, grid, stacked, two_domains) or an
+               image data set of TFDS
+    path       the file or folder, if the source is one
+    directory  where TFDS keeps prepared data; "" for its default
+    flip       mirror images left to right at random in training
+    binarize   black and white images: "fixed" once for all, "redrawn" at each visit, "" for grey
+    base       the data set that composed data (stacked, two_domains) is made of
+    modes      modes of a ring
+    radius     radius of a ring
+    deviation  standard deviation of each mode of a mixture
+    context    positions of a window that are only seen
+    length     positions of a window that are predicted
+    stride     distance between the windows of a text in training
+    rate       samples a second of recordings
+    """
+
+    name: str = "digits"
+    path: Annotated[str, Restartable()] = ""
+    directory: Annotated[str, Restartable()] = ""
+    flip: bool = False
+    binarize: Annotated[str, one_of(("", "fixed", "redrawn"))] = ""
+    base: str = "mnist"
+    modes: Every = 8
+    radius: float = 2.0
+    deviation: float | None = None
+    context: Count = 1
+    length: Every = 64
+    stride: Every = 1
+    rate: Every = 8000
+
+
+@schema
+class Report:
+    """Lines of metrics.jsonl.
+
+    every  rounds between two
+    """
+
+    every: Every = 100
+
+
+@schema
+class Checkpoint:
+    """What a run goes on from.
+
+    every  rounds between two
+    keep   how many are kept
+    """
+
+    every: Every = 1000
+    keep: Every = 2
+
+
+@schema
+class Show:
+    """Pictures (texts, sounds) made in training.
+
+    every   rounds between two; 0 for none
+    counts  {function: examples}; 0 for none
+    """
+
+    every: Count = 1000
+    counts: dict[str, Count] = dataclasses.field(default_factory=lambda: {"sample": 64})
+
+
+@schema
+class Sample:
+    """What --mode=sample saves.
+
+    count  samples in samples.npz
+    seed   another one than 0 draws other samples
+    """
+
+    count: Every = 1000
+    seed: Annotated[int, at_least(0), below(2**32)] = 0
+
+
+@schema
+class Evaluate:
+    """What --mode=evaluate measures.
+
+    every       rounds between two evaluations in training; 0 for none
+    batch_size  examples at once
+    counts      {function: examples of the split}, 0 for all: the mean of each value it returns
+    split       of the data
+    score       samples for the Frechet distance on a small classifier's features; 0 for none
+    modes       samples for mode coverage
+    agreement   samples whose label, or pair, a classifier is to see
+    preserved   examples whose reconstruction a classifier is to see as the same
+    clustering  examples whose codes are matched with their labels
+    metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
+    samples     how many for `metrics`
+    protocol    of `metrics`
+    grey        "repeat" shows grey images to Inception as three equal channels
+    weights     Inception's file
+    """
+
+    every: Count = 0
+    batch_size: Every = 256
+    counts: dict[str, Count] = dataclasses.field(default_factory=dict)
+    split: str = "test"
+    score: Count = 0
+    modes: Count = 0
+    agreement: Count = 0
+    preserved: Count = 0
+    clustering: Count = 0
+    metrics: str = ""
+    samples: Every = 10_000
+    protocol: str = "tf2015"
+    grey: str = "repeat"
+    weights: str = ""
+
+
+@schema
+class Study:
+    """A recipe in several versions over several seeds; `gm_jax/study.py`.
+
+    entries   {name: settings that differ}
+    seeds     of every entry
+    measures  names among the values that the evaluation finds
+    """
+
+    entries: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    measures: tuple[str, ...] = ()
+
+
+@schema
+class Recipe:
+    """What every recipe has; a system's own settings come on top.
+
+    system      its name in the zoo
+    steps       rounds to play
+    batch_size  examples of a round's batch, over all devices
+    seed        of the initial variables, the data's order and all noise
+    dtype       of the networks' computation; parameters, losses and statistics are float32
+    average     decay of the parameters' moving average, used by all functions; 0 keeps none
+    stages      {name: workdir of an earlier run, or a recipe to be trained first}
+    """
+
+    system: str
+    steps: Annotated[int, at_least(1), Restartable()]
+    batch_size: Every
+    seed: Annotated[int, at_least(0), below(2**32)] = 0
+    dtype: Annotated[str, one_of(("float32", "bfloat16", "float16", "float64"))] = "float32"
+    average: Annotated[float, at_least(0.0), below(1.0)] = 0.0
+    data: Data = Data()
+    report: Annotated[Report, Restartable()] = Report()
+    checkpoint: Annotated[Checkpoint, Restartable()] = Checkpoint()
+    show: Annotated[Show, Restartable()] = Show()
+    sample: Annotated[Sample, Restartable()] = Sample()
+    evaluate: Annotated[Evaluate, Restartable()] = Evaluate()
+    study: Study = Study()
+    stages: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.dtype == "float64" and not jax.config.jax_enable_x64:
+            yield "dtype float64 needs JAX_ENABLE_X64=1; without it JAX computes in float32"

@@ -1,0 +1,295 @@
+"""Schemas: what a system, a network or a data set can be told, stated once.
+
+A schema is a frozen dataclass. Its annotations are the checks, its defaults what a recipe begins
+with, its docstring the help: one line a field, the name, two spaces, the meaning.
+
+    @schema
+    class Sampler:
+        \"\"\"From noise to image.
+
+        name   the sampler
+        steps  evaluations of the network
+        \"\"\"
+
+        name: Annotated[str, one_of(SAMPLERS)] = "ddim"
+        steps: Annotated[int, at_least(1)] = 50
+
+`defaults` makes of it the dict that a recipe begins with, `read` a checked instance of what the
+recipe became, `describe` the text of --help. Choices that do not go together are said by a method
+`wrong`, which yields one line for each.
+"""
+
+import dataclasses
+import difflib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from ml_collections import config_dict
+
+from gm_jax.errors import UserError
+
+schema = dataclasses.dataclass(frozen=True, kw_only=True)
+
+
+class Rule(NamedTuple):
+    """A check of one value, and the names it can be, if it is a choice.
+
+    wrong  value -> what is wrong with it, or ""
+    """
+
+    wrong: Callable[[Any], str]
+    choices: Any = ()
+
+
+def at_least(bound: float) -> Rule:
+    """value >= bound."""
+    return Rule(lambda value: "" if value >= bound else f"must be at least {bound}")
+
+
+def above(bound: float) -> Rule:
+    """value > bound."""
+    return Rule(lambda value: "" if value > bound else f"must be above {bound}")
+
+
+def at_most(bound: float) -> Rule:
+    """value <= bound."""
+    return Rule(lambda value: "" if value <= bound else f"must be at most {bound}")
+
+
+def below(bound: float) -> Rule:
+    """value < bound."""
+    return Rule(lambda value: "" if value < bound else f"must be below {bound}")
+
+
+def one_of(table) -> Rule:
+    """A name from a table, or from whatever else iterates over names."""
+
+    def wrong(value):
+        names = [name or '""' for name in table]
+        known = f"must be one of: {', '.join(names)}{_nearest(value, names)}"
+        return "" if value in table else known
+
+    return Rule(wrong, table)
+
+
+class Restartable(NamedTuple):
+    """Marks what may differ between a run and its continuation: it does not change the result."""
+
+
+class Rest(NamedTuple):
+    """Marks the dict that takes the keys no field has, such as the arguments of an optimizer.
+
+    offered  those that a recipe can always set on the command line; None leaves them out
+    """
+
+    offered: tuple[str, ...] = ()
+
+
+class Setting(NamedTuple):
+    """One field of a schema.
+
+    kind     its type without marks: int, tuple[int, ...], another schema, ...
+    default  dataclasses.MISSING if the recipe must state it
+    marks    what was annotated
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    marks: tuple
+    meaning: str
+
+    def mark(self, kind):
+        """The first mark of a kind, or None."""
+        return next((mark for mark in self.marks if isinstance(mark, kind)), None)
+
+
+def fields(of: type) -> dict[str, Setting]:
+    """The settings of a schema, in the order of their definition, by name."""
+    meanings = {}
+    for cls in reversed(of.__mro__):
+        meanings |= _meanings(cls.__dict__.get("__doc__") or "")
+    hints = typing.get_type_hints(of, include_extras=True)
+    found = {}
+    for field in dataclasses.fields(of):
+        kind, marks = _split(hints[field.name])
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        meaning = meanings.get(field.name, "")
+        found[field.name] = Setting(field.name, kind, default, marks, meaning)
+    return found
+
+
+def defaults(of: type) -> dict[str, Any]:
+    """The settings that a recipe begins with, as nested dicts, without those it must state."""
+    return _plain(of, {name: setting.default for name, setting in fields(of).items()})
+
+
+def as_dict(instance) -> dict[str, Any]:
+    """An instance of a schema as nested dicts, as a recipe would hold it."""
+    names = [field.name for field in dataclasses.fields(instance)]
+    return _plain(type(instance), {name: getattr(instance, name) for name in names})
+
+
+def _plain(of: type, values: Mapping) -> dict[str, Any]:
+    plain = {}
+    for name, setting in fields(of).items():
+        value = values[name]
+        rest = setting.mark(Rest)
+        if value is dataclasses.MISSING:
+            continue
+        if rest:
+            plain |= {key: config_dict.placeholder(object) for key in rest.offered} | dict(value)
+        elif dataclasses.is_dataclass(value):
+            plain[name] = as_dict(value)
+        elif value is None:
+            plain[name] = config_dict.placeholder(_without_none(setting.kind))
+        else:
+            plain[name] = value
+    return plain
+
+
+def read(of: type, config, path: str = ""):
+    """A checked instance of a schema from a recipe's ConfigDict, a dict or an instance.
+
+    path  what stands before a setting's name in messages: "optimizer."
+    Raises UserError, in one line that names the setting, if one is unknown, missing, of another
+    type, out of bounds, or does not go with another.
+    """
+    if isinstance(config, of):
+        return config
+    if not isinstance(config, Mapping | config_dict.ConfigDict):
+        raise UserError(f"{path[:-1]} is {config!r}: it must be a group of settings")
+    given = dict(config.items())
+    known = fields(of)
+    rest = next((s for s in known.values() if s.mark(Rest)), None)
+    unknown = [key for key in given if key not in known or (rest and key == rest.name)]
+    values = {}
+    if rest:
+        values[rest.name] = {k: given[k] for k in unknown if given[k] is not None}
+    elif unknown:
+        raise UserError(unknown_setting(path, unknown[0], known))
+    for name, setting in known.items():
+        if setting is rest:
+            continue
+        if name in given:
+            values[name] = _value(setting.kind, setting.marks, given[name], f"{path}{name}")
+        elif setting.default is dataclasses.MISSING:
+            raise UserError(f"{path}{name} is missing: the recipe must state it")
+    instance = of(**values)
+    for message in getattr(instance, "wrong", tuple)():
+        raise UserError(f"{path[:-1]}: {message}" if path else message)
+    return instance
+
+
+def unknown_setting(path: str, name: str, known) -> str:
+    """The message for a setting that a schema does not have."""
+    return (
+        f"unknown setting {path}{name}{_nearest(name, known)}; there are:"
+        f" {', '.join(sorted(known)) or 'none'}"
+    )
+
+
+def _value(kind, marks, value, path: str):
+    """One setting's value, converted to its type and checked."""
+    if dataclasses.is_dataclass(kind):
+        return read(kind, value, f"{path}.")
+    converted = _converted(kind, value, path)
+    for mark in marks:
+        message = mark.wrong(converted) if isinstance(mark, Rule) and value is not None else ""
+        if message:
+            raise UserError(f"{path} is {value!r}: it {message}")
+    return converted
+
+
+def _converted(kind, value, path: str):
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _converted(_without_none(kind), value, path)
+    if kind is Any:
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if origin is tuple and isinstance(value, list | tuple):
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(kinds) == len(value):
+            return tuple(_value(*_split(k), v, path) for k, v in zip(kinds, value, strict=True))
+    elif origin is dict and isinstance(value, Mapping | config_dict.ConfigDict):
+        return {k: _value(*_split(inner[1]), v, f"{path}.{k}") for k, v in value.items()}
+    elif type(value) is kind:
+        return value
+    raise UserError(f"{path} is {value!r}: it must be {_said(kind)}")
+
+
+def _said(kind) -> str:
+    """A type as a person says it."""
+    plain = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    if kind in plain:
+        return plain[kind]
+    origin, inner = typing.get_origin(kind), [_split(k)[0] for k in typing.get_args(kind)]
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return f"{len(inner)} values ({', '.join(_said(k) for k in inner)})"
+    if origin is tuple:
+        return f"a list in parentheses, each {_said(inner[0])}"
+    return "a group of settings"
+
+
+def describe(of: type, config, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every setting of a recipe: (its name on the command line, its value, its meaning)."""
+    for name, setting in fields(of).items():
+        if setting.mark(Rest):
+            for key in [k for k in config if k not in fields(of)]:
+                yield f"{path}{key}", _shown(config[key]), setting.meaning
+        elif dataclasses.is_dataclass(setting.kind):
+            yield from describe(setting.kind, config[name], f"{path}{name}.")
+        else:
+            rules = [mark for mark in setting.marks if isinstance(mark, Rule)]
+            choices = [name or '""' for rule in rules for name in rule.choices]
+            names = f" [{', '.join(choices)}]" if choices else ""
+            value = _shown(config[name]) if name in config else "(must be stated)"
+            yield f"{path}{name}", value, setting.meaning + names
+
+
+def _split(hint) -> tuple[Any, tuple]:
+    """A type and its marks."""
+    annotated = typing.get_origin(hint) is Annotated
+    kind, *marks = typing.get_args(hint) if annotated else (hint,)
+    return kind, tuple(marks)
+
+
+def _without_none(kind):
+    """T of T | None."""
+    kinds = [k for k in typing.get_args(kind) if k is not type(None)]
+    return kinds[0] if kinds else kind
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """{name: meaning} of the lines `name  meaning`, continued by indentation."""
+    found, last = {}, ()
+    for line in inspect.cleandoc(docstring).splitlines():
+        entry = re.fullmatch(r"(\w+(?:, \w+)*)  +(\S.*)", line)
+        if entry:
+            last = entry[1].split(", ")
+            found |= dict.fromkeys(last, entry[2])
+        elif last and line.startswith("  "):
+            found |= {name: f"{found[name]} {line.strip()}" for name in last}
+        else:
+            last = ()
+    return found
+
+
+def _nearest(name, known) -> str:
+    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _shown(value) -> str:
+    return str(tuple(value)) if isinstance(value, list) else str(value)
