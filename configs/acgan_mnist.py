@@ -27,7 +27,6 @@ def get_config(variant=""):
         f"{BASE}:{variant}",
         dict(
             system="acgan",
-            conditional=True,
             steps=6000,
             show=dict(counts=dict(sample=64, classes=8)),
             evaluate=dict(agreement=10_000),

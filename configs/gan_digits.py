@@ -17,7 +17,6 @@ status: toy
 With --config.value_function=minimax and one-sided smoothing (tricks.real_label 0.9): fd 21.8.
 """
 
-from gm_jax.adversarial.two_players import SETTINGS
 from gm_jax.recipes import recipe
 
 
@@ -25,7 +24,6 @@ def get_config(variant=""):
     adam = dict(name="adam", learning_rate=2e-4, b1=0.5)
     return recipe(
         variant,
-        SETTINGS,
         dict(
             system="gan",
             steps=5000,

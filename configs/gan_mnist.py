@@ -20,7 +20,6 @@ smoothing (`--config.tricks.real_label='(0.9, 0.9)'`, fd 70.0) 2,462 samples are
 come and at 51.7 drawn in the data's proportions. Labels help more (configs/cgan_mnist.py, 7.3 x).
 """
 
-from gm_jax.adversarial.two_players import SETTINGS
 from gm_jax.recipes import recipe
 
 
@@ -28,7 +27,6 @@ def get_config(variant=""):
     adam = dict(name="adam", learning_rate=2e-4, b1=0.5)
     return recipe(
         variant,
-        SETTINGS,
         dict(
             system="gan",
             steps=10_000,

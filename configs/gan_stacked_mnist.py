@@ -23,7 +23,6 @@ in full: Unrolled K=5, a second a round (`--config.value_function=minimax
 configs/wgan_gp_stacked_mnist.py finds nearly all modes in half an hour.
 """
 
-from gm_jax.adversarial.two_players import SETTINGS
 from gm_jax.recipes import recipe
 
 
@@ -35,7 +34,6 @@ def get_config(variant=""):
 
     return recipe(
         variant,
-        SETTINGS,
         dict(
             system="gan",
             steps=100_000,

@@ -6,11 +6,11 @@ class UserError(ValueError):
 
 
 class NotFinite(UserError):
-    """A loss that is no finite number any more."""
+    """A loss became NaN or infinite."""
 
 
 def one_of(kind: str, name: str, known) -> None:
-    """Raises UserError that names what there is, where `name` is not among it."""
+    """Raises UserError listing the known names if `name` is not one of them."""
     if name not in known:
         raise UserError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
 
@@ -19,14 +19,3 @@ def choose(kind: str, name: str, table):
     """`table[name]`, or the error of `one_of`."""
     one_of(kind, name, table)
     return table[name]
-
-
-def choose_part(kind: str, part, table):
-    """What the `name` of a recipe's part stands for, and its settings.
-
-    Those beside the name are for whichever is chosen, those under a name are that one's own, so
-    that a recipe can hold several: `{"name": "mixture", "mixture": {"components": 10}, ...}`.
-    """
-    chosen = choose(kind, part["name"], table)
-    shared = {key: value for key, value in part.items() if key not in ("name", *table)}
-    return chosen, {**shared, **part.get(part["name"], {})}

@@ -14,3 +14,8 @@ def fingerprint(tree) -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype.str} {leaf.shape};".encode())
         digest.update(leaf.tobytes())
     return digest.hexdigest()[:16]
+
+
+def of_stages(frozen: dict) -> str:
+    """The fingerprints of frozen stages, in their order."""
+    return "-".join(map(fingerprint, frozen.values())) or fingerprint(())

@@ -10,11 +10,11 @@ families is in the objectives; the trainer (`gm_jax/training`) knows this file a
 
 A batch is a dict of arrays with the same leading axis: `image` [B, H, W, C] float32 in [-1, 1],
 `label` [B] int32, `text` [B, T] int32 (numbers of characters), `audio` [B, T] float32 in [-1, 1],
-`weight` [B, T] float32 (what each place of a sequence counts), ..., and always `index` [B] int32,
-the example's position in the global batch; for `functions`, its number among those asked for.
+`weight` [B, T] float32 (what each position of a sequence counts), ..., and always `index` [B]
+int32, the example's position in the global batch; for `functions`, its number in the request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -31,37 +31,37 @@ class Field(NamedTuple):
 
     An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label as
     many as there are classes, a character as many as the vocabulary holds; None for real numbers.
-    `symbols` are a text's characters in the order of their numbers.
+    `symbols` are a text's symbols in the order of their numbers: its characters, or words.
     """
 
     shape: tuple[int, ...]
     cardinality: int | None = None
-    symbols: str = ""
+    symbols: Sequence[str] = ""
 
 
 Spec = Mapping[str, Field]
 
 
 def field_of(spec: Spec, name: str) -> Field:
-    """The entry a system is about. Raises UserError on data that is of another kind."""
+    """The entry a system needs. Raises UserError if the data has none of that name."""
     if name not in spec:
         raise UserError(
-            f"this system is about {name}, and this data holds {', '.join(spec)}: choose other data"
+            f"this system needs `{name}`; this data set has {', '.join(spec)}: choose another one"
         )
     return spec[name]
 
 
-def subject_of(spec: Spec) -> str:
-    """The entry that a model of one kind of thing is about: the first that is no label."""
+def modality_of(spec: Spec) -> str:
+    """The entry that a model of one kind of data is about: the first that is no label."""
     return next(name for name in spec if name != "label")
 
 
 def classes_of(spec: Spec) -> int:
-    """How many labels there are. Raises UserError on data without labels."""
+    """How many labels there are. Raises UserError if the data has no labels."""
     if "label" not in spec:
         raise UserError(
-            "this data has no labels: set conditional=False if the system can do without, or choose"
-            " other data"
+            "this data set has no labels: set conditional=False if the system can do without, or"
+            " choose another one"
         )
     return spec["label"].cardinality
 
@@ -71,14 +71,14 @@ class Variables(NamedTuple):
 
     params   learned, by name of the subtree that a player owns
     state    carried from move to move and equal on all devices (batch statistics, chains, pools)
-    frozen   an earlier run's variables (`Phase.frozen`): read, never differentiated or donated
+    frozen   {stage: its variables} (`Phase.stages`): read, never differentiated or donated
     opt      {player: state of its optimizer}, made by the trainer
     average  {player: moving average of what it owns}, made by the trainer for players that ask
     """
 
     params: dict[str, PyTree]
     state: dict[str, PyTree] = {}
-    frozen: PyTree = ()
+    frozen: dict[str, "Variables"] = {}
     opt: dict[str, PyTree] = {}
     average: dict[str, PyTree] = {}
 
@@ -113,8 +113,8 @@ class Move(NamedTuple):
 class Player(NamedTuple):
     """Who moves: the subtrees of `params` it owns, its one optimizer (optax), its moves in order.
 
-    average    step -> decay of the moving average kept of what it owns, updated after each of its
-               moves; None to keep none
+    average    rounds played -> decay of the moving average kept of what it owns, which moves once a
+               round; None to keep none
     """
 
     name: str
@@ -146,35 +146,34 @@ class Phase(NamedTuple):
 
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
     steps   rounds to play
-    frozen  what its `Variables.frozen` holds: the variables of earlier stages. A leaf may be a
-            function of {phase: variables as its functions see them} of the phases that this run
-            has played to their end, and stands for what it returns
+    stages  {name: Stage} that it builds upon; its `Variables.frozen` holds their variables
     """
 
     name: str
     model: GenerativeModel
     data: Any
     steps: int
-    frozen: PyTree = ()
+    stages: Mapping[str, "Stage"] = {}
 
 
 class Stage(NamedTuple):
-    """What a system builds upon: an earlier model, and its variables for `Phase.frozen`.
+    """What a system builds upon: an earlier model and its variables.
 
-    variables  those of another run, or, of a stage trained first in this run, the function that
-               finds them (see `Phase.frozen`)
+    variables  those of another run; or, of a stage trained first in this run, the name of the
+               phase that it ends with
     """
 
     model: GenerativeModel
-    variables: Variables | Callable[[Mapping[str, Variables]], Variables]
+    variables: Variables | str
 
 
-# What every system's file exports: (config, spec of the data, {name: Stage}) -> phases in order.
+# What a system's file exports beside its `Settings`, as `build`:
+# (settings, spec of the data, {name: Stage}) -> phases in order.
 Build = Callable[[Any, Spec, Mapping[str, Stage]], tuple[Phase, ...]]
 
 
 def example_keys(key: Array, batch: Batch) -> Array:
-    """One key an example, [B]: noise that depends on its place in the global batch alone.
+    """One key an example, [B]: noise that depends on its position in the global batch alone.
 
     With it, one device and eight draw the same noise for the same example.
     """

@@ -1,14 +1,78 @@
 """Optimizers and schedules as a recipe names them."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from gm_jax.errors import UserError, choose
 from gm_jax.model import Array
+from gm_jax.settings import Rest, at_least, one_of, read, schema
+
+
+def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
+    return optax.cosine_decay_schedule(rate, steps, final / rate)
+
+
+# Each: (rate, final rate, steps) -> schedule.
+SCHEDULES = {"cosine": _cosine_decay, "linear": optax.linear_schedule}
+
+# Arguments of optax's that can be set on the command line whatever a recipe states.
+COMMON = (
+    "b1", "b2", "eps", "eps_root", "weight_decay", "momentum", "nesterov", "decay", "eps_in_sqrt",
+)  # fmt: skip
+
+
+@schema
+class Optimizer:
+    """One of optax's optimizers with its own arguments, and around it what recipes share.
+
+    name           of the function in optax
+    learning_rate  reached after `warmup_steps`
+    warmup_steps   rounds in which the rate rises linearly from 0
+    decay_steps    the step at which the rate has come down to `final_rate`; 0 keeps it
+    schedule       how it comes down
+    final_rate     where it ends
+    clip_norm      bound on the global norm of the gradient; 0 for none
+    clip_weights   bound on every weight after the step; 0 for none
+    arguments      an argument of optax's function; a weight decay holds for matrices alone
+    """
+
+    whole: ClassVar[bool] = (
+        True  # A layer that names another one starts anew: its arguments differ.
+    )
+
+    name: str
+    learning_rate: Annotated[float, at_least(0.0)]
+    warmup_steps: Annotated[int, at_least(0)] = 0
+    decay_steps: Annotated[int, at_least(0)] = 0
+    schedule: Annotated[str, one_of(SCHEDULES)] = "cosine"
+    final_rate: Annotated[float, at_least(0.0)] = 0.0
+    clip_norm: Annotated[float, at_least(0.0)] = 0.0
+    clip_weights: Annotated[float, at_least(0.0)] = 0.0
+    arguments: Annotated[dict[str, Any], Rest(COMMON)] = dataclasses.field(default_factory=dict)
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        known = _parameters(self.name)
+        if "learning_rate" not in known:
+            yield f"optax has no optimizer named {self.name!r}"
+        unknown = sorted(set(self.arguments) - set(known))
+        if unknown:
+            yield (
+                f"optax.{self.name} takes no argument {', '.join(unknown)}: leave it out, or set it"
+                " to None"
+            )
+        if 0 < self.decay_steps <= self.warmup_steps:
+            yield f"decay_steps {self.decay_steps} must be above warmup_steps {self.warmup_steps}"
+
+
+def adam(learning_rate: float, **arguments) -> Optimizer:
+    """Kingma & Ba 2015, as optax has it."""
+    return Optimizer(name="adam", learning_rate=learning_rate, arguments=arguments)
 
 
 def matrices(params):
@@ -16,54 +80,40 @@ def matrices(params):
     return jax.tree.map(lambda p: p.ndim >= 2, params)
 
 
-def optimizer(config) -> optax.GradientTransformation:
-    """An optimizer of optax by `name`, with its own arguments, and around it what recipes share.
-
-    A weight decay holds for `matrices` alone.
-
-    learning_rate  reached after `warmup_steps` (linear from 0; default none) and, where
-                   `decay_steps` is given, from there brought down to `final_rate` (default 0) at
-                   that step (`schedule`: cosine, linear)
-    clip_norm      bound on the global norm of the gradient (default none)
-    clip_weights   bound on every weight after the step (default none)
-    """
-    arguments = dict(config)
-    make = getattr(optax, arguments.pop("name"), None)
-    if not callable(make) or "learning_rate" not in inspect.signature(make).parameters:
-        raise UserError(f"optax has no optimizer named {config.name!r}")
-    warmup = arguments.pop("warmup_steps", 0)
-    schedule, decay_steps = arguments.pop("schedule", "cosine"), arguments.pop("decay_steps", 0)
-    clip = arguments.pop("clip_norm", 0.0)
-    bound = arguments.pop("clip_weights", 0.0)
-    if "learning_rate" not in arguments:
-        raise UserError(f"the optimizer {config.name} needs a learning_rate")
-    rate, final = arguments.pop("learning_rate"), arguments.pop("final_rate", 0.0)
-    known = inspect.signature(make).parameters
-    unknown = set(arguments) - set(known)
-    if unknown:
-        raise UserError(f"optax.{config.name} takes no argument {', '.join(sorted(unknown))}")
-    if "mask" in known:
+def optimizer(settings) -> optax.GradientTransformation:
+    """The optimizer that an `Optimizer`, or a recipe's part of that form, describes."""
+    settings = read(Optimizer, settings, "optimizer.")
+    arguments, rate, warmup = (
+        dict(settings.arguments),
+        settings.learning_rate,
+        settings.warmup_steps,
+    )
+    if "mask" in _parameters(settings.name):
         arguments["mask"] = matrices
-    if decay_steps:
-        fall = choose("schedule of a learning rate", schedule, SCHEDULES)
-        rate = fall(rate, final, decay_steps - warmup)
+    if settings.decay_steps:
+        fall = SCHEDULES[settings.schedule]
+        rate = fall(rate, settings.final_rate, settings.decay_steps - warmup)
     if warmup:
         rate = _warmed(rate, warmup)
-    chosen = make(rate, **arguments)
-    parts = [optax.clip_by_global_norm(clip)] * bool(clip) + [chosen]
-    parts += [clip_weights(bound)] * bool(bound)
+    chosen = getattr(optax, settings.name)(rate, **arguments)
+    parts = [optax.clip_by_global_norm(settings.clip_norm)] * bool(settings.clip_norm) + [chosen]
+    parts += [clip_weights(settings.clip_weights)] * bool(settings.clip_weights)
     return optax.chain(*parts) if len(parts) > 1 else chosen
 
 
-def differentiable(config) -> bool:
-    """Whether the recipe's optimizer has a slope at its first step, where all it remembers is 0.
+def differentiable(settings: Optimizer) -> bool:
+    """Whether the optimizer has a slope at its first step, when all it remembers is 0.
 
     A square root of a mean of squares has none there, unless something is added below it.
     """
-    known = inspect.signature(getattr(optax, config.name)).parameters
-    if "eps_root" in known:
-        return config.get("eps_root", 0.0) > 0.0
-    return config.get("eps_in_sqrt", True)
+    if "eps_root" in _parameters(settings.name):
+        return settings.arguments.get("eps_root", 0.0) > 0.0
+    return settings.arguments.get("eps_in_sqrt", True)
+
+
+def _parameters(name: str):
+    make = getattr(optax, name, None)
+    return inspect.signature(make).parameters if callable(make) else {}
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
@@ -87,13 +137,6 @@ def warmed_up(decay: float) -> Callable[[Array], Array] | None:
     if not decay:
         return None
     return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
-
-
-def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
-    return optax.cosine_decay_schedule(rate, steps, final / rate)
-
-
-SCHEDULES = {"cosine": _cosine_decay, "linear": optax.linear_schedule}
 
 
 def _warmed(rate, steps: int) -> optax.Schedule:

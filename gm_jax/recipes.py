@@ -2,127 +2,154 @@
 
 import ast
 import importlib.util
+import inspect
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import FieldReference
 
-from gm_jax.errors import UserError, one_of
+from gm_jax import zoo
+from gm_jax.errors import UserError, choose
+from gm_jax.settings import Recipes, Rest, Restartable, defaults, fields, is_schema, unknown_setting
 
-# What every recipe has; a recipe states only what differs.
-DEFAULTS = {
-    "seed": 0,
-    "dtype": "float32",  # of the networks' computation: float32, bfloat16
-    "average": 0.0,  # decay of the parameters' moving average; 0 keeps none
-    "data": {"name": "digits", "path": "", "directory": "", "flip": False, "binarize": ""},
-    "report": {"every": 100},
-    "checkpoint": {"every": 1000, "keep": 2},
-    "show": {"every": 1000, "counts": {"sample": 64}},
-    "sample": {"count": 1000},
-    "evaluate": {
-        "every": 0,  # rounds; 0: only when asked
-        "batch_size": 256,
-        "counts": {},  # {function: examples of the split, 0 for all}
-        "split": "test",
-        "score": 0,  # samples for the Fréchet distance on a small classifier's features
-        "modes": 0,  # samples for mode coverage
-        "agreement": 0,  # samples whose label, or pair, a classifier is to see
-        "preserved": 0,  # examples whose reconstruction a classifier is to see
-        "clustering": 0,  # examples whose codes are matched with their labels
-        # Inception's: "fid,kid,prdc" of so many samples against the training images.
-        "metrics": "",
-        "samples": 10_000,
-        "protocol": "tf2015",
-        "grey": "repeat",
-        "weights": "",
-    },
-    "study": {"entries": {}, "seeds": (), "measures": ()},  # as gm_jax/study.py says
-    "stages": {},  # {name: workdir} of earlier runs that this one builds upon
-}
 
-# What every recipe says itself.
-STATED = ("system", "steps", "batch_size")
-
-# The least that makes sense; what is less would train or write nothing, and say so too late.
-LEAST = {
-    "seed": 0, "steps": 1, "batch_size": 1, "report.every": 1, "checkpoint.every": 1,
-    "checkpoint.keep": 1, "show.every": 0, "evaluate.every": 0, "evaluate.batch_size": 1,
-    "evaluate.samples": 1, "sample.count": 1,
-}  # fmt: skip
-
-# Keys that may differ between a run and its continuation: they do not change what is learned.
-FREE = ("steps", "report", "checkpoint", "show", "sample", "sampler", "evaluate")
+def schema_of(settings: Mapping) -> type:
+    """The `Settings` of the system that a recipe names. Raises UserError if it names none."""
+    if not settings.get("system"):
+        raise UserError("this recipe states no system: gm_jax/zoo.py lists them")
+    return choose("system", settings["system"], zoo.SYSTEMS).Settings
 
 
 def recipe(variant: str, *layers: dict, **variants: dict) -> ConfigDict:
-    """DEFAULTS, then a recipe's layers, then that of the variant asked for ("" for none).
+    """The system's defaults, then a recipe's layers, then the variant asked for ("" for none).
 
-    The first layer may be a system's defaults: what a recipe names can be set on the command line.
-    Raises UserError on a variant the recipe does not have.
+    Raises UserError on a variant that the recipe does not have, or a setting the system does not.
     """
     if variant and variant not in variants:
-        raise UserError(f"no variant {variant!r} of this recipe; it has: {', '.join(variants)}")
-    merged = DEFAULTS
-    for layer in layers:
-        merged = merge(merged, layer)
-    changes = variants.get(variant, {})
-    _refuse_unknown(changes, merged)
-    return ConfigDict(merge(merged, changes))
+        known = ", ".join(variants) or "none"
+        raise UserError(f"no variant {variant!r} of this recipe; it has: {known}")
+    system = next((layer["system"] for layer in reversed(layers) if "system" in layer), "")
+    settings = defaults(schema_of({"system": system}))
+    for layer in (*layers, variants.get(variant, {})):
+        settings = changed(settings | {"system": system}, layer)
+    return ConfigDict(settings)
 
 
-def complete(settings: dict) -> ConfigDict:
-    """Settings that a run was begun with, and DEFAULTS for what has come to be since."""
-    return ConfigDict(merge(DEFAULTS, settings))
+def complete(settings: Mapping) -> ConfigDict:
+    """The settings that a run was begun with, in today's terms.
 
-
-def fill(config: ConfigDict, defaults: dict) -> ConfigDict:
-    """A configuration with a system's defaults where it says nothing, down to nested settings.
-
-    Raises UserError on a nested setting that the defaults do not know (an optimizer's are optax's).
+    Settings added since have their defaults; those that are no longer known are dropped.
     """
-    settings = config.to_dict()
-    known = {**dict.fromkeys(STATED), **dict.fromkeys(DEFAULTS), **defaults}
-    _refuse_unknown(settings, known)
-    return ConfigDict(merge(defaults, settings))
+    return ConfigDict(_settings(_known(schema_of(settings), settings)))
 
 
-def check(config: ConfigDict) -> None:
-    """Raises UserError on what no recipe can mean: counts below LEAST, parts with unknown names."""
-    for path, least in LEAST.items():
-        value = config
-        for name in path.split("."):
-            value = value[name]
-        if value < least:
-            raise UserError(f"{path} is {value}: it must be {least} or more")
-    one_of("dtype", config.dtype, ("float32", "bfloat16", "float16", "float64"))
-    for name in ("report", "checkpoint", "show", "sample", "evaluate"):
-        _refuse_unknown(config[name].to_dict(), DEFAULTS[name], f"{name}.")
+def changed(settings: dict, changes: Mapping) -> dict:
+    """A recipe's settings with what `changes` says instead, down to nested settings.
+
+    Another `system` keeps what it has in common with the recipe's; the rest does not apply to it.
+    """
+    schema = schema_of({**settings, **changes})
+    if changes.get("system", settings.get("system")) != settings.get("system"):
+        settings = _settings(_known(schema, {**settings, "system": changes["system"]}))
+    return merge(schema, settings, changes)
 
 
-# Whose keys are not ours to know: optax's arguments, a model's functions, a study's entries, ...
-_FREE_PARTS = ("optimizer", "counts", "entries", "data", "stages", "sampler", "network")
+def merge(schema: type | None, base: Mapping, layer: Mapping, path: str = "") -> dict:
+    """`base` with what `layer` says instead, down to nested settings.
+
+    A part whose schema is `whole`, such as an optimizer, starts anew if the layer names another.
+    Raises UserError on a setting that the schema does not have.
+    """
+    merged, known = dict(base), fields(schema) if schema else {}
+    open_ended = not schema or any(setting.mark(Rest) for setting in known.values())
+    for key, value in layer.items():
+        if key not in known and not open_ended:
+            raise UserError(unknown_setting(path, key, known))
+        setting, before = known.get(key), merged.get(key)
+        if value is None and isinstance(before, FieldReference):
+            continue  # A placeholder, which keeps its type for the command line.
+        if not isinstance(value, Mapping | ConfigDict):
+            merged[key] = value
+        elif setting and is_schema(setting.kind):
+            anew = getattr(setting.kind, "whole", False) and "name" in value
+            start = defaults(setting.kind) if anew else before
+            merged[key] = merge(setting.kind, start, value, f"{path}{key}.")
+        elif setting and setting.mark(Recipes):
+            merged[key] = before | {name: _stage(before.get(name), value[name]) for name in value}
+        else:
+            start = before if isinstance(before, Mapping) else {}
+            merged[key] = merge(None, start, value, f"{path}{key}.")
+    return merged
 
 
-def _refuse_unknown(settings, known, path: str = "") -> None:
-    if not (isinstance(known, dict) and isinstance(settings, dict)):
-        return
-    unknown = set(settings) - set(known)
-    if unknown:
-        raise UserError(
-            f"unknown setting {path}{min(unknown)}; there are: {', '.join(sorted(known))}"
-        )
-    for name in set(settings) - set(_FREE_PARTS):
-        _refuse_unknown(settings[name], known[name], f"{path}{name}.")
+def _stage(before, value):
+    """A recipe within a recipe, with what `value` says of it; or the workdir of an earlier run."""
+    if not isinstance(value, Mapping | ConfigDict):
+        return value
+    start = before if isinstance(before, Mapping) else defaults(schema_of(value))
+    return changed(dict(start), value)
 
 
-def load_config(name: str) -> ConfigDict:
-    """The configuration of a recipe file, `configs/NAME.py` or `configs/NAME.py:VARIANT`."""
+def _known(schema: type, settings: Mapping) -> dict:
+    """What of some settings the schema has, down to nested settings."""
+    known, kept = fields(schema), {}
+    open_ended = any(setting.mark(Rest) for setting in known.values())
+    for key, value in settings.items():
+        if key in known and is_schema(known[key].kind) and isinstance(value, Mapping | ConfigDict):
+            kept[key] = _known(known[key].kind, value)
+        elif key in known or open_ended:
+            kept[key] = value
+    return kept
+
+
+def load_config(name: str | Path) -> ConfigDict:
+    """The configuration of a recipe, `configs/NAME.py[:VARIANT]`, or of a run, `DIR/config.json`.
+
+    Raises UserError, in one line, on a file that gives none.
+    """
     path, _, variant = str(name).partition(":")
-    spec = importlib.util.spec_from_file_location("recipe", path)
-    if spec is None or not Path(path).exists():
+    if not Path(path).is_file():
         raise UserError(f"no recipe at {path}; python launch.py --list shows all there are")
+    if path.endswith(".json"):
+        try:
+            return complete(json.loads(Path(path).read_text()))
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{path} is not a run's config.json: {error}") from error
+    settings = _get_config(path)(variant) if variant else _get_config(path)()
+    if not isinstance(settings, Mapping | ConfigDict):
+        raise UserError(f"get_config of {path} must return settings, not {settings!r}")
+    return ConfigDict(_settings(ConfigDict(settings).to_dict()))
+
+
+def _get_config(path: str):
+    """The function of a recipe's file that makes its configuration."""
+    spec = importlib.util.spec_from_file_location("recipe", path)
+    if spec is None:
+        raise UserError(f"{path} is not a recipe: give a file like configs/NAME.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(variant)
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        raise
+    except Exception as error:  # Whatever a file of the user's own may raise.
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise UserError(
+            f"{path}{line} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    make = getattr(module, "get_config", None)
+    if not callable(make):
+        raise UserError(f'{path} has no function get_config(variant=""), which makes its settings')
+
+    def get_config(*variant):
+        try:
+            inspect.signature(make).bind(*variant)
+        except TypeError as error:
+            raise UserError(f"get_config of {path} takes no variant: leave out :NAME") from error
+        return make(*variant)
+
+    return get_config
 
 
 def derive(name: str | Path, changes: dict) -> ConfigDict:
@@ -132,21 +159,42 @@ def derive(name: str | Path, changes: dict) -> ConfigDict:
     """
     if str(name).partition(":")[2]:
         changes = {key: value for key, value in changes.items() if key != "steps"}
-    return ConfigDict(merge(load_config(name).to_dict(), changes))
+    return ConfigDict(changed(_settings(load_config(name).to_dict()), changes))
 
 
-def differences(old: dict, new: dict, prefix: str = "", free: tuple[str, ...] = FREE) -> list[str]:
-    """What two configurations disagree on, outside the keys `free`: "key: old, now new"."""
-    found = []
+def _settings(stated: Mapping) -> dict:
+    """What a recipe states, and the defaults of its system for the rest."""
+    schema = schema_of(stated)
+    return merge(schema, defaults(schema), stated)
+
+
+def differences(old: Mapping, new: Mapping, free: bool = True) -> list[str]:
+    """What two configurations disagree on: "key: old, now new", the system first.
+
+    free  whether what may differ between a run and its continuation is left out
+    """
+    old, new = _as_json(old), _as_json(new)
+    if old.get("system") != new.get("system"):
+        return [f"system: {old.get('system')!r}, now {new.get('system')!r}"]
+    return list(_differences(schema_of(old), old, new, free, ""))
+
+
+def _differences(schema, old: dict, new: dict, free: bool, path: str) -> Iterator[str]:
+    known = fields(schema) if schema else {}
     for key in sorted({*old, *new}):
-        if not prefix and key in free:
+        setting, a, b = known.get(key), old.get(key), new.get(key)
+        if free and setting and setting.mark(Restartable):
             continue
-        a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{prefix}{key}.")
+            part = setting.kind if setting and is_schema(setting.kind) else None
+            yield from _differences(part, a, b, free, f"{path}{key}.")
         elif a != b:
-            found.append(f"{prefix}{key}: {a!r}, now {b!r}")
-    return found
+            yield f"{path}{key}: {a!r}, now {b!r}"
+
+
+def _as_json(settings: Mapping) -> dict:
+    """As config.json holds it: lists for tuples."""
+    return json.loads(ConfigDict(settings).to_json_best_effort())
 
 
 def header(path: Path) -> dict[str, str]:
@@ -176,15 +224,3 @@ def table(folder: Path) -> str:
             f" | {status or 'unverified'} | {ours} | {time} |"
         )
     return "\n".join(rows)
-
-
-def merge(base: dict, layer: dict) -> dict:
-    """`base` with what `layer` says instead, down to nested settings.
-
-    An optimizer is replaced as a whole: another one has other arguments.
-    """
-    merged = dict(base)
-    for key, value in layer.items():
-        nested = isinstance(value, dict) and isinstance(base.get(key), dict) and key != "optimizer"
-        merged[key] = merge(base[key], value) if nested else value
-    return merged

@@ -7,7 +7,6 @@ images = gm_jax.sample(trained, 64)["image"]
 
 import functools
 import json
-import operator
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +16,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import data, zoo
-from gm_jax.errors import UserError, choose
+from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, Variables
-from gm_jax.recipes import check, complete, differences
+from gm_jax.recipes import complete, differences, schema_of
 from gm_jax.scoring import evaluate
+from gm_jax.settings import read
 from gm_jax.trained import Trained, apply, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
 
@@ -36,18 +36,17 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
     A stage is the workdir of an earlier run, or a recipe that this run trains first, under its own
     settings. Phases are named after their stage: `vqvae_train`.
     """
-    check(config)
-    build_system = choose("system", config.system, zoo.SYSTEMS)
-    spec = data.open_source(config.data).spec
+    settings = read(schema_of(config), config)
+    spec = data.open_source(settings.data).spec
     before, stages = [], {}
-    for name, given in config.stages.items():
+    for name, given in settings.stages.items():
         if isinstance(given, str):
             stages[name] = _stage(Path(given))
         else:
             before += plan(given, f"{prefix}{name}_")
             last = before[-1][1][-1]
-            stages[name] = Stage(last.model, operator.itemgetter(last.name))
-    phases = build_system(config, spec, stages)
+            stages[name] = Stage(last.model, last.name)
+    phases = zoo.SYSTEMS[settings.system].build(settings, spec, stages)
     _check_functions(config, phases)
     return [*before, (config, tuple(p._replace(name=prefix + p.name) for p in phases))]
 
@@ -72,9 +71,9 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
     _claim(workdir, config, [phase for _, phases in recipes for phase in phases])
     ended = {}
     for (own, phases), share in zip(recipes, rows, strict=True):
-        variables = None
+        variables, before = None, 0
         for phase in phases:
-            phase = thawed(phase, ended)
+            phase = with_stages(phase, ended)
             functions = mapped_functions(phase, devices)
             trained = functools.partial(Trained, own, phase, functions, devices=devices)
             settings = loop.Settings(
@@ -85,12 +84,13 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
                 periodic=_periodic(own, trained, workdir, "" if own is config else phase.name),
             )
             feed = _feed(phase, own, share)
-            variables = loop.train(phase, feed, settings, workdir, variables, devices)
-            ended[phase.name] = parallel.to_host(state.at_work(variables))
+            variables = loop.train(phase, feed, settings, workdir, variables, devices, before)
+            before += phase.steps
+            ended[phase.name] = parallel.to_host(state.averaged(variables))
     if config.show.every and jax.process_index() == 0:
         for name in config.show.counts:
             data.film(workdir / "samples", name)
-    return trained(state.at_work(variables))
+    return trained(state.averaged(variables))
 
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
@@ -114,22 +114,27 @@ def _read(workdir: Path, config: ConfigDict | None = None):
         for phase in phases:
             if not (workdir / "checkpoints" / phase.name).exists():
                 break
-            phase = thawed(phase, ended)
+            phase = with_stages(phase, ended)
             found = _saved(workdir, own, phase, previous)
             if found is None:
                 break
             previous = found[0]
-            ended[phase.name] = state.at_work(found[0]._replace(frozen=phase.frozen))
+            ended[phase.name] = state.averaged(found[0]._replace(frozen=state.frozen(phase)))
             last = own, phase, ended[phase.name], found[1]
     if last is None:
         raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
     return last
 
 
-def thawed(phase: Phase, ended: dict[str, Variables]) -> Phase:
-    """The phase with the functions in its `frozen` replaced by what they find among `ended`."""
-    found = jax.tree.map(lambda leaf: leaf(ended) if callable(leaf) else leaf, phase.frozen)
-    return phase._replace(frozen=found)
+def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
+    """The phase with the variables of its stages, of which `ended` holds those of this run."""
+    stages = {
+        name: stage._replace(variables=ended[stage.variables])
+        if isinstance(stage.variables, str)
+        else stage
+        for name, stage in phase.stages.items()
+    }
+    return phase._replace(stages=stages)
 
 
 def sample_images(workdir: str | Path, count: int) -> Iterator[np.ndarray]:
@@ -144,11 +149,11 @@ def _periodic(
 
     def pictures(variables: Variables, step: int) -> dict:
         folder = workdir / "samples" / stage
-        show(trained(state.at_work(variables)), folder, f"step_{step:07d}_")
+        show(trained(state.averaged(variables)), folder, f"step_{step:07d}_")
         return {}
 
     def scores(variables: Variables, step: int) -> dict:
-        results = evaluate(trained(state.at_work(variables)), workdir)
+        results = evaluate(trained(state.averaged(variables)), workdir)
         return {f"evaluate/{name}": row["value"] for name, row in results.items()}
 
     acts = ((config.show.every, pictures), (config.evaluate.every, scores))
@@ -169,7 +174,8 @@ def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables 
     first = _feed(phase, config, slice(0, config.batch_size))
     first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
     template = jax.eval_shape(create, jax.random.key(0), first, previous)
-    return checkpoint.restore(checkpoint.open_checkpoints(folder, None), template, phase.frozen)
+    checkpoints = checkpoint.open_checkpoints(folder, None)
+    return checkpoint.restore(checkpoints, template, state.frozen(phase))
 
 
 def _stage(workdir: Path) -> Stage:
@@ -223,7 +229,7 @@ def _claim(workdir: Path, config: ConfigDict, phases: list[Phase]) -> None:
 
 
 def _same_recipe(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
-    found = differences(own.to_dict(), json.loads(config.to_json_best_effort()))
+    found = differences(own, config)
     if found:
         raise UserError(
             f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): choose another"

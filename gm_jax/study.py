@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 
 from gm_jax import run
 from gm_jax.errors import NotFinite, UserError, choose
-from gm_jax.recipes import DEFAULTS, differences, merge
+from gm_jax.recipes import changed, complete, differences
 from gm_jax.scoring import evaluate
 
 
@@ -60,7 +60,7 @@ def version(config: ConfigDict, name: str, seed: int) -> ConfigDict:
     """The recipe of one run of a study."""
     settings = config.to_dict()
     changes = settings.pop("study")["entries"][name]
-    return ConfigDict(merge({**settings, "seed": seed, "study": DEFAULTS["study"]}, changes))
+    return ConfigDict(changed(complete({**settings, "seed": seed}).to_dict(), changes))
 
 
 def table(values: dict) -> str:
@@ -98,7 +98,8 @@ def _play(config: ConfigDict, folder: Path, devices) -> None:
     except NotFinite as failure:
         found = {"failed": str(failure)}
     whole = folder / "result.part"  # A run killed here is one not yet done.
-    found = json.dumps({**found, "config": _settings(config)}, default=np.ndarray.tolist)
+    own = json.loads(config.to_json_best_effort())
+    found = json.dumps({**found, "config": own}, default=np.ndarray.tolist)
     whole.write_text(found + "\n")
     whole.replace(folder / "result.json")
 
@@ -109,17 +110,13 @@ def _result(folder: Path, config: ConfigDict) -> dict | None:
     if not path.exists():
         return None
     found = json.loads(path.read_text())
-    changed = differences(found["config"], _settings(config), free=())
-    if changed:
+    differ = differences(complete(found["config"]), config, free=False)
+    if differ:
         raise UserError(
-            f"{folder} is a run of another study ({'; '.join(changed[:3])}): choose another"
+            f"{folder} is a run of another study ({'; '.join(differ[:3])}): choose another"
             " --workdir"
         )
     return found
-
-
-def _settings(config: ConfigDict) -> dict:
-    return json.loads(config.to_json_best_effort())
 
 
 def _value(result: dict, measure: str) -> float:

@@ -162,7 +162,7 @@ def opening(settings, devices=None, dtype=None):
     ended = {}
     for own, phases in run.plan(settings):
         for phase in phases:
-            phase = run.thawed(phase, ended)
+            phase = run.with_stages(phase, ended)
             feed = run._feed(phase, own, parallel.rows(own.batch_size, devices))
             key = jax.random.key(own.seed)
             first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
@@ -172,8 +172,8 @@ def opening(settings, devices=None, dtype=None):
                     lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
                     variables,
                 )
-            variables = variables._replace(frozen=phase.frozen)
-            ended[phase.name] = state.at_work(variables)
+            variables = variables._replace(frozen=state.frozen(phase))
+            ended[phase.name] = state.averaged(variables)
     return phase, feed, parallel.replicate(variables, devices)
 
 

@@ -198,4 +198,4 @@ def test_functions_see_the_moving_average_and_it_follows_its_decay():
     expected = expected / 3 + 2 * 2 / 3
     expected = expected / 4 + 3 * 3 / 4
     assert variables.params["w"] == 3
-    np.testing.assert_allclose(state.at_work(variables).params["w"], expected, rtol=1e-6)
+    np.testing.assert_allclose(state.averaged(variables).params["w"], expected, rtol=1e-6)

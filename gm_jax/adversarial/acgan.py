@@ -11,38 +11,42 @@ D maximises L_S + L_C, with both terms of L_C; G maximises L_C - L_S (here the n
 import jax.numpy as jnp
 import optax
 
-from gm_jax.adversarial.two_players import first_output, functions, latent, logits, open_game, phase
+from gm_jax import networks
+from gm_jax.adversarial.shared import latent_game
+from gm_jax.adversarial.shared.latent_game import Settings, latent, logits, open_game, phase
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, classes_of
-from gm_jax.nn import network
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """A generator told the class against D with a head of classes; configs/acgan_mnist.py."""
-    game = open_game(config, spec, logits(1 + classes_of(spec)), {"conditional": True})
+    critic = logits(settings, 1 + classes_of(spec))
+    game = open_game(settings, spec, critic, conditional=True)
+    generator, discriminator = game.generator, game.discriminator
     cross_entropy = optax.softmax_cross_entropy_with_integer_labels
 
     def init(key, batch, previous):
         z = latent(game, key, batch)
-        return network.begin(key, (game.generator, z), (game.discriminator, batch[game.subject]))
+        return networks.split_init(key, (generator, z), (discriminator, batch[game.modality]))
 
     def judge(variables, x, label):
         """D's logit of the source [B], -log P(c | x) [B], and D's state."""
-        outputs, state = network.train(game.discriminator, variables, x)
+        outputs, state = discriminator.train(variables, x)
         return outputs[:, 0], cross_entropy(outputs[:, 1:], label), state
 
     def discriminator_loss(variables, batch, key, step):
-        fakes, _ = network.train(game.generator, variables, latent(game, key, batch))
-        real, of_real, state = judge(variables, batch[game.subject], batch["label"])
+        fakes, _ = generator.train(variables, latent(game, key, batch))
+        real, of_real, state = judge(variables, batch[game.modality], batch["label"])
         fake, of_fake, _ = judge(variables, fakes, batch["label"])
         loss = jnp.mean(log_loss(real, fake) + of_real + of_fake)
         metrics = {"class_of_real": jnp.mean(of_real), "class_of_fake": jnp.mean(of_fake)}
         return loss, Aux(metrics, {"discriminator": state})
 
     def generator_loss(variables, batch, key, step):
-        fakes, state = network.train(game.generator, variables, latent(game, key, batch))
+        fakes, state = generator.train(variables, latent(game, key, batch))
         fake, of_fake, _ = judge(variables, fakes, batch["label"])
         return jnp.mean(non_saturating(fake) + of_fake), Aux(state={"generator": state})
 
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, functions(game, first_output(game))),)
+    functions = latent_game.functions(game, latent_game.first_output(game))
+    return (phase(game, init, objectives, functions),)

@@ -10,37 +10,55 @@ its mean absolute error L(v) = mean |v - D(v)|:
 Section 3.4; k is state of the game.
 """
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
-from gm_jax import axis
-from gm_jax.adversarial.two_players import functions, latent, open_game, phase
+from gm_jax import axis, networks
+from gm_jax.adversarial.shared import latent_game
+from gm_jax.adversarial.shared.critics import auto_encoder
+from gm_jax.adversarial.shared.latent_game import latent, open_game, phase
 from gm_jax.losses.adversarial import balance, boundary_equilibrium
 from gm_jax.model import Aux, Phase
-from gm_jax.nn import network
-from gm_jax.nn.autoencoding import auto_encoder
-
-SETTINGS = {"code": 64, "gamma": 0.5, "balance_rate": 0.001}
+from gm_jax.settings import at_least, at_most, schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A generator against an auto-encoder; configs/began_digits.py shows the keys."""
-    game = open_game(config, spec, auto_encoder, SETTINGS)
-    settings = game.settings
+@schema
+class Settings(latent_game.Settings):
+    """BEGAN.
+
+    code           numbers of D's code
+    gamma          the ratio L(G(z)) / L(x) that k keeps
+    balance_rate   lambda_k, of k's steps
+    discriminator  the auto-encoder that judges by its error
+    """
+
+    code: Annotated[int, at_least(1)] = 64
+    gamma: Annotated[float, at_least(0.0), at_most(1.0)] = 0.5
+    balance_rate: Annotated[float, at_least(0.0)] = 0.001
+    discriminator: latent_game.Critic = latent_game.Critic()
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """A generator against an auto-encoder; configs/began_digits.py."""
+    critic = auto_encoder(spec, settings.discriminator.width, settings.code, settings.dtype)
+    game = open_game(settings, spec, critic)
+    generator, discriminator = game.generator, game.discriminator
 
     def init(key, batch, previous):
-        z, x = latent(game, key, batch), batch[game.subject]
-        variables = network.begin(key, (game.generator, z), (game.discriminator, x))
+        z, x = latent(game, key, batch), batch[game.modality]
+        variables = networks.split_init(key, (generator, z), (discriminator, x))
         return variables._replace(state=variables.state | {"k": jnp.zeros(())})
 
     def error(variables, x):
         """L(x), [B]."""
-        (output, _), _ = network.train(game.discriminator, variables, x)
+        (output, _), _ = discriminator.train(variables, x)
         return jnp.mean(jnp.abs(output - x), axis=range(1, x.ndim))
 
     def discriminator_loss(variables, batch, key, step):
         k = variables.state["k"]
-        fakes, _ = network.train(game.generator, variables, latent(game, key, batch))
-        real, fake = error(variables, batch[game.subject]), error(variables, fakes)
+        fakes, _ = generator.train(variables, latent(game, key, batch))
+        real, fake = error(variables, batch[game.modality]), error(variables, fakes)
         means = axis.mean((jnp.mean(real), jnp.mean(fake)))
         after, measure = balance(*means, k, settings.gamma, settings.balance_rate)
         metrics = {"real_error": jnp.mean(real), "fake_error": jnp.mean(fake)}
@@ -48,8 +66,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return jnp.mean(boundary_equilibrium(real, fake, k)), Aux(metrics, {"k": after})
 
     def generator_loss(variables, batch, key, step):
-        fakes, state = network.train(game.generator, variables, latent(game, key, batch))
+        fakes, state = generator.train(variables, latent(game, key, batch))
         return jnp.mean(error(variables, fakes)), Aux(state={"generator": state})
 
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, functions(game, error)),)
+    return (phase(game, init, objectives, latent_game.functions(game, error)),)

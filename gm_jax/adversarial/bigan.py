@@ -8,36 +8,57 @@ G and E share one loss with the labels flipped: -log(1 - D(x, E(x))) - log D(G(z
 `stochastic` the encoder draws z ~ N(mu(x), sigma(x)^2), as ALI's does.
 """
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import NETWORKS, functions, latent, open_game, times
+from gm_jax import games, networks
+from gm_jax.adversarial.shared import latent_game
+from gm_jax.adversarial.shared.critics import PairCritic, VectorPairCritic
+from gm_jax.adversarial.shared.latent_game import latent, logits, open_game, times
+from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses.adversarial import log_loss
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, example_keys
-from gm_jax.nn import network
+from gm_jax.model import Aux, Phase, example_keys
+from gm_jax.networks import Network
 from gm_jax.nn.common import normal
-from gm_jax.nn.composite import PairCritic, VectorPairCritic
-from gm_jax.nn.network import Network
-from gm_jax.optimizers import warmed_up
-
-SETTINGS = {"stochastic": False, "encoder": {"width": 64}}
+from gm_jax.settings import schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Generator and encoder against one critic; configs/bigan_mnist.py shows the keys."""
-    game = open_game(config, spec, _pair_critic, SETTINGS)
-    settings, subject = game.settings, game.subject
+@schema
+class Encoder:
+    """E, from examples to latents.
+
+    width  channels of its first hidden map
+    """
+
+    width: latent_game.Width = 64
+
+
+@schema
+class Settings(latent_game.Settings):
+    """BiGAN, and ALI.
+
+    stochastic  whether the encoder draws z, as ALI's does
+    encoder     the discriminator's network with other outputs; the generator's player owns it
+    """
+
+    stochastic: bool = False
+    encoder: Encoder = Encoder()
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """Generator and encoder against one critic; configs/bigan_mnist.py."""
+    game = open_game(settings, spec, _pair_critic(settings))
+    generator, discriminator, modality = game.generator, game.discriminator, game.modality
     outputs = settings.latents * (2 if settings.stochastic else 1)
-    trunk = NETWORKS[settings.networks][1]
-    encoder = Network(
-        "encoder",
-        trunk(settings.encoder.width, outputs, "batch" if len(game.shape) == 3 else "none",
-              jnp.dtype(config.dtype)),
-    )  # fmt: skip
+    norm = "batch" if len(game.shape) == 3 else "none"
+    trunk = NETWORKS[settings.networks].discriminator
+    module = trunk(settings.encoder.width, outputs, norm, jnp.dtype(settings.dtype))
+    encoder = Network("encoder", module)
 
     def init(key, batch, previous):
-        z, x = latent(game, key, batch), batch[subject]
-        return network.begin(key, (game.generator, z), (encoder, x), (game.discriminator, x, z))
+        z, x = latent(game, key, batch), batch[modality]
+        return networks.split_init(key, (generator, z), (encoder, x), (discriminator, x, z))
 
     def draw(outputs, keys):
         """z ~ q(z|x) from the encoder's outputs, [B, D]."""
@@ -49,12 +70,12 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def play(variables, batch, key):
         """D's logits on (x, E(x)) and (G(z), z), [B] each, and everyone's new state."""
         latent_key, encoder_key = jax.random.split(key)
-        x, z, state = batch[subject], latent(game, latent_key, batch), {}
-        fakes, state["generator"] = network.train(game.generator, variables, z)
-        codes, state["encoder"] = network.train(encoder, variables, x)
+        x, z, state = batch[modality], latent(game, latent_key, batch), {}
+        fakes, state["generator"] = generator.train(variables, z)
+        codes, state["encoder"] = encoder.train(variables, x)
         codes = draw(codes, example_keys(encoder_key, batch))
-        real, state["discriminator"] = network.train(game.discriminator, variables, x, codes)
-        fake, _ = network.train(game.discriminator, variables, fakes, z)
+        real, state["discriminator"] = discriminator.train(variables, x, codes)
+        fake, _ = discriminator.train(variables, fakes, z)
         return real[:, 0], fake[:, 0], state
 
     def discriminator_loss(variables, batch, key, step):
@@ -69,34 +90,33 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return jnp.mean(log_loss(fake, real)), Aux(state=state)
 
     def encode(variables, x):
-        return network.work(encoder, variables, x)[:, : settings.latents]
+        return encoder(variables, x)[:, : settings.latents]
 
     def reconstruct(variables, batch, key):
         """The example beside G(E(x)), [B, 2, ...]."""
-        output = network.work(game.generator, variables, encode(variables, batch[subject]))
-        return {subject: jnp.stack([batch[subject], output], axis=1)}
+        output = generator(variables, encode(variables, batch[modality]))
+        return {modality: jnp.stack([batch[modality], output], axis=1)}
 
     def judge(variables, x):
-        return network.work(game.discriminator, variables, x, encode(variables, x))[:, 0]
+        return discriminator(variables, x, encode(variables, x))[:, 0]
 
+    value = (discriminator_loss, times(settings.discriminator))
     players = (
-        Player(
-            "discriminator", ("discriminator",), game.optimizers["discriminator"],
-            (Move("value", discriminator_loss, times(game)),),
+        games.player(
+            "discriminator", ("discriminator",), {"value": value}, settings.discriminator
         ),
-        Player(
-            "generator", ("generator", "encoder"), game.optimizers["generator"],
-            (Move("value", generator_loss),), warmed_up(config.average),
+        games.player(
+            "generator", ("generator", "encoder"), {"value": generator_loss}, settings.generator,
+            settings.average,
         ),
     )  # fmt: skip
-    found = functions(game, judge) | {"reconstruct": reconstruct}
-    model = GenerativeModel(init, players, found)
-    return (Phase("train", model, config.data, config.steps),)
+    functions = latent_game.functions(game, judge) | {"reconstruct": reconstruct}
+    return (games.phase(settings, init, players, functions),)
 
 
-def _pair_critic(settings, shape, dtype):
-    width, norm = settings.discriminator.width, settings.discriminator.normalization
-    module = NETWORKS[settings.networks][1]
-    if len(shape) == 1:
-        return VectorPairCritic(module(width, 1, norm, dtype))
-    return PairCritic(module(width, 4 * width, norm, dtype), 16 * width, dtype)
+def _pair_critic(settings: Settings) -> nn.Module:
+    """D of (x, z): for points of both as one vector; for images, x passes a trunk first."""
+    width, dtype = settings.discriminator.width, jnp.dtype(settings.dtype)
+    if NETWORKS[settings.networks].axes == 1:
+        return VectorPairCritic(logits(settings))
+    return PairCritic(logits(settings, 4 * width), 16 * width, dtype)

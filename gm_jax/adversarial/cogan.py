@@ -11,17 +11,19 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import NETWORKS, latent, open_game, phase
+from gm_jax import networks
+from gm_jax.adversarial.shared.dcgan import WEIGHTS
+from gm_jax.adversarial.shared.latent_game import Settings, latent, open_game, phase
+from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Array, Aux, Phase
-from gm_jax.nn import dcgan, network
 
 
 class CoupledDiscriminator(nn.Module):
     """An image of either domain to a logit each, [B] and [B]; all but the first layer is shared.
 
-    shared  the module of what is, as NETWORKS has it
+    shared  the module of what is: a discriminator of NETWORKS
     """
 
     shared: Callable[..., nn.Module]
@@ -34,46 +36,50 @@ class CoupledDiscriminator(nn.Module):
         shared = self.shared(2 * self.width, 1, self.normalization, self.dtype)
         outputs = []
         for domain, x in (("a", a), ("b", b)):
-            first = nn.Conv(self.width, (4, 4), strides=2, kernel_init=dcgan.WEIGHTS,
+            first = nn.Conv(self.width, (4, 4), strides=2, kernel_init=WEIGHTS,
                             dtype=self.dtype, name=f"first_{domain}")  # fmt: skip
             outputs.append(shared(nn.leaky_relu(first(x), 0.2), train)[:, 0])
         return tuple(outputs)
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Two coupled games; configs/cogan_mnist.py shows the keys."""
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """Two coupled games; configs/cogan_mnist.py."""
     if "image_b" not in spec:
         raise UserError("CoGAN needs images of two domains: data.name=two_domains")
     height, width, channels = spec["image"].shape
     both = {"image": spec["image"]._replace(shape=(height, width, 2 * channels))}
-    game = open_game(config, both, _coupled)
+    own, dtype = settings.discriminator, jnp.dtype(settings.dtype)
+    shared = NETWORKS[settings.networks].discriminator
+    critic = CoupledDiscriminator(shared, own.width, own.normalization, dtype)
+    game = open_game(settings, both, critic)
+    generator, discriminator = game.generator, game.discriminator
 
     def init(key, batch, previous):
         z = latent(game, key, batch)
         pair = batch["image"], batch["image_b"]
-        return network.begin(key, (game.generator, z), (game.discriminator, *pair))
+        return networks.split_init(key, (generator, z), (discriminator, *pair))
 
     def generate(variables, batch, key):
         """A pair of images [B, H, W, C] each, and the generator's state."""
-        images, state = network.train(game.generator, variables, latent(game, key, batch))
+        images, state = generator.train(variables, latent(game, key, batch))
         return jnp.split(images, 2, axis=-1), state
 
     def discriminator_loss(variables, batch, key, step):
         fakes, _ = generate(variables, batch, key)
         pair = batch["image"], batch["image_b"]
-        real, state = network.train(game.discriminator, variables, *pair)
-        fake, _ = network.train(game.discriminator, variables, *fakes)
+        real, state = discriminator.train(variables, *pair)
+        fake, _ = discriminator.train(variables, *fakes)
         losses = [log_loss(r, f) for r, f in zip(real, fake, strict=True)]
         return jnp.mean(sum(losses)) / 2.0, Aux(state={"discriminator": state})
 
     def generator_loss(variables, batch, key, step):
         fakes, state = generate(variables, batch, key)
-        fake, _ = network.train(game.discriminator, variables, *fakes)
+        fake, _ = discriminator.train(variables, *fakes)
         return jnp.mean(sum(map(non_saturating, fake))) / 2.0, Aux(state={"generator": state})
 
     def sample(variables, batch, key):
         """Pairs: `image` of the one domain and `image_b` of the other, of the same z."""
-        images = network.work(game.generator, variables, latent(game, key, batch))
+        images = generator(variables, latent(game, key, batch))
         a, b = jnp.split(images, 2, axis=-1)
         return {"image": a, "image_b": b}
 
@@ -83,8 +89,3 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
     return (phase(game, init, objectives, {"sample": sample, "pairs": pairs}),)
-
-
-def _coupled(settings, shape, dtype):
-    chosen, module = settings.discriminator, NETWORKS[settings.networks][1]
-    return CoupledDiscriminator(module, chosen.width, chosen.normalization, dtype)

@@ -10,35 +10,53 @@ squared error of reconstruction:
 PT, the pulling-away term, keeps the codes of different samples apart.
 """
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
-from gm_jax import axis
-from gm_jax.adversarial.two_players import functions, latent, open_game, phase
+from gm_jax import axis, networks
+from gm_jax.adversarial.shared import latent_game
+from gm_jax.adversarial.shared.critics import auto_encoder
+from gm_jax.adversarial.shared.latent_game import latent, open_game, phase
 from gm_jax.losses.adversarial import energy_margin, pulling_away
 from gm_jax.model import Aux, Phase
-from gm_jax.nn import network
-from gm_jax.nn.autoencoding import auto_encoder
-
-SETTINGS = {"code": 32, "margin": 1.0, "pulling_away": 0.1}
+from gm_jax.settings import at_least, schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A generator against an auto-encoder; configs/ebgan_digits.py shows the keys."""
-    game = open_game(config, spec, auto_encoder, SETTINGS)
-    settings = game.settings
+@schema
+class Settings(latent_game.Settings):
+    """EBGAN.
+
+    code           numbers of D's code
+    margin         m: the energy beyond which D no longer pushes fakes
+    pulling_away   weight of the pulling-away term
+    discriminator  the auto-encoder that judges by its error
+    """
+
+    code: Annotated[int, at_least(1)] = 32
+    margin: Annotated[float, at_least(0.0)] = 1.0
+    pulling_away: Annotated[float, at_least(0.0)] = 0.1
+    discriminator: latent_game.Critic = latent_game.Critic()
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """A generator against an auto-encoder; configs/ebgan_digits.py."""
+    critic = auto_encoder(spec, settings.discriminator.width, settings.code, settings.dtype)
+    game = open_game(settings, spec, critic)
+    generator, discriminator = game.generator, game.discriminator
 
     def init(key, batch, previous):
-        z, x = latent(game, key, batch), batch[game.subject]
-        return network.begin(key, (game.generator, z), (game.discriminator, x))
+        z, x = latent(game, key, batch), batch[game.modality]
+        return networks.split_init(key, (generator, z), (discriminator, x))
 
     def energy(variables, x):
         """E(x) [B], and the codes [B, D]."""
-        (output, codes), _ = network.train(game.discriminator, variables, x)
+        (output, codes), _ = discriminator.train(variables, x)
         return jnp.mean((output - x) ** 2, axis=range(1, x.ndim)), codes
 
     def discriminator_loss(variables, batch, key, step):
-        fakes, _ = network.train(game.generator, variables, latent(game, key, batch))
-        (real, _), (fake, _) = energy(variables, batch[game.subject]), energy(variables, fakes)
+        fakes, _ = generator.train(variables, latent(game, key, batch))
+        (real, _), (fake, _) = energy(variables, batch[game.modality]), energy(variables, fakes)
         loss = jnp.mean(energy_margin(real, fake, settings.margin))
         within = jnp.mean(fake < settings.margin)
         return loss, Aux(
@@ -46,7 +64,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         )
 
     def generator_loss(variables, batch, key, step):
-        fakes, state = network.train(game.generator, variables, latent(game, key, batch))
+        fakes, state = generator.train(variables, latent(game, key, batch))
         fake, codes = energy(variables, fakes)
         apart = pulling_away(axis.gather(codes))
         loss = jnp.mean(fake) + settings.pulling_away * apart
@@ -56,4 +74,4 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return energy(variables, x)[0]
 
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, functions(game, judge)),)
+    return (phase(game, init, objectives, latent_game.functions(game, judge)),)

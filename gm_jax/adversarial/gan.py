@@ -12,66 +12,146 @@ A recipe chooses the rest, and what papers name is often no more than a choice:
     normalization    of D: batch (DCGAN), spectral (SNGAN), none
     conditional      the label enters both players (CGAN)
     unroll           G's loss is that after D's next K steps (Unrolled GAN)
-    tricks           gm_jax/adversarial/tricks.py; packing is PacGAN
+    tricks           gm_jax/adversarial/shared/tricks.py; packing is PacGAN
 
 The discriminator plays `discriminator.times` moves a round (algorithm 1's k), the generator one.
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial import tricks
-from gm_jax.adversarial.two_players import (
-    append_label,
-    first_output,
-    functions,
-    latent,
-    open_game,
-    phase,
-    repeated,
-)
-from gm_jax.adversarial.unrolled import unroll
-from gm_jax.errors import UserError, choose
+from gm_jax import networks
+from gm_jax.adversarial.shared import latent_game, tricks
+from gm_jax.adversarial.shared.latent_game import append_label, latent, open_game, phase
+from gm_jax.adversarial.shared.tricks import Tricks
+from gm_jax.adversarial.shared.unrolled import unroll
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
 from gm_jax.losses.penalties import PENALTIES
-from gm_jax.model import Aux, Phase, example_keys
-from gm_jax.nn import network
+from gm_jax.model import Aux, Batch, Phase, example_keys
 from gm_jax.nn.common import uniform
-from gm_jax.optimizers import differentiable
+from gm_jax.optimizers import differentiable, optimizer
+from gm_jax.settings import at_least, one_of, schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A generator against a discriminator; configs/gan_ring.py shows all the keys."""
-    game = open_game(config, spec, combines=True)
-    settings, subject = game.settings, game.subject
-    value = choose("value_function", settings.value_function, VALUE_FUNCTIONS)
-    slope = choose("penalty.name", settings.penalty.name, {"": None, **PENALTIES})
-    _check(settings)
+@schema
+class Generator(latent_game.Generator):
+    """The player that makes examples.
+
+    samples  latents drawn for each example of the batch
+    """
+
+    samples: Annotated[int, at_least(1)] = 1
+
+
+@schema
+class Penalty:
+    """On D's slope.
+
+    name    which; "" for none
+    weight  of the penalty beside the value function
+    """
+
+    name: Annotated[str, one_of(("", *PENALTIES))] = ""
+    weight: Annotated[float, at_least(0.0)] = 10.0
+
+
+@schema
+class Unroll:
+    """Metz et al. 2017.
+
+    steps    of D that G looks ahead; 0 for none
+    through  whether G's slope goes through them
+    """
+
+    steps: Annotated[int, at_least(0)] = 0
+    through: bool = True
+
+
+@schema
+class Settings(latent_game.Settings):
+    """A generator against a discriminator.
+
+    value_function  what D maximises and G minimises
+    conditional     whether the label enters both players (CGAN)
+    penalty         on D's slope
+    unroll          Unrolled GAN
+    tricks          soft labels, flips, instance noise, replay, packing (PacGAN)
+    """
+
+    value_function: Annotated[str, one_of(VALUE_FUNCTIONS)] = "non_saturating"
+    conditional: bool = False
+    generator: Generator = Generator()
+    penalty: Penalty = Penalty()
+    unroll: Unroll = Unroll()
+    tricks: Tricks = Tricks()
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        trick, batch, value = self.tricks, self.batch_size, VALUE_FUNCTIONS[self.value_function]
+        off = Tricks()
+        softened = (trick.real_label, trick.fake_label) != (off.real_label, off.fake_label)
+        if batch % trick.packing:
+            packs = f"packs of {trick.packing} (tricks.packing)"
+            yield f"batch_size {batch} does not divide into {packs}"
+        if 0 < trick.replay.size < batch:
+            yield f"tricks.replay.size {trick.replay.size} must hold a batch of {batch}"
+        if trick.replay.size and self.conditional:
+            yield "tricks.replay keeps old fakes without their labels: not with conditional=True"
+        if softened and not value.labelled:
+            yield (
+                f"{self.value_function} has no labels: tricks.real_label and .fake_label go with"
+                " minimax, non_saturating and least_squares"
+            )
+        if self.penalty.name and self.discriminator.normalization == "batch":
+            yield (
+                "a penalty on each example's slope needs a discriminator without batch"
+                " normalisation: set discriminator.normalization to none or spectral"
+            )
+        if self.penalty.name == "dragan" and self.value_function == "wasserstein":
+            yield "DRAGAN's penalty is for a D of probabilities: set penalty.name to wgan_gp"
+        if self.unroll.steps and not differentiable(self.discriminator.optimizer):
+            yield (
+                "unrolling differentiates through the discriminator's optimizer, whose square root"
+                " has no slope at 0: set discriminator.optimizer.eps_root, say to 1e-12 (Adam), or"
+                " .eps_in_sqrt to True (RMSProp)"
+            )
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """A generator against a discriminator in one phase; configs/gan_ring.py."""
+    game = open_game(settings, spec, conditional=settings.conditional)
+    value, slope = VALUE_FUNCTIONS[settings.value_function], PENALTIES.get(settings.penalty.name)
     trick, packing = settings.tricks, settings.tricks.packing
+    generator, discriminator, modality = game.generator, game.discriminator, game.modality
 
     def init(key, batch, previous):
-        x = tricks.pack(append_label(game, batch[subject], batch), packing)
-        variables = network.begin(
-            key, (game.generator, latent(game, key, batch)), (game.discriminator, x)
-        )
+        x = tricks.pack(append_label(game, batch[modality], batch), packing)
+        z = latent(game, key, batch)
+        variables = networks.split_init(key, (generator, z), (discriminator, x))
         pool = tricks.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
         return variables._replace(state=variables.state | ({"replay": pool} if pool else {}))
 
     def judge(variables, x):
         """Logits [B / packing] of what D is shown, and its new state."""
-        logits, state = network.train(game.discriminator, variables, x)
+        logits, state = discriminator.train(variables, x)
         return logits[:, 0], state
 
-    def show(x, batch, keys, step):
-        """What D sees of examples: with instance noise and label, several side by side."""
+    def seen_by_d(x, batch, keys, step):
+        """Examples as D sees them: with instance noise and label, several side by side."""
         if trick.noise.deviation:
-            x = tricks.instance_noise(keys, x, step, **trick.noise)
+            x = tricks.instance_noise(keys, x, step, trick.noise.deviation, trick.noise.steps)
         return tricks.pack(append_label(game, x, batch), packing)
 
     def outputs(variables, fakes, batch, key, step):
         """D's logits on real and fake examples [B / packing] as the tricks have it, its state."""
         real_keys, fake_keys = (example_keys(k, batch) for k in jax.random.split(key))
-        seen = [show(batch[subject], batch, real_keys, step), show(fakes, batch, fake_keys, step)]
+        seen = [
+            seen_by_d(batch[modality], batch, real_keys, step),
+            seen_by_d(fakes, batch, fake_keys, step),
+        ]
         if trick.joint_batches:
             logits, state = judge(variables, jnp.concatenate(seen))
             return *jnp.split(logits, 2), state
@@ -88,7 +168,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         mix_keys, shift_keys = (example_keys(k, batch) for k in jax.random.split(key))
         return slope(
             critic,
-            *(tricks.pack(x, packing) for x in (batch[subject], fakes)),
+            *(tricks.pack(x, packing) for x in (batch[modality], fakes)),
             uniform(mix_keys, (1,))[::packing, 0],
             tricks.pack(uniform(shift_keys, game.shape), packing),
         )
@@ -97,7 +177,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def generate(variables, batch, key):
         """Examples [B, ...], G's new state, and the key that the rest of the move draws by."""
         latent_key, key = jax.random.split(key)
-        return *network.train(game.generator, variables, latent(game, latent_key, batch)), key
+        return *generator.train(variables, latent(game, latent_key, batch)), key
 
     def discriminator_loss(variables, batch, key, step):
         fakes, _, key = generate(variables, batch, key)
@@ -120,7 +200,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return jnp.mean(loss), Aux(metrics, state)
 
     def generator_loss(variables, batch, key, step):
-        batch = repeated(batch, settings.generator.samples)
+        batch = _repeated(batch, settings.generator.samples)
         fakes, state, key = generate(variables, batch, key)
         real, fake, _ = outputs(variables, fakes, batch, key, step)
         return jnp.mean(value.generator(real, fake)), Aux(state={"generator": state})
@@ -130,14 +210,17 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         fakes, _, rest = generate(variables, batch, key)  # Once: K times would be K slopes of G.
 
         def loss(owned):
-            there = variables._replace(params={**variables.params, **owned})
-            return loss_against(fakes, there, batch, rest, step)[0]
+            ahead = variables._replace(params={**variables.params, **owned})
+            return loss_against(fakes, ahead, batch, rest, step)[0]
 
-        owned = {"discriminator": variables.params["discriminator"]}
         owned = unroll(
-            loss, game.optimizers["discriminator"], owned, variables.opt["discriminator"],
-            settings.unroll.steps, settings.unroll.through,
-        )  # fmt: skip
+            loss,
+            optimizer(settings.discriminator.optimizer),
+            {"discriminator": variables.params["discriminator"]},
+            variables.opt["discriminator"],
+            settings.unroll.steps,
+            settings.unroll.through,
+        )
         ahead = variables._replace(params={**variables.params, **owned})
         return generator_loss(ahead, batch, key, step)
 
@@ -145,7 +228,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         "discriminator": discriminator_loss,
         "generator": unrolled_loss if settings.unroll.steps else generator_loss,
     }
-    return (phase(game, init, objectives, functions(game, first_output(game))),)
+    functions = latent_game.functions(game, latent_game.first_output(game, packing))
+    return (phase(game, init, objectives, functions),)
 
 
 def _value(value, trick, keys, real, fake):
@@ -162,47 +246,8 @@ def _value(value, trick, keys, real, fake):
     return value.discriminator(real, fake, *labels)
 
 
-def _check(settings) -> None:
-    """Raises UserError on choices that do not go together."""
-    trick, discriminator = settings.tricks, settings.discriminator
-    batch, packing, size = settings.batch_size, trick.packing, trick.replay.size
-    name, labelled = settings.value_function, VALUE_FUNCTIONS[settings.value_function].labelled
-    softened = [k for k in ("real_label", "fake_label") if tuple(trick[k]) != tricks.OFF[k]]
-    for wrong, message in (
-        (
-            packing < 1 or batch % packing,
-            f"batch_size {batch} does not divide into packs of {packing} (tricks.packing)",
-        ),
-        (0 < size < batch, f"tricks.replay.size {size} must hold a batch of {batch}"),
-        (
-            size and settings.conditional,
-            "tricks.replay keeps old fakes without their labels: not with conditional=True",
-        ),
-        (
-            trick.noise.deviation and trick.noise.steps < 1,
-            "tricks.noise.deviation needs tricks.noise.steps, the rounds until it has fallen to 0",
-        ),
-        (not 0 <= trick.flips <= 1, f"tricks.flips {trick.flips} is a share, in [0, 1]"),
-        (
-            softened and not labelled,
-            f"{name} has no labels: tricks.real_label and .fake_label go with minimax,"
-            " non_saturating and least_squares",
-        ),
-        (
-            settings.penalty.name and discriminator.normalization == "batch",
-            "a penalty on each example's slope needs a discriminator without batch normalisation:"
-            " set discriminator.normalization to none or spectral",
-        ),
-        (
-            settings.penalty.name == "dragan" and name == "wasserstein",
-            "DRAGAN's penalty is for a D of probabilities: set penalty.name to wgan_gp",
-        ),
-        (
-            settings.unroll.steps and not differentiable(discriminator.optimizer),
-            "unrolling differentiates through the discriminator's optimizer, whose square root has"
-            " no slope at 0: set discriminator.optimizer.eps_root, say to 1e-12 (Adam), or"
-            " .eps_in_sqrt to True (RMSProp)",
-        ),
-    ):
-        if wrong:
-            raise UserError(message)
+def _repeated(batch: Batch, count: int) -> Batch:
+    """Each example `count` times, every copy with its own position in the global batch."""
+    copies = jax.tree.map(lambda v: jnp.repeat(v, count, axis=0), batch)
+    position = copies["index"] * count + jnp.tile(jnp.arange(count), len(batch["index"]))
+    return {**copies, "index": position}

@@ -6,44 +6,70 @@ shares D's body and reads the code from a sample:
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q)                                eq. 6
     L_I = E_{c, x = G(z, c)} log Q(c|x) + H(c) <= I(c; G(z, c))                eq. 5
 
-Q's heads are D's player's, so L_I stands in both players' losses.
+Q's heads are D's player's, so L_I is in both players' losses.
 """
 
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial.latents import cube
-from gm_jax.adversarial.two_players import (
+from gm_jax import networks
+from gm_jax.adversarial.shared import latent_game
+from gm_jax.adversarial.shared.latent_game import (
     FRAMES,
+    frames,
     latent,
     logits,
     open_game,
     phase,
-    unfold,
 )
-from gm_jax.errors import UserError
+from gm_jax.adversarial.shared.latents import cube
 from gm_jax.losses import likelihoods
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, example_keys
-from gm_jax.nn import network
+from gm_jax.settings import at_least, schema
 
-SETTINGS = {"codes": {"categories": 10, "continuous": 2}, "information": 1.0}
 REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their prior's ends
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A generator with codes against D and Q in one; configs/infogan_mnist.py shows the keys."""
-    game = open_game(config, spec, _heads, SETTINGS)
-    codes, weight = game.settings.codes, game.settings.information
-    if codes.categories < 1:
-        raise UserError(f"codes.categories {codes.categories} must be 1 or more")
+@schema
+class Codes:
+    """c, the part of the latent that a sample must show.
+
+    categories  values of the categorical code
+    continuous  number of continuous codes, each in [-1, 1]
+    """
+
+    categories: Annotated[int, at_least(1)] = 10
+    continuous: Annotated[int, at_least(0)] = 2
+
+
+@schema
+class Settings(latent_game.Settings):
+    """infoGAN.
+
+    codes        c, beside the noise
+    information  lambda, the weight of L_I
+    """
+
+    codes: Codes = Codes()
+    information: Annotated[float, at_least(0.0)] = 1.0
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """A generator with codes against D and Q in one; configs/infogan_mnist.py."""
+    codes, weight = settings.codes, settings.information
+    # D's logit, Q's logits of the category, Q's means of the continuous codes.
+    critic = logits(settings, 1 + codes.categories + codes.continuous)
+    game = open_game(settings, spec, critic)
+    generator, discriminator, modality = game.generator, game.discriminator, game.modality
     entropy = math.log(codes.categories) + codes.continuous * math.log(2.0)
 
     def init(key, batch, previous):
         z, _, _ = draw(key, batch)
-        return network.begin(key, (game.generator, z), (game.discriminator, batch[game.subject]))
+        return networks.split_init(key, (generator, z), (discriminator, batch[modality]))
 
     def compose(noise, category, continuous):
         hot = jax.nn.one_hot(category, codes.categories)
@@ -60,7 +86,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def judge(variables, x):
         """D's logit [B], Q's logits of the category, Q's means of the others; D's state."""
-        outputs, state = network.train(game.discriminator, variables, x)
+        outputs, state = discriminator.train(variables, x)
         return outputs[:, 0], *jnp.split(outputs[:, 1:], [codes.categories], axis=1), state
 
     def information(logits, means, category, continuous):
@@ -71,13 +97,13 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def play(variables, batch, key):
         """D on fakes [B], the information they carry [B], and the generator's state."""
         z, category, continuous = draw(key, batch)
-        fakes, state = network.train(game.generator, variables, z)
+        fakes, state = generator.train(variables, z)
         fake, logits, means, _ = judge(variables, fakes)
         return fake, information(logits, means, category, continuous), state
 
     def discriminator_loss(variables, batch, key, step):
         fake, informed, _ = play(variables, batch, key)
-        real, _, _, state = judge(variables, batch[game.subject])
+        real, _, _, state = judge(variables, batch[modality])
         loss = jnp.mean(log_loss(real, fake) - weight * informed)
         return loss, Aux({"information": jnp.mean(informed)}, {"discriminator": state})
 
@@ -86,11 +112,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         loss = jnp.mean(non_saturating(fake) - weight * informed)
         return loss, Aux(state={"generator": state})
 
-    def decode(variables, z):
-        return network.work(game.generator, variables, z)
-
     def sample(variables, batch, key):
-        return {game.subject: decode(variables, draw(key, batch)[0])}
+        return {modality: generator(variables, draw(key, batch)[0])}
 
     def categories(variables, batch, key):
         """Each category in turn with all else held, [B, categories, H, W, C]."""
@@ -101,7 +124,7 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
             return compose(noise, jnp.full(len(noise), c), continuous)
 
         z = jax.vmap(with_category, out_axes=1)(number)
-        return {game.subject: unfold(lambda z: decode(variables, z), z)}
+        return {modality: frames(game, variables, z)}
 
     def sweep(variables, batch, key):
         """One continuous code from -REACH to REACH, the codes in turn: [B, FRAMES, H, W, C]."""
@@ -113,20 +136,14 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
             return compose(noise, category, value * moved)
 
         z = jax.vmap(at, out_axes=1)(jnp.linspace(-REACH, REACH, FRAMES))
-        return {game.subject: unfold(lambda z: decode(variables, z), z)}
+        return {modality: frames(game, variables, z)}
 
     def cluster(variables, batch, key):
         """The category that Q sees in each example, [B], beside its label where there is one."""
-        outputs = network.work(game.discriminator, variables, batch[game.subject])
+        outputs = discriminator(variables, batch[modality])
         code = jnp.argmax(outputs[:, 1 : 1 + codes.categories], axis=-1)
         return {"code": code} | {name: batch[name] for name in ("label",) if name in batch}
 
-    found = {"sample": sample, "categories": categories, "sweep": sweep, "cluster": cluster}
+    functions = {"sample": sample, "categories": categories, "sweep": sweep, "cluster": cluster}
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, found),)
-
-
-def _heads(settings, shape, dtype):
-    """D's logit, Q's logits of the category, Q's means of the continuous codes."""
-    codes = settings.codes
-    return logits(1 + codes.categories + codes.continuous)(settings, shape, dtype)
+    return (phase(game, init, objectives, functions),)

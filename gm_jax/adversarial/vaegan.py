@@ -8,59 +8,77 @@ x~ the reconstruction and x_p a sample of the prior:
     encoder minimises KL + L_like, decoder gamma L_like - (1 - gamma) (-L_GAN), D -L_GAN
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 
-from gm_jax.adversarial.two_players import (
-    NETWORKS,
-    first_output,
-    functions,
-    latent,
-    open_game,
-    times,
-)
-from gm_jax.errors import UserError
+from gm_jax import games, networks
+from gm_jax.adversarial.shared import latent_game
+from gm_jax.adversarial.shared.latent_game import first_output, latent, open_game, times
+from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses.adversarial import log_loss
 from gm_jax.losses.elbo import gaussian_kl
-from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, example_keys
-from gm_jax.nn import network
+from gm_jax.model import Aux, Phase, example_keys
+from gm_jax.networks import Network
 from gm_jax.nn.common import normal
-from gm_jax.nn.network import Network
-from gm_jax.optimizers import warmed_up
-
-SETTINGS = {"gamma": 0.01, "encoder": {"width": 64}}
+from gm_jax.settings import at_least, at_most, schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
+@schema
+class Encoder:
+    """From examples to q(z|x).
+
+    width  channels of its first hidden map
+    """
+
+    width: latent_game.Width = 64
+
+
+@schema
+class Settings(latent_game.Settings):
+    """VAE-GAN.
+
+    gamma    share of the reconstruction in the decoder's loss
+    encoder  the discriminator's network with other outputs
+    """
+
+    gamma: Annotated[float, at_least(0.0), at_most(1.0)] = 0.01
+    encoder: Encoder = Encoder()
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        if self.prior != "normal":
+            yield "VAE-GAN's encoder is held to N(0, I): set prior to normal"
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """Encoder, decoder (the generator) and discriminator; configs/vaegan_digits.py."""
-    game = open_game(config, spec, defaults=SETTINGS)
-    settings, subject = game.settings, game.subject
-    if settings.prior != "normal":
-        raise UserError("VAE-GAN's encoder is held to N(0, I): set prior to normal")
-    module = NETWORKS[settings.networks][1]
-    encoder = Network(
-        "encoder",
-        module(settings.encoder.width, 2 * settings.latents, "batch", jnp.dtype(config.dtype)),
-    )
+    game = open_game(settings, spec)
+    generator, discriminator, modality = game.generator, game.discriminator, game.modality
+    trunk = NETWORKS[settings.networks].discriminator
+    outputs, dtype = 2 * settings.latents, jnp.dtype(settings.dtype)
+    encoder = Network("encoder", trunk(settings.encoder.width, outputs, "batch", dtype))
 
     def init(key, batch, previous):
-        x = batch[subject]
-        calls = (game.generator, latent(game, key, batch)), (encoder, x), (game.discriminator, x)
-        return network.begin(key, *calls)
+        x = batch[modality]
+        calls = (generator, latent(game, key, batch)), (encoder, x), (discriminator, x)
+        return networks.split_init(key, *calls)
 
     def play(variables, batch, key):
         """KL [B], L_like [B], -L_GAN [B], and everyone's new state."""
         prior_key, posterior_key = jax.random.split(key)
-        x, state = batch[subject], {}
-        outputs, state["encoder"] = network.train(encoder, variables, x)
+        x, state = batch[modality], {}
+        outputs, state["encoder"] = encoder.train(variables, x)
         mean, log_variance = jnp.split(outputs, 2, axis=-1)
         noise = normal(example_keys(posterior_key, batch), (settings.latents,))
         z = mean + jnp.exp(0.5 * log_variance) * noise
-        again, state["generator"] = network.train(game.generator, variables, z)
-        prior, _ = network.train(game.generator, variables, latent(game, prior_key, batch))
-        real, of_x, state["discriminator"] = network.hidden(game.discriminator, variables, x)
-        fake, of_again, _ = network.hidden(game.discriminator, variables, again)
-        other, _ = network.train(game.discriminator, variables, prior)
+        again, state["generator"] = generator.train(variables, z)
+        prior, _ = generator.train(variables, latent(game, prior_key, batch))
+        real, of_x, state["discriminator"] = discriminator.train_with_hidden(variables, x)
+        fake, of_again, _ = discriminator.train_with_hidden(variables, again)
+        other, _ = discriminator.train(variables, prior)
         like = 0.5 * jnp.sum((of_x - of_again) ** 2, axis=range(1, of_x.ndim))
         # log D(x) once, and one log(1 - D) for the reconstruction and the sample each.
         adversarial = log_loss(real[:, 0], fake[:, 0]) + jax.nn.softplus(other[:, 0])
@@ -82,19 +100,20 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def reconstruct(variables, batch, key):
         """The example beside the decoder's mean of it, [B, 2, ...]."""
-        mean = network.work(encoder, variables, batch[subject])[:, : settings.latents]
-        output = network.work(game.generator, variables, mean)
-        return {subject: jnp.stack([batch[subject], output], axis=1)}
+        mean = encoder(variables, batch[modality])[:, : settings.latents]
+        output = generator(variables, mean)
+        return {modality: jnp.stack([batch[modality], output], axis=1)}
 
-    def player(name, network_name, loss, average=None, times=lambda step: 1):
-        made = game.optimizers["generator" if name == "encoder" else network_name]
-        return Player(name, (network_name,), made, (Move("value", loss, times),), average)
-
+    value = (discriminator_loss, times(settings.discriminator))
     players = (
-        player("encoder", "encoder", encoder_loss),
-        player("decoder", "generator", decoder_loss, warmed_up(config.average)),
-        player("discriminator", "discriminator", discriminator_loss, times=times(game)),
-    )
-    found = functions(game, first_output(game)) | {"reconstruct": reconstruct}
-    model = GenerativeModel(init, players, found)
-    return (Phase("train", model, config.data, config.steps),)
+        games.player("encoder", ("encoder",), {"value": encoder_loss}, settings.generator),
+        games.player(
+            "decoder", ("generator",), {"value": decoder_loss}, settings.generator,
+            settings.average,
+        ),
+        games.player(
+            "discriminator", ("discriminator",), {"value": value}, settings.discriminator
+        ),
+    )  # fmt: skip
+    functions = latent_game.functions(game, first_output(game)) | {"reconstruct": reconstruct}
+    return (games.phase(settings, init, players, functions),)

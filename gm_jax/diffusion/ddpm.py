@@ -10,52 +10,113 @@ v-prediction of Salimans & Ho 2022, DDIM sampling (Song et al. 2021) and classif
 """
 
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
+from gm_jax import games, networks
 from gm_jax.diffusion import samplers
 from gm_jax.diffusion.bound import variational_bound
 from gm_jax.diffusion.prediction import PREDICTIONS
 from gm_jax.diffusion.schedules import SCHEDULES
-from gm_jax.errors import UserError, choose, one_of
 from gm_jax.losses import diffusion as losses
-from gm_jax.model import (
-    Aux,
-    GenerativeModel,
-    Move,
-    Phase,
-    Player,
-    Variables,
-    classes_of,
-    example_keys,
-    field_of,
-)
+from gm_jax.model import Aux, Phase, classes_of, example_keys, field_of
+from gm_jax.networks import Network
 from gm_jax.nn.common import normal
 from gm_jax.nn.unet import UNet
-from gm_jax.optimizers import optimizer, warmed_up
+from gm_jax.optimizers import Optimizer, adam
+from gm_jax.settings import (
+    Recipe,
+    Restartable,
+    arguments,
+    at_least,
+    at_most,
+    one_of,
+    part_of,
+    schema,
+)
 
 FRAMES = 12  # of the strip from noise to image
 
+# Each: (schedule, its times, settings of the sampler) -> table of coefficients.
+SAMPLERS = {
+    "ddim": lambda schedule, times, own: samplers.ddim(schedule, times, own.eta),
+    "ancestral": lambda schedule, times, own: samplers.ancestral(schedule, times, own.variance),
+}
+UNetSettings = part_of(UNet, "classes", "dtype")
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """A U-Net trained on L_simple in one phase; configs/ddpm_digits.py shows the keys."""
-    shape = field_of(spec, "image").shape
-    classes = classes_of(spec) if config.conditional else 0
-    network = UNet(**config.network, classes=classes, dtype=jnp.dtype(config.dtype))
-    schedule = choose("schedule", config.schedule, SCHEDULES)(config.times)
-    prediction = choose("prediction", config.prediction, PREDICTIONS)
-    table = _table(config.sampler, schedule)
-    if config.sampler.guidance and not (config.conditional and config.label_dropout):
-        raise UserError(
-            "sampler.guidance needs a model trained with conditional=True and label_dropout > 0:"
-            " without them there is no unconditional prediction to move away from"
-        )
+
+@schema
+class Sampler:
+    """From noise to image; any trained model takes any of them.
+
+    name      the sampler
+    steps     evaluations of the network
+    variance  ancestral's, and the bound's: beta_t (large) or beta~_t (small)
+    eta       ddim's noise: 0 deterministic, 1 ancestral's with the small variance
+    clip      whether x0_hat is kept in [-1, 1]
+    guidance  w of (1 + w) conditional - w unconditional
+    """
+
+    name: Annotated[str, one_of(SAMPLERS)] = "ancestral"
+    steps: Annotated[int, at_least(1)] = 50
+    variance: Annotated[str, one_of(samplers.VARIANCES)] = "small"
+    eta: Annotated[float, at_least(0.0), at_most(1.0)] = 0.0
+    clip: bool = True
+    guidance: float = 0.0
+
+
+@schema
+class Settings(Recipe):
+    """A DDPM.
+
+    conditional    whether the network knows the label
+    label_dropout  share of labels hidden in training, for sampler.guidance
+    schedule       how the noise grows with time
+    times          T, the number of noise levels
+    prediction     what the network predicts
+    network        the U-Net
+    optimizer      one of optax's
+    sampler        from noise to image
+    """
+
+    conditional: bool = False
+    label_dropout: Annotated[float, at_least(0.0), at_most(1.0)] = 0.0
+    schedule: Annotated[str, one_of(SCHEDULES)] = "cosine"
+    times: Annotated[int, at_least(2)] = 1000
+    prediction: Annotated[str, one_of(PREDICTIONS)] = "noise"
+    network: UNetSettings = UNetSettings()
+    optimizer: Optimizer = adam(2e-4)
+    sampler: Annotated[Sampler, Restartable()] = Sampler()
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        if self.sampler.steps > self.times:
+            yield f"sampler.steps {self.sampler.steps} must be in 1 .. {self.times} (times)"
+        if self.sampler.guidance and not (self.conditional and self.label_dropout):
+            yield (
+                "sampler.guidance needs a model trained with conditional=True and label_dropout >"
+                " 0: without them there is no unconditional prediction to move away from"
+            )
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """A U-Net trained on L_simple in one phase; configs/ddpm_digits.py."""
+    shape, sampler = field_of(spec, "image").shape, settings.sampler
+    classes = classes_of(spec) if settings.conditional else 0
+    module = UNet(**arguments(settings.network), classes=classes, dtype=jnp.dtype(settings.dtype))
+    network = Network("network", module)
+    schedule = SCHEDULES[settings.schedule](settings.times)
+    prediction = PREDICTIONS[settings.prediction]
+    times = samplers.spaced_times(schedule, sampler.steps)
+    table = SAMPLERS[sampler.name](schedule, times, sampler)
 
     def init(key, batch, previous):
         x = batch["image"]
         t = jnp.zeros(x.shape[0])
-        return Variables({"network": network.init(key, x, t, _labels(batch))["params"]})
+        return networks.init(key[None], (network, x, t, _labels(batch)))
 
     def _labels(batch, drop=False):
         """The labels [B], the null label where `drop` says so; None for an unconditional model."""
@@ -70,28 +131,24 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         noise = normal(noise_keys, shape)
         alpha, sigma = _at(schedule, t)
         x_t = alpha * x0 + sigma * noise
-        drop = jax.vmap(lambda k: jax.random.bernoulli(k, config.label_dropout))(drop_keys)
-        output = network.apply(
-            {"params": variables.params["network"]}, x_t, t, _labels(batch, drop), dropout_keys
-        )
+        drop = jax.vmap(lambda k: jax.random.bernoulli(k, settings.label_dropout))(drop_keys)
+        output = network(variables, x_t, t, _labels(batch, drop), dropout_keys)
         loss = losses.l_simple(prediction.target(x0, noise, alpha, sigma), output)
         return jnp.mean(loss), Aux()
 
     def denoiser(variables, batch):
         """x0_hat of (x_t, t), guided and clipped to the range of images."""
-        guidance = config.sampler.guidance
 
         def predict(x, t, labels):
-            times = jnp.broadcast_to(t, x.shape[:1])
-            return network.apply({"params": variables.params["network"]}, x, times, labels)
+            return network(variables, x, jnp.broadcast_to(t, x.shape[:1]), labels)
 
         def denoise(x, t):
             output = predict(x, t, _labels(batch))
-            if guidance:
+            if sampler.guidance:
                 # (1 + w) conditional - w unconditional. Ho & Salimans 2022, eq. 6.
-                output += guidance * (output - predict(x, t, _labels(batch, drop=True)))
+                output += sampler.guidance * (output - predict(x, t, _labels(batch, drop=True)))
             x0 = prediction.to_x0(output, x, *_at(schedule, t[None]))
-            return jnp.clip(x0, -1.0, 1.0) if config.sampler.clip else x0
+            return jnp.clip(x0, -1.0, 1.0) if sampler.clip else x0
 
         return denoise
 
@@ -112,21 +169,14 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
     def bound(variables, batch, key):
         """The variational bound on -log p(x) (eq. 5), all T terms, in bits per dimension, [B]."""
         x0, keys = batch["image"], example_keys(key, batch)
-        nats = variational_bound(
-            schedule, denoiser(variables, batch), x0, keys, config.sampler.variance
-        )
+        denoise = denoiser(variables, batch)
+        nats = variational_bound(schedule, denoise, x0, keys, sampler.variance)
         return {"bits_per_dimension": nats / (math.log(2.0) * math.prod(shape))}
 
-    player = Player(
-        "ddpm",
-        owns=("network",),
-        optimizer=optimizer(config.optimizer),
-        moves=(Move("l_simple", l_simple),),
-        average=warmed_up(config.average),
-    )
+    moves, average = {"l_simple": l_simple}, settings.average
+    players = (games.player("ddpm", ("network",), moves, settings, average),)
     functions = {"sample": sample, "trajectory": trajectory, "bound": bound}
-    model = GenerativeModel(init, (player,), functions)
-    return (Phase("train", model, config.data, config.steps),)
+    return (games.phase(settings, init, players, functions),)
 
 
 def _at(schedule, t):
@@ -136,15 +186,3 @@ def _at(schedule, t):
         jnp.asarray(schedule.alpha)[t].reshape(broadcast),
         jnp.asarray(schedule.sigma)[t].reshape(broadcast),
     )
-
-
-def _table(sampler, schedule):
-    if not 1 <= sampler.steps <= schedule.steps:
-        raise UserError(f"sampler.steps {sampler.steps} must be in 1 .. {schedule.steps} (times)")
-    one_of("sampler.variance", sampler.variance, samplers.VARIANCES)
-    choices = {
-        "ddim": lambda times: samplers.ddim(schedule, times, sampler.eta),
-        "ancestral": lambda times: samplers.ancestral(schedule, times, sampler.variance),
-    }
-    table = choose("sampler.name", sampler.name, choices)
-    return table(samplers.spaced_times(schedule, sampler.steps))

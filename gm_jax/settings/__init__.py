@@ -3,6 +3,7 @@
 from gm_jax.settings.parts import arguments, part_of
 from gm_jax.settings.recipe import Data, Recipe
 from gm_jax.settings.schema import (
+    Recipes,
     Rest,
     Restartable,
     Rule,
@@ -14,6 +15,7 @@ from gm_jax.settings.schema import (
     defaults,
     describe,
     fields,
+    is_schema,
     one_of,
     read,
     schema,
@@ -23,6 +25,7 @@ from gm_jax.settings.schema import (
 __all__ = [
     "Data",
     "Recipe",
+    "Recipes",
     "Rest",
     "Restartable",
     "Rule",
@@ -35,6 +38,7 @@ __all__ = [
     "defaults",
     "describe",
     "fields",
+    "is_schema",
     "one_of",
     "part_of",
     "read",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import jax
 
-from gm_jax.settings.schema import Restartable, at_least, below, one_of, schema
+from gm_jax.settings.schema import Recipes, Restartable, at_least, below, one_of, schema
 
 Count = Annotated[int, at_least(0)]
 Every = Annotated[int, at_least(1)]
@@ -44,6 +44,11 @@ class Data:
     length: Every = 64
     stride: Every = 1
     rate: Every = 8000
+
+    def get(self, name, default=None):
+        """A field, or a default if it is None."""
+        value = getattr(self, name, None)
+        return default if value is None else value
 
 
 @schema
@@ -168,7 +173,7 @@ class Recipe:
     sample: Annotated[Sample, Restartable()] = Sample()
     evaluate: Annotated[Evaluate, Restartable()] = Evaluate()
     study: Study = Study()
-    stages: dict[str, Any] = dataclasses.field(default_factory=dict)
+    stages: Annotated[dict[str, Any], Recipes()] = dataclasses.field(default_factory=dict)
 
     def wrong(self):
         """Choices that do not go together, a line for each."""

@@ -21,6 +21,7 @@ recipe became, `describe` the text of --help. Choices that do not go together ar
 
 import dataclasses
 import difflib
+import functools
 import inspect
 import re
 import types
@@ -81,6 +82,10 @@ class Restartable(NamedTuple):
     """Marks what may differ between a run and its continuation: it does not change the result."""
 
 
+class Recipes(NamedTuple):
+    """Marks a dict of recipes within a recipe, each with the schema of its own system."""
+
+
 class Rest(NamedTuple):
     """Marks the dict that takes the keys no field has, such as the arguments of an optimizer.
 
@@ -109,6 +114,12 @@ class Setting(NamedTuple):
         return next((mark for mark in self.marks if isinstance(mark, kind)), None)
 
 
+def is_schema(kind) -> bool:
+    """Whether a setting's type is a schema of its own."""
+    return dataclasses.is_dataclass(kind)
+
+
+@functools.cache
 def fields(of: type) -> dict[str, Setting]:
     """The settings of a schema, in the order of their definition, by name."""
     meanings = {}
@@ -198,7 +209,7 @@ def unknown_setting(path: str, name: str, known) -> str:
 
 def _value(kind, marks, value, path: str):
     """One setting's value, converted to its type and checked."""
-    if dataclasses.is_dataclass(kind):
+    if is_schema(kind):
         return read(kind, value, f"{path}.")
     converted = _converted(kind, value, path)
     for mark in marks:
@@ -248,7 +259,7 @@ def describe(of: type, config, path: str = "") -> Iterator[tuple[str, str, str]]
         if setting.mark(Rest):
             for key in [k for k in config if k not in fields(of)]:
                 yield f"{path}{key}", _shown(config[key]), setting.meaning
-        elif dataclasses.is_dataclass(setting.kind):
+        elif is_schema(setting.kind):
             yield from describe(setting.kind, config[name], f"{path}{name}.")
         else:
             rules = [mark for mark in setting.marks if isinstance(mark, Rule)]

@@ -13,7 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from gm_jax.errors import NotFinite, UserError
-from gm_jax.fingerprint import fingerprint
+from gm_jax.fingerprint import of_stages
 from gm_jax.model import PyTree, Variables
 from gm_jax.training import parallel
 
@@ -104,7 +104,7 @@ def restore(
             _set_aside(checkpoints, step, failure or "not by another process")
             continue
         place = Place(**found.place)
-        if place.frozen not in ("", fingerprint(frozen)):
+        if place.frozen not in ("", of_stages(frozen)):
             raise UserError(
                 "the stage that this run builds upon is not as it was when it began: give the"
                 " model it was begun with, or choose another --workdir"

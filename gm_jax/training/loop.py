@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 
 from gm_jax.errors import UserError
-from gm_jax.fingerprint import fingerprint
+from gm_jax.fingerprint import of_stages
 from gm_jax.model import Batch, GenerativeModel, Phase, Variables
 from gm_jax.training import checkpoint, parallel, reporting, state, step
 
@@ -50,27 +50,32 @@ class Stopped(Exception):
 
 
 def rounds(
-    model: GenerativeModel, variables: Variables, feed: Feed, key, place, devices=None
+    model: GenerativeModel, variables: Variables, feed: Feed, key, place, devices=None, before=0
 ) -> Iterator[tuple[int, int, Variables, dict]]:
     """Plays on from a place for ever: (rounds played, batches drawn, variables, metrics).
 
     The variables given are copied to the devices; those of a round are good until the next one.
+    before  rounds of earlier phases, whose averages go on in this one
     """
     variables = parallel.replicate(variables, devices)
     frozen, variables = variables.frozen, variables._replace(frozen=())
     made = functools.partial(step.make_move, prepare=feed.prepare)
-    moves = [
-        (_label(player, move), move, parallel.map_move(made(player, move), devices))
+    players = [
+        [
+            (f"{player.name}/{move.name}", move, parallel.map_move(made(player, move), devices))
+            for move in player.moves
+        ]
         for player in model.players
-        for move in player.moves
     ]
     batches, position = feed.batches(place.position), place.position
     under_way, most = collections.deque(), parallel.in_flight(devices)
     for number in itertools.count(place.step):
         metrics = {}
-        for label, move, play in moves:
-            for _ in range(move.times(number)):
-                variables, aux = play(variables, frozen, next(batches), key, number, position)
+        for moves in players:
+            due = [(label, play) for label, move, play in moves for _ in range(move.times(number))]
+            for left, (label, play) in zip(reversed(range(len(due))), due, strict=True):
+                when = number, position, before + number, left == 0
+                variables, aux = play(variables, frozen, next(batches), key, *when)
                 position += 1
                 metrics.update({f"{label}/{name}": value for name, value in aux.items()})
                 under_way.append(aux)
@@ -86,8 +91,11 @@ def train(
     workdir: Path,
     previous: Variables | None = None,
     devices: parallel.Devices = None,
+    before: int = 0,
 ) -> Variables:
     """Plays a phase to its end, from its newest checkpoint if there is one.
+
+    `previous` holds the variables that the phase before ended with, `before` all rounds until then.
 
     Returns the variables, replicated over the devices. Raises Stopped after a signal (saved
     first), UserError on a loss that is not finite.
@@ -97,9 +105,9 @@ def train(
     begin = functools.partial(state.create, phase.model, jax.random.fold_in(key, 2))
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
     template = jax.eval_shape(begin, first, previous)
-    found = checkpoint.restore(checkpoints, template, phase.frozen)
+    found = checkpoint.restore(checkpoints, template, state.frozen(phase))
     variables, place = found or (begin(first, previous), checkpoint.Place())
-    variables = variables._replace(frozen=phase.frozen)
+    variables = variables._replace(frozen=state.frozen(phase))
     if place.step >= phase.steps:
         return parallel.replicate(variables, devices)
 
@@ -110,21 +118,16 @@ def train(
     key = jax.random.fold_in(key, 3)
     try:
         with _signals() as asked:
-            game = rounds(phase.model, variables, feed, key, place, devices)
+            game = rounds(phase.model, variables, feed, key, place, devices, before)
             return _watch(game, phase, place, settings, checkpoints, log, asked)
     finally:
         reporting.close(log)
 
 
-def _label(player, move) -> str:
-    """Whose metrics they are: the player's, and which of its moves' where it has several."""
-    return player.name if len(player.moves) == 1 else f"{player.name}/{move.name}"
-
-
 def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
     """Draws rounds from a game, reports and saves them when it is time, and ends it."""
     window, waiting, began, last = list(place.window), [], None, place.step
-    frozen = fingerprint(phase.frozen)
+    frozen = of_stages(state.frozen(phase))
     for number, position, variables, metrics in game:
         if began is None:  # The first round compiles: time what follows it.
             jax.block_until_ready(metrics)

@@ -47,8 +47,8 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
     # What is not split travels as one argument. pmap takes `in_axes` for flattened already where
     # it is as long as there are leaves, so there must always be more leaves than arguments.
     def grouped(variables, given, batch):
-        frozen, key, step, position = given
-        return program(variables, frozen, batch, key, step, position)
+        frozen, *scalars = given
+        return program(variables, frozen, batch, *scalars)
 
     mapped = jax.pmap(
         grouped,
@@ -60,8 +60,11 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
     )
     count = len(local(devices))
 
-    def play(variables: Variables, frozen, batch: Batch, key, step: int, position: int):
-        given = frozen, key, np.int32(step), np.int32(position)
+    def play(
+        variables: Variables, frozen, batch: Batch, key, step: int, position: int, age: int,
+        last: bool,
+    ):  # fmt: skip
+        given = frozen, key, np.int32(step), np.int32(position), np.int32(age), np.bool_(last)
         return mapped(variables, given, _split(batch, count))
 
     return play

@@ -1,8 +1,9 @@
 """The variables of a game at its first move, and as its functions see them."""
 
 import jax
+import jax.numpy as jnp
 
-from gm_jax.model import Array, Batch, GenerativeModel, Variables
+from gm_jax.model import Array, Batch, GenerativeModel, Phase, Variables
 
 
 def create(
@@ -10,7 +11,9 @@ def create(
 ) -> Variables:
     """`model.init`'s variables with fresh optimizer states and moving averages.
 
-    Raises ValueError where the players do not own every subtree of the parameters exactly once.
+    A leaf that `init` took over from the phase before goes on with the average it had there; all
+    others begin as themselves. Raises ValueError unless the players own every subtree of the
+    parameters exactly once.
     """
     variables = jax.jit(model.init)(key, batch, previous)
     owned = sorted(name for player in model.players for name in player.owns)
@@ -21,14 +24,46 @@ def create(
         )
     return variables._replace(
         opt={p.name: p.optimizer.init(_owned(p, variables.params)) for p in model.players},
-        average={p.name: _owned(p, variables.params) for p in model.players if p.average},
+        average={
+            p.name: _averages(_owned(p, variables.params), previous)
+            for p in model.players
+            if p.average
+        },
     )
 
 
-def at_work(variables: Variables) -> Variables:
+def frozen(phase: Phase) -> dict[str, Variables]:
+    """What `Variables.frozen` holds in a phase: its stages' variables, by name."""
+    return {name: stage.variables for name, stage in phase.stages.items()}
+
+
+def averaged(variables: Variables) -> Variables:
     """The variables that functions receive: moving averages in place of what has one."""
     averaged = {name: tree for owned in variables.average.values() for name, tree in owned.items()}
     return variables._replace(params={**variables.params, **averaged}, opt={}, average={})
+
+
+def _averages(params, previous: Variables | None):
+    """Moving averages at the beginning of a phase: the former ones of what has not changed."""
+    if previous is None:
+        return params
+    before = _by_path(previous.params)
+    for average in previous.average.values():
+        before |= {path: (before[path][0], x) for path, (x, _) in _by_path(average).items()}
+
+    def begin(path, x):
+        old, average = before.get(jax.tree_util.keystr(path), (None, None))
+        if old is None or (old.shape, old.dtype) != (x.shape, x.dtype):
+            return x
+        return jnp.where(jnp.all(old == x), average, x)
+
+    return jax.tree_util.tree_map_with_path(begin, params)
+
+
+def _by_path(tree) -> dict:
+    """{path: (leaf, leaf)}."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): (x, x) for path, x in leaves}
 
 
 def _owned(player, params):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from gm_jax import axis
@@ -12,13 +13,14 @@ from gm_jax.model import Batch, Move, Player, Variables
 def make_move(player: Player, move: Move, prepare: Callable) -> Callable:
     """The move as a function of one device's share of a batch, to be mapped over the devices.
 
-    Returns (variables without frozen, frozen, raw batch, key, step, position) -> (variables,
-    metrics). `key` is the run's; `position` counts the batches, so that (key, position) names the
-    noise of this move. Gradients and metrics are averaged over the devices; state is taken as
-    the objective returns it.
+    Returns (variables without frozen, frozen, raw batch, key, step, position, age, last) ->
+    (variables, metrics). `key` is the run's; `position` counts the batches, so that (key,
+    position) names the noise of this move. Gradients and metrics are averaged over the devices;
+    state is taken as the objective returns it. The player's average moves in its `last` move of a
+    round, by the decay that it has after `age` rounds.
     """
 
-    def program(variables: Variables, frozen, batch: Batch, key, step, position):
+    def program(variables: Variables, frozen, batch: Batch, key, step, position, age, last):
         key = jax.random.fold_in(key, position)
         batch = prepare(batch, jax.random.fold_in(key, 0))
 
@@ -33,7 +35,7 @@ def make_move(player: Player, move: Move, prepare: Callable) -> Callable:
         owned = optax.apply_updates(owned, updates)
         average = variables.average
         if player.average:
-            decay = player.average(step)
+            decay = jnp.where(last, player.average(age), 1.0)
             average = {
                 **average,
                 player.name: optax.incremental_update(owned, average[player.name], 1.0 - decay),

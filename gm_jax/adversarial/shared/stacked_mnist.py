@@ -9,9 +9,10 @@ width 2 (2, 4, 8) is "a quarter of it", one of 4 half.
 import flax.linen as nn
 import jax.numpy as jnp
 
+from gm_jax.adversarial.shared.dcgan import WEIGHTS
 from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
-from gm_jax.nn.dcgan import WEIGHTS, BatchNorm, layer
+from gm_jax.nn.normalization import BatchNorm, layer
 from gm_jax.nn.transposed import TransposedConv
 
 HALVINGS = 3

@@ -1,10 +1,12 @@
-"""Networks made of others: an auto-encoder as a critic, a critic of pairs."""
+"""Critics made of other networks: an auto-encoder, and critics of pairs."""
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gm_jax.model import Array
+from gm_jax.model import Array, Spec, modality_of
 from gm_jax.nn.common import full_precision
+from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
+from gm_jax.nn.mlp import MLP, ImageMLP
 
 
 class AutoEncoder(nn.Module):
@@ -41,3 +43,15 @@ class PairCritic(nn.Module):
         both = jnp.concatenate([of_x, of_z], axis=-1)
         both = nn.leaky_relu(nn.Dense(self.width, dtype=self.dtype)(both), 0.2)
         return full_precision(nn.Dense(1, dtype=self.dtype)(both))
+
+
+def auto_encoder(spec: Spec, width: int, code: int, dtype: str) -> AutoEncoder:
+    """Of the data's examples: convolutional for images; for points one hidden layer of tanh on
+    either side of the code."""
+    shape, dtype = spec[modality_of(spec)].shape, jnp.dtype(dtype)
+    if len(shape) == 3:
+        widths = (width, 2 * width)
+        encoder = ConvEncoder(code, widths, dtype=dtype)
+        return AutoEncoder(encoder, ConvDecoder(shape, widths, dtype=dtype))
+    encoder = MLP(code, (width,), nn.tanh, dtype)
+    return AutoEncoder(encoder, ImageMLP(shape, (width,), nn.tanh, dtype))

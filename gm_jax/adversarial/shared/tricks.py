@@ -1,4 +1,4 @@
-"""What practitioners add to the game, each a function of its own and off unless asked for.
+"""What practitioners add to the game, each of them a function.
 
 Salimans et al. 2016 (arXiv 1606.03498): one-sided soft labels. Sonderby et al. 2017
 (arXiv 1610.04490): instance noise. Shrivastava et al. 2017 (arXiv 1612.07828): replay of old fakes.
@@ -6,22 +6,68 @@ Lin et al. 2018 (PacGAN, arXiv 1712.04086): packing. Soft and noisy labels, flip
 batches, SGD for D: Chintala et al. 2016, "How to train a GAN?".
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 
 from gm_jax import axis
 from gm_jax.model import Array, Batch
 from gm_jax.nn.common import normal
+from gm_jax.settings import at_least, at_most, schema
 
-OFF = {
-    "real_label": (1.0, 1.0),  # each example's label is drawn from U(low, high)
-    "fake_label": (0.0, 0.0),
-    "flips": 0.0,  # share of pairs whose real and fake example change places for D
-    "noise": {"deviation": 0.0, "steps": 0},  # of D's inputs, falling linearly to 0 at `steps`
-    "replay": {"size": 0, "share": 0.5},  # old fakes kept, and D's share of them
-    "joint_batches": False,  # real and fake pass D as one batch, with common statistics
-    "packing": 1,  # examples that D judges at once
-}
+Share = Annotated[float, at_least(0.0), at_most(1.0)]
+
+
+@schema
+class Noise:
+    """Instance noise on what D sees.
+
+    deviation  at the beginning
+    steps      rounds in which it falls linearly to 0
+    """
+
+    deviation: Annotated[float, at_least(0.0)] = 0.0
+    steps: Annotated[int, at_least(0)] = 0
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.deviation and not self.steps:
+            yield "deviation needs steps, the rounds until it has fallen to 0"
+
+
+@schema
+class Replay:
+    """A pool of old fakes.
+
+    size   fakes kept; 0 for no pool
+    share  of D's fakes that are old ones
+    """
+
+    size: Annotated[int, at_least(0)] = 0
+    share: Share = 0.5
+
+
+@schema
+class Tricks:
+    """What practitioners add to the game, all of it off unless asked for.
+
+    real_label     each real example's label is drawn from U(low, high)
+    fake_label     each fake example's
+    flips          share of pairs whose real and fake example change sides for D
+    noise          instance noise
+    replay         old fakes shown again
+    joint_batches  real and fake pass D as one batch, with common statistics
+    packing        examples that D judges at once (PacGAN)
+    """
+
+    real_label: tuple[float, float] = (1.0, 1.0)
+    fake_label: tuple[float, float] = (0.0, 0.0)
+    flips: Share = 0.0
+    noise: Noise = Noise()
+    replay: Replay = Replay()
+    joint_batches: bool = False
+    packing: Annotated[int, at_least(1)] = 1
 
 
 def noisy_labels(keys: Array, low: float, high: float) -> Array:
@@ -42,16 +88,17 @@ def instance_noise(keys: Array, x: Array, step: Array, deviation: float, steps: 
 
 
 def empty_pool(size: int, shape: tuple[int, ...]) -> dict:
-    """A pool of old fakes: `kept` [size, *shape], and how many of its places are `filled`."""
+    """A pool of old fakes: `kept` [size, *shape], and how many of its slots are `filled`."""
     return {"kept": jnp.zeros((size, *shape)), "filled": jnp.zeros((), jnp.int32)}
 
 
 def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> tuple[Array, dict]:
     """Fakes [b, ...] of which about `share` are older ones, and the pool with the new in it.
 
-    Each place of the global batch draws whether it shows an old fake, and which; every new fake
-    takes a random place of the pool (the first ones fill it in order). The key is the same on all
-    devices, and so is the pool. Raises ValueError on a pool smaller than a global batch.
+    Each position of the global batch draws whether it shows an old fake, and which; every new fake
+    takes a random slot of the pool (the first ones fill it in order). The key is the same on all
+    devices, and so is the pool. Raises ValueError if the pool is smaller than a
+    global batch.
     """
     new = axis.gather(jax.lax.stop_gradient(fakes))
     count, size = len(new), len(pool["kept"])
@@ -59,10 +106,10 @@ def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> 
         raise ValueError(f"a replay pool of {size} cannot take a batch of {count}: make it larger")
     choice, which, where = jax.random.split(key, 3)
     filled = pool["filled"]
-    places = jax.random.randint(which, (count,), 0, jnp.maximum(filled, 1))
+    slots = jax.random.randint(which, (count,), 0, jnp.maximum(filled, 1))
     old = jax.random.bernoulli(choice, share, (count,)) & (filled > 0)
     rows = batch["index"]
-    shown = _where(old[rows], pool["kept"][places[rows]], fakes)
+    shown = _where(old[rows], pool["kept"][slots[rows]], fakes)
     in_order = (filled + jnp.arange(count)) % size
     target = jnp.where(filled < size, in_order, jax.random.permutation(where, size)[:count])
     kept = pool["kept"].at[target].set(new.astype(pool["kept"].dtype))

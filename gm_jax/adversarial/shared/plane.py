@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
-from gm_jax.nn.dcgan import BatchNorm, layer
+from gm_jax.nn.normalization import BatchNorm, layer
 
 WEIGHTS = nn.initializers.orthogonal(1.4)
 

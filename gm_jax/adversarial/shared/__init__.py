@@ -1,0 +1,1 @@
+"""What several adversarial systems share; no system's file imports another's."""

@@ -1,0 +1,37 @@
+"""What every system ends in: its players, and the phase that they play."""
+
+from collections.abc import Callable, Mapping
+
+from gm_jax.model import GenerativeModel, Move, Phase, Player, Spec, Stage
+from gm_jax.optimizers import optimizer, warmed_up
+
+
+def player(
+    name: str, owns: tuple[str, ...], moves: Mapping, settings, average: float = 0.0
+) -> Player:
+    """A player with an optimizer.
+
+    moves     {name: objective, or (objective, times)}, in order; times: step -> how often
+    settings  the recipe's part that holds its `optimizer`
+    average   decay of the moving average of what it owns; 0 keeps none
+    """
+
+    def move(name, played):
+        return Move(name, *played) if isinstance(played, tuple) else Move(name, played)
+
+    made = tuple(move(name, played) for name, played in moves.items())
+    return Player(name, owns, optimizer(settings.optimizer), made, warmed_up(average))
+
+
+def phase(
+    settings, init: Callable, players: tuple[Player, ...], functions: Mapping,
+    spec: Spec | None = None, stages: Mapping[str, Stage] | None = None,
+) -> Phase:  # fmt: skip
+    """The one phase of a recipe: `spec` as `GenerativeModel` has it, `stages` as `Phase` has."""
+    model = GenerativeModel(init, players, dict(functions), spec or {})
+    return Phase("train", model, settings.data, settings.steps, stages or {})
+
+
+def every(rounds: int) -> Callable[[int], int]:
+    """step -> 1 in every so many rounds from the first on, else 0: a lazy regulariser's times."""
+    return lambda step: int(step % rounds == 0)

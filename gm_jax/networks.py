@@ -1,0 +1,70 @@
+"""A linen module as a part of a game: its subtree of the parameters, its entry in the state."""
+
+import inspect
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+
+from gm_jax.model import Array, PyTree, Variables
+
+
+class Network(NamedTuple):
+    """A module under the name it has in `Variables.params`, and in `.state` if it has a state.
+
+    A module with a state (batch statistics, spectral vectors) takes the argument `train`; one
+    without acts alike in training and evaluation, and is called the same way.
+    """
+
+    name: str
+    module: nn.Module
+
+    def __call__(self, variables: Variables, *inputs, **keywords) -> PyTree:
+        """Its outputs at evaluation, with the statistics that it has gathered."""
+        mode = {"train": False} if self.has_modes else {}
+        return self.module.apply(self._collections(variables), *inputs, **mode, **keywords)
+
+    def train(self, variables: Variables, *inputs, **keywords) -> tuple[PyTree, PyTree]:
+        """Its outputs in training, and its new entry of the state.
+
+        Batch normalisation takes the statistics of these inputs; spectral normalisation turns its
+        vectors by one step.
+        """
+        mutable = list(variables.state[self.name])
+        return self.module.apply(
+            self._collections(variables), *inputs, train=True, mutable=mutable, **keywords
+        )
+
+    def train_with_hidden(self, variables: Variables, *inputs) -> tuple[PyTree, Array, PyTree]:
+        """As `train`, and between the two the map that the module sows as intermediates/hidden."""
+        state = variables.state[self.name]
+        outputs, new = self.module.apply(
+            self._collections(variables), *inputs, train=True, mutable=[*state, "intermediates"]
+        )
+        (hidden,) = new["intermediates"]["hidden"]
+        return outputs, hidden, {name: new[name] for name in state}
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether the module takes `train`."""
+        return "train" in inspect.signature(type(self.module).__call__).parameters
+
+    def _collections(self, variables: Variables) -> dict:
+        return {"params": variables.params[self.name], **variables.state.get(self.name, {})}
+
+
+def init(keys: Array, *calls: tuple) -> Variables:
+    """Fresh variables of several networks, each given as (network, inputs...), by a key each."""
+    params, state = {}, {}
+    for (network, *inputs), key in zip(calls, keys, strict=True):
+        mode = {"train": True} if network.has_modes else {}
+        made = dict(network.module.init(key, *inputs, **mode))
+        params[network.name] = made.pop("params")
+        if network.has_modes:
+            state[network.name] = made
+    return Variables(params, state)
+
+
+def split_init(key: Array, *calls: tuple) -> Variables:
+    """`init` with the keys that one key splits into."""
+    return init(jax.random.split(key, len(calls)), *calls)
