@@ -6,12 +6,15 @@
     python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
     python launch.py --list
 
-The same command goes on where an interrupted run stopped. `configs/NAME.py:smoke` runs any recipe
-in seconds; `--config.optimizer.learning_rate=3e-4` overrides one setting.
+The same command continues an interrupted run. `configs/NAME.py:smoke` runs any recipe in seconds;
+`--config.optimizer.learning_rate=3e-4` overrides one setting, and `--config=configs/NAME.py --help`
+lists all there are.
 """
 
 import re
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import jax
@@ -21,11 +24,11 @@ from ml_collections import config_flags
 import gm_jax
 from gm_jax import recipes
 from gm_jax.cache import cache_directory
+from gm_jax.settings import describe
 from gm_jax.training.loop import Stopped
 
 CONFIGS = Path(__file__).parent / "configs"
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe, configs/NAME.py[:VARIANT].")
 WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives.")
 MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "evaluate", "study"], "What to do.")
 LIST = flags.DEFINE_bool("list", False, "Print the table of recipes and stop.")
@@ -39,7 +42,8 @@ def main(_):
     if LIST.value:
         print(recipes.table(CONFIGS))
         return
-    if WORKDIR.value is None or (MODE.value in ("train", "study") and CONFIG.value is None):
+    config = flags.FLAGS.config if "config" in flags.FLAGS else None
+    if WORKDIR.value is None or (MODE.value in ("train", "study") and config is None):
         raise gm_jax.UserError("say --config=configs/NAME.py and --workdir=DIR; --help shows more")
     logging.set_verbosity(
         logging.ERROR
@@ -47,14 +51,14 @@ def main(_):
     _prepare_jax()
     workdir = Path(WORKDIR.value)
     if MODE.value == "study":
-        table = gm_jax.study(CONFIG.value, workdir)
+        table = gm_jax.study(config, workdir)
         print(table.read_text() if table else "other processes are at work on the last runs")
         return
     if MODE.value == "train":
-        gm_jax.train(CONFIG.value, workdir)
+        gm_jax.train(config, workdir)
         print(f"trained; pictures are in {workdir / 'samples'}, checkpoints beside them")
         return
-    trained = gm_jax.load(workdir, CONFIG.value)
+    trained = gm_jax.load(workdir, config)
     if MODE.value == "sample":
         files = gm_jax.show(trained, workdir / "samples")
         files.append(gm_jax.save_samples(trained, workdir / "samples"))
@@ -75,27 +79,86 @@ def _prepare_jax():
 
 
 def _parse(argv):
-    """The flags, with every mistake in them said in one line."""
-    for argument in argv[1:]:
-        if argument.startswith("--config="):
-            gm_jax.load_config(argument.removeprefix("--config="))
+    """The flags, with every mistake in them said in one line; the recipe becomes flags first."""
+    name, argv = _recipe_named(argv)
+    config = gm_jax.load_config(name) if name else None
+    if "--help" in argv or "-h" in argv:
+        print(_help(config))
+        sys.exit(0)
     try:
-        return flags.FLAGS(argv)
+        if config is not None:
+            config_flags.DEFINE_config_dict("config", config, sys_argv=argv)
+        left = flags.FLAGS(argv)[1:]
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        while error.args and isinstance(error.args[0], Exception):
-            error = error.args[0]
-        text = " ".join(str(error.args[0] if error.args else error).replace("\\n", " ").split())
-        key = re.fullmatch(r"'?(\w+)'?( Did you mean .*)?", text)
-        if key:
-            hint = f".{key[2]}" if key[2] else "; its file shows those it has"
-            text = f"this recipe has no setting {key[1]!r}{hint}"
-        group = re.match(r"flag --config\.(\S+?)=.* as a ConfigDict", text)
-        if group:
-            text = (
-                f"{group[1]} holds settings of its own, --config.{group[1]}.NAME=...; a recipe may"
-                " have a variant, configs/NAME.py:VARIANT, in which it is one value"
-            )
-        raise gm_jax.UserError(text) from error
+        raise gm_jax.UserError(_said(error)) from error
+    if left:
+        raise gm_jax.UserError(
+            f"{left[0]!r} is no flag: a value follows its flag after =, as in --workdir=DIR or"
+            " --config.data.flip=false"
+        )
+    return left
+
+
+def _recipe_named(argv: list[str]) -> tuple[str | None, list[str]]:
+    """What --config names, and the other arguments.
+
+    A trained run, told other settings without a recipe, has its own.
+    """
+    name, rest, waiting = None, [], iter(argv)
+    for argument in waiting:
+        flag, equals, value = argument.partition("=")
+        if flag in ("--config", "-config"):
+            name = value if equals else next(waiting, "")
+        else:
+            rest.append(argument)
+    if name is None and any(a.startswith("--config.") for a in rest):
+        workdirs = [a.partition("=")[2] for a in rest if a.startswith("--workdir=")]
+        saved = [Path(w).expanduser() / "config.json" for w in workdirs]
+        name = next((str(path) for path in saved if path.is_file()), None)
+        if name is None:
+            raise gm_jax.UserError("--config.NAME=... needs a recipe: say --config=configs/NAME.py")
+    return name, rest
+
+
+def _said(error: Exception) -> str:
+    """A mistake in the flags as one line."""
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    text = " ".join(str(error.args[0] if error.args else error).replace("\\n", " ").split())
+    key = re.fullmatch(r"'?(\w+)'?( Did you mean .*)?", text)
+    if key:
+        hint = f".{key[2]}" if key[2] else "; --config=configs/NAME.py --help lists those it has"
+        return f"this recipe has no setting {key[1]!r}{hint}"
+    group = re.match(r"flag --config\.(\S+?)=.* as a ConfigDict", text)
+    if group:
+        return (
+            f"{group[1]} is a group: set one of its settings, --config.{group[1]}.NAME=...; or take"
+            " a variant of the recipe, configs/NAME.py:VARIANT, in which it is one value"
+        )
+    return text
+
+
+def _help(config) -> str:
+    """The docstring and the flags; of a recipe, every setting with its value and meaning."""
+    lines = [__doc__.strip(), ""]
+    for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[__name__]):
+        lines += _entry(f"--{flag.name}", flag.help)
+    if config is None:
+        return "\n".join([*lines, "", "--config=configs/NAME.py --help lists a recipe's settings"])
+    lines += ["", f"settings of this recipe ({config.system}), set by --config.NAME=VALUE:", ""]
+    for name, value, meaning in describe(recipes.schema_of(config), config):
+        lines += _entry(f"{name}={value}", meaning)
+    return "\n".join(lines)
+
+
+def _entry(left: str, meaning: str) -> list[str]:
+    """A name and its meaning, side by side as far as the terminal is wide."""
+    indent, width = 36, max(80, shutil.get_terminal_size().columns)
+    first = f"  {left:<{indent - 4}}  "
+    lines = textwrap.wrap(meaning, width - indent) or [""]
+    if len(first) > indent:
+        return [first.rstrip(), *(" " * indent + line for line in lines)]
+    return [first + lines[0], *(" " * indent + line for line in lines[1:])]
 
 
 def run():

@@ -1,5 +1,6 @@
 """What can be set, each thing stated once: schemas, and what every recipe has."""
 
+from gm_jax.settings.describe import describe
 from gm_jax.settings.parts import arguments, part_of
 from gm_jax.settings.recipe import Data, Recipe
 from gm_jax.settings.schema import (
@@ -13,7 +14,6 @@ from gm_jax.settings.schema import (
     at_most,
     below,
     defaults,
-    describe,
     fields,
     is_schema,
     one_of,

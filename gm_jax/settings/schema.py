@@ -26,7 +26,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -78,11 +78,11 @@ def one_of(table) -> Rule:
     return Rule(wrong, table)
 
 
-class Restartable(NamedTuple):
+class Restartable:
     """Marks what may differ between a run and its continuation: it does not change the result."""
 
 
-class Recipes(NamedTuple):
+class Recipes:
     """Marks a dict of recipes within a recipe, each with the schema of its own system."""
 
 
@@ -253,22 +253,6 @@ def _said(kind) -> str:
     return "a group of settings"
 
 
-def describe(of: type, config, path: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every setting of a recipe: (its name on the command line, its value, its meaning)."""
-    for name, setting in fields(of).items():
-        if setting.mark(Rest):
-            for key in [k for k in config if k not in fields(of)]:
-                yield f"{path}{key}", _shown(config[key]), setting.meaning
-        elif is_schema(setting.kind):
-            yield from describe(setting.kind, config[name], f"{path}{name}.")
-        else:
-            rules = [mark for mark in setting.marks if isinstance(mark, Rule)]
-            choices = [name or '""' for rule in rules for name in rule.choices]
-            names = f" [{', '.join(choices)}]" if choices else ""
-            value = _shown(config[name]) if name in config else "(must be stated)"
-            yield f"{path}{name}", value, setting.meaning + names
-
-
 def _split(hint) -> tuple[Any, tuple]:
     """A type and its marks."""
     annotated = typing.get_origin(hint) is Annotated
@@ -300,7 +284,3 @@ def _meanings(docstring: str) -> dict[str, str]:
 def _nearest(name, known) -> str:
     near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
     return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _shown(value) -> str:
-    return str(tuple(value)) if isinstance(value, list) else str(value)
