@@ -8,8 +8,8 @@ import pytest
 import scipy.special
 from scipy import stats
 
-from gm_jax.adversarial import latents, tricks
-from gm_jax.adversarial.unrolled import unroll
+from gm_jax.adversarial.shared import latents, tricks
+from gm_jax.adversarial.shared.unrolled import unroll
 from gm_jax.losses import adversarial, penalties
 from gm_jax.optimizers import clip_weights, optimizer
 

@@ -7,12 +7,14 @@ import pytest
 from games import config, opening
 
 import gm_jax
-from gm_jax.adversarial import tricks
+from gm_jax.adversarial.shared import dcgan, plane
+from gm_jax.adversarial.shared.tricks import Tricks
 from gm_jax.model import example_keys
-from gm_jax.nn import dcgan, points
 from gm_jax.nn.common import normal
+from gm_jax.settings import as_dict
 
 ONE = jax.devices()[:1]
+NO_TRICKS = as_dict(Tricks())
 
 
 def opened(name, digits16, **overrides):
@@ -54,24 +56,26 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
     for change, message in (
         ({"discriminator.optimizer.eps_root": 0.0}, "eps_root"),
         ({"value_function": "hinge"}, "has no labels"),
-        ({"value_function": "nonsense"}, "unknown value_function"),
-        ({"penalty.name": "nonsense"}, "unknown penalty"),
-        ({"prior": "nonsense"}, "unknown prior"),
-        ({"networks": "nonsense"}, "unknown networks"),
+        (
+            {"value_function": "nonsense"},
+            "value_function is 'nonsense': it must be one of: min",
+        ),
+        ({"penalty.name": "nonsense"}, "penalty.name is 'nonsense'"),
+        ({"prior": "nonsense"}, "prior is 'nonsense'"),
+        ({"networks": "nonsense"}, "networks is 'nonsense'"),
         ({"tricks.flip": 0.1}, "unknown setting tricks.flip"),
-        ({"system": "cogan"}, "two domains"),
-        ({"system": "began"}, "began has its own game and takes no other unroll"),
+        ({"system": "began"}, "unknown setting conditional"),
         ({"tricks.packing": 3}, "packs of 3"),
         ({"tricks.replay.size": 8}, "must hold a batch of 16"),
-        ({"tricks.noise.steps": 0}, "noise.deviation needs"),
-        ({"tricks.packing": 0}, "packs of 0"),
-        ({"tricks.flips": 3}, "a share"),
-        ({"discriminator.normalization": "spectra"}, "there are: batch, spectral, none"),
+        ({"tricks.noise.steps": 0}, "tricks.noise: deviation needs"),
+        ({"tricks.packing": 0}, "tricks.packing is 0: it must be at least 1"),
+        ({"tricks.flips": 3}, "tricks.flips is 3: it must be at most 1"),
+        ({"discriminator.normalization": "spectra"}, "one of: batch, spectral, none"),
         ({"discriminator.often": {"frist": 3}}, "unknown setting discriminator.often.frist"),
         ({"networks": "dcgan"}, "points for the plane"),
         ({"conditional": True}, "old fakes without their labels"),
         (
-            {"penalty.name": "dragan", "value_function": "wasserstein", "tricks": tricks.OFF},
+            {"penalty.name": "dragan", "value_function": "wasserstein", "tricks": NO_TRICKS},
             "D of probabilities",
         ),
         (
@@ -87,6 +91,8 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
     ):
         with pytest.raises(gm_jax.UserError, match=message):
             gm_jax.build(config("unrolled", digits16, **change))
+    with pytest.raises(gm_jax.UserError, match="two domains"):
+        gm_jax.build(config("cogan", digits16, **{"data.name": "npz"}))
 
 
 def test_the_unrolled_generator_minimises_the_saddle_after_the_discriminators_steps(digits16):
@@ -95,7 +101,7 @@ def test_the_unrolled_generator_minimises_the_saddle_after_the_discriminators_st
         "value_function": "minimax",
         "discriminator.optimizer.learning_rate": 0.05,
         # What D is shown otherwise, or told otherwise, is no part of G's loss.
-        "tricks": {**tricks.OFF, "packing": 2},
+        "tricks": {**NO_TRICKS, "packing": 2},
     }
     play, variables, batch, model = opened("unrolled", digits16, **plain)
     (owner,) = [p for p in model.players if p.name == "discriminator"]
@@ -235,7 +241,7 @@ def test_cogans_domains_share_all_but_the_layers_next_to_the_images(digits16):
     assert 2 in last.shape  # One channel a domain; every layer before it is common.
 
 
-@pytest.mark.parametrize("module", [dcgan.Discriminator, points.Discriminator])
+@pytest.mark.parametrize("module", [dcgan.Discriminator, plane.Discriminator])
 def test_spectral_normalisation_reaches_the_largest_singular_value_and_keeps_its_vector(module):
     made = module(width=8, normalization="spectral")
     x = normal(example_keys(jax.random.key(0), {"index": jnp.arange(4)}), (8, 8, 1))

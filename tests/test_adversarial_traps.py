@@ -14,16 +14,19 @@ from jax.nn import softplus
 
 import gm_jax
 from gm_jax.adversarial.cogan import CoupledDiscriminator
-from gm_jax.adversarial.two_players import NETWORKS
+from gm_jax.adversarial.shared import dcgan
+from gm_jax.adversarial.shared.critics import auto_encoder
+from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses.penalties import PENALTIES
-from gm_jax.nn import dcgan, network
-from gm_jax.nn.autoencoding import auto_encoder
+from gm_jax.model import Field
+from gm_jax.networks import Network
 from gm_jax.training import loop
 from gm_jax.training.checkpoint import Place
 
 ONE = jax.devices()[:1]
 NORMALISED = dcgan.Discriminator(8, 1)
-HARD = {"tricks.real_label": (1, 1)}
+IMAGES = {"image": Field((8, 8, 1), 256)}
+HARD = {"tricks.real_label": (1.0, 1.0)}
 PLAIN = dcgan.Discriminator(8, 1, "none")
 
 
@@ -48,7 +51,7 @@ def opened(settings):
 
 def watched(objective, variables, batch, step=0):
     """The objective's value, {network: [(inputs, output), ...]} of its calls, and its metrics."""
-    calls, original = {}, network.train
+    calls, original = {}, Network.train
 
     def train(called, variables, *inputs):
         output, state = original(called, variables, *inputs)
@@ -56,7 +59,7 @@ def watched(objective, variables, batch, step=0):
         return output, state
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "train", train)
+        patch.setattr(Network, "train", train)
         value, aux = objective(variables, batch, jax.random.key(5), step)
     return value, calls, aux.metrics
 
@@ -95,7 +98,7 @@ def test_ebgans_generator_feels_the_energys_target_too():
     play, variables, batch = opened(settings)
     (((z,), _),) = play["generator"](variables, batch)[1]["generator"]
     generator = dcgan.Generator((8, 8, 1), 8)
-    energies = auto_encoder(settings, (8, 8, 1), jnp.float32)
+    energies = auto_encoder(IMAGES, settings.discriminator.width, settings.code, "float32")
 
     def found(seen):
         return play["generator"](seen, batch)[0]
@@ -121,7 +124,7 @@ def test_began_judges_by_absolute_error():
     settings = smoke("began")
     play, variables, batch = opened(settings)
     variables = variables._replace(state={**variables.state, "k": jnp.array(0.4)})
-    module = auto_encoder(settings, (8, 8, 1), jnp.float32)
+    module = auto_encoder(IMAGES, settings.discriminator.width, settings.code, "float32")
 
     def error(x):
         again, _ = by_hand(module, variables, "discriminator", x)
@@ -297,7 +300,7 @@ def test_joint_batches_share_their_statistics_and_separate_ones_do_not(digits16)
 def test_cogan_averages_the_losses_of_its_two_domains(digits16):
     """Trap: their sum, or one domain alone."""
     play, variables, batch = opened(config("cogan", digits16))
-    module = CoupledDiscriminator(NETWORKS["dense_dcgan"][1], 8, "batch")
+    module = CoupledDiscriminator(NETWORKS["dense_dcgan"].discriminator, 8, "batch")
     pair = batch["image"], batch["image_b"]
     value, calls, _ = play["discriminator"](variables, batch)
     halves = jnp.split(made(calls), 2, axis=-1)

@@ -20,7 +20,8 @@ def test_a_move_changes_all_its_player_owns_and_nothing_else(system, digits16):
         changed = set()
         for move in player.moves:
             program = jax.jit(step.make_move(player, move, feed.prepare))
-            after, _ = program(variables, variables.frozen, feed.first, jax.random.key(1), 0, 0)
+            when = jax.random.key(1), 0, 0, 0, True
+            after, _ = program(variables, variables.frozen, feed.first, *when)
             for name in variables.params:
                 if name not in player.owns:
                     jax.tree.map(
@@ -95,9 +96,9 @@ def test_every_move_is_traced_once_and_its_state_is_equal_on_all_devices(
         for move in player.moves:
             mapped = jax.pmap(
                 make(player, move, feed.prepare), axis_name="data",
-                in_axes=(None, None, 0, None, None, None), out_axes=0,
+                in_axes=(None, None, 0, *[None] * 5), out_axes=0,
             )  # fmt: skip
-            after, _ = mapped(variables, variables.frozen, batch, jax.random.key(1), 0, 0)
+            after, _ = mapped(variables, variables.frozen, batch, jax.random.key(1), 0, 0, 0, True)
             for row in jax.tree.leaves(after):
                 np.testing.assert_array_equal(row, np.broadcast_to(row[:1], row.shape))
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gm_jax.nn import dcgan, small
+from gm_jax.adversarial.shared import dcgan
+from gm_jax.adversarial.shared import stacked_mnist as small
 from gm_jax.nn.common import Dropout
 from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
 from gm_jax.nn.transposed import transposed_convolution

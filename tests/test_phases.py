@@ -176,7 +176,7 @@ def test_state_of_the_whole_batch_is_gathered():
             loop.rounds(model, variables, FEED, jax.random.key(0), Place(), devices)
         )
         np.testing.assert_array_equal(variables.state["pool"], np.arange(8))
-        assert metrics["counter/size"] == len(devices)
+        assert metrics["counter/count/size"] == len(devices)
 
 
 def test_every_subtree_needs_one_owner():
@@ -199,3 +199,42 @@ def test_functions_see_the_moving_average_and_it_follows_its_decay():
     expected = expected / 4 + 3 * 3 / 4
     assert variables.params["w"] == 3
     np.testing.assert_allclose(state.averaged(variables).params["w"], expected, rtol=1e-6)
+
+
+def test_an_average_moves_once_a_round_however_often_its_player_does():
+    model = climb(lambda step: 3)
+    (player,) = model.players
+    model = model._replace(players=(player._replace(average=lambda age: 0.5),))
+    variables = state.create(model, jax.random.key(0), FEED.first, None)
+    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    _, _, variables, _ = next(itertools.islice(game, 1, None))
+    # w = 3, 6 at the ends of the rounds.
+    assert variables.params["w"] == 6
+    assert variables.average["climber"]["w"] == 0.5 * (0.5 * 3) + 0.5 * 6
+
+
+def test_an_average_goes_on_in_the_next_phase_but_for_what_is_new(tmp_path):
+    """A growing generator: its old layer keeps its average, its new one begins as it is."""
+
+    def grown(key, batch, previous):
+        if previous is None:
+            return Variables({"g": {"old": jnp.zeros(())}})
+        return Variables({"g": {**previous.params["g"], "new": jnp.full((), 7.0)}})
+
+    def climbing(variables, batch, key, step):
+        return -sum(jax.tree.leaves(variables.params["g"])), Aux()
+
+    def decay(age):
+        return jnp.where(age >= 2, 0.5, 0.0)  # A beginning that forgets at once.
+
+    player = Player("p", ("g",), optax.sgd(1.0), (Move("m", climbing),), decay)
+    model = GenerativeModel(grown, (player,), {})
+    first, second = (Phase(name, model, None, 2) for name in ("a", "b"))
+    middle = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
+    assert middle.average["p"]["g"]["old"] == middle.params["g"]["old"] == 2
+    kept = middle._replace(average=jax.tree.map(lambda x: x - 1.0, middle.average))
+    begun = state.create(model, jax.random.key(0), FEED.first, kept)
+    assert begun.average["p"]["g"] == {"old": 1.0, "new": 7.0}
+    end = loop.train(second, FEED, SETTINGS, tmp_path, kept, ONE, before=2)
+    assert end.params["g"] == {"old": 4.0, "new": 9.0}
+    assert end.average["p"]["g"]["old"] == 0.5 * (0.5 * 1 + 0.5 * 3) + 0.5 * 4
