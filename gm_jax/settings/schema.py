@@ -23,6 +23,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import math
 import re
 import types
 import typing
@@ -227,7 +228,7 @@ def _converted(kind, value, path: str):
         return None if value is None else _converted(_without_none(kind), value, path)
     if kind is Any:
         return value
-    if kind is float and type(value) is int:
+    if kind is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
     if origin is tuple and isinstance(value, list | tuple):
         kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
@@ -235,7 +236,7 @@ def _converted(kind, value, path: str):
             return tuple(_value(*_split(k), v, path) for k, v in zip(kinds, value, strict=True))
     elif origin is dict and isinstance(value, Mapping | config_dict.ConfigDict):
         return {k: _value(*_split(inner[1]), v, f"{path}.{k}") for k, v in value.items()}
-    elif type(value) is kind:
+    elif type(value) is kind and kind is not float:
         return value
     raise UserError(f"{path} is {value!r}: it must be {_said(kind)}")
 
