@@ -10,8 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import gm_jax
-from gm_jax.diffusion import prediction, samplers, schedules
-from gm_jax.diffusion.bound import variational_bound
+from gm_jax.diffusion.shared import prediction, samplers, schedules
+from gm_jax.diffusion.shared.bound import variational_bound
 from gm_jax.model import Variables
 
 LINEAR = schedules.linear(1000)

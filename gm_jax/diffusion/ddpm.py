@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion import samplers
-from gm_jax.diffusion.bound import variational_bound
-from gm_jax.diffusion.prediction import PREDICTIONS
-from gm_jax.diffusion.schedules import SCHEDULES
+from gm_jax.diffusion.shared import samplers
+from gm_jax.diffusion.shared.bound import variational_bound
+from gm_jax.diffusion.shared.prediction import PREDICTIONS
+from gm_jax.diffusion.shared.schedules import SCHEDULES
 from gm_jax.losses import diffusion as losses
 from gm_jax.model import Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gm_jax.diffusion.schedules import Schedule
+from gm_jax.diffusion.shared.schedules import Schedule
 from gm_jax.model import Array
 from gm_jax.nn.common import normal
 

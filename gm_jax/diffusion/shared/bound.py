@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.diffusion import samplers
-from gm_jax.diffusion.schedules import Schedule
+from gm_jax.diffusion.shared import samplers
+from gm_jax.diffusion.shared.schedules import Schedule
 from gm_jax.losses import diffusion as losses
 from gm_jax.model import Array
 from gm_jax.nn.common import normal

@@ -1,0 +1,57 @@
+"""Imports run one way, as docs/architecture.md draws them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path("gm_jax")
+CONTRACT = {"model", "settings", "replicas", "errors", "fingerprint", "cache"}
+COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers"}
+FAMILIES = {"adversarial", "autoencoders", "autoregressive", "diffusion"}
+# What each room may import beside itself; rooms that are not here are at the top.
+MAY_IMPORT = {
+    **dict.fromkeys(CONTRACT, CONTRACT),
+    "losses": CONTRACT,
+    "nn": CONTRACT | {"losses"},
+    "networks": CONTRACT,
+    "optimizers": CONTRACT,
+    "games": CONTRACT | {"optimizers"},
+    **dict.fromkeys(FAMILIES, COMMON),
+    "weights": CONTRACT,
+    "data": CONTRACT,
+    "evaluation": CONTRACT | {"data", "weights"},
+    "training": CONTRACT,
+    "zoo": FAMILIES,
+    "recipes": CONTRACT | {"zoo"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package that a file imports, as dotted names below it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            inside = node.module.split(".")[1:]
+            names = [[*inside, alias.name] for alias in node.names]
+            found |= {".".join(name) for name in names}
+    return found
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_lies_below_it(room):
+    files = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else []
+    files += sorted((PACKAGE / room).rglob("*.py"))
+    assert files, f"{room} is gone: take it out of MAY_IMPORT and of docs/architecture.md"
+    for path in files:
+        for name in imports(path) if path.stem != "__main__" else ():
+            assert name.split(".")[0] in MAY_IMPORT[room] | {room}, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_system_imports_another(family):
+    systems = {path.stem for path in (PACKAGE / family).glob("[!_]*.py")}
+    for path in (PACKAGE / family).rglob("*.py"):
+        others = {f"{family}.{name}" for name in systems - {path.stem}}
+        reached = {".".join(name.split(".")[:2]) for name in imports(path)}
+        assert not reached & others, f"{path} imports {reached & others}"
