@@ -140,17 +140,21 @@ def _alone(folder: Path):
 
 
 def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
-    """A row an entry: the last picture of every seed, then each measure as one dot a seed."""
+    """A row an entry: the last picture of every seed, then each measure over rounds and at the end.
+
+    Over rounds, a line a seed, if the recipe evaluates in training; at the end, a dot a seed.
+    """
     from matplotlib.figure import Figure
 
     seeds, measures, names = config.study.seeds, config.study.measures, list(values)
-    columns = len(seeds) + 2 * len(measures)
+    wide = 3 if config.evaluate.every else 2  # Columns of a measure.
+    columns = len(seeds) + wide * len(measures)
     figure = Figure(figsize=(1.1 * columns + 1.5, 1.1 * len(names)), dpi=80, layout="constrained")
-    places = figure.add_gridspec(len(names), columns)
-    shown = next(iter(config.show.counts), None)
+    grid = figure.add_gridspec(len(names), columns)
+    shown = next((name for name, count in config.show.counts.items() if count), None)
     for row, name in enumerate(names):
         for column, seed in enumerate(seeds):
-            axes = figure.add_subplot(places[row, column])
+            axes = figure.add_subplot(grid[row, column])
             axes.set(xticks=[], yticks=[])
             pictures = sorted((runs[name, seed] / "samples").glob(f"step_*_{shown}.png"))
             if pictures:
@@ -160,16 +164,47 @@ def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
             if not row:
                 axes.set_title(f"seed {seed}", fontsize=9)
     for i, measure in enumerate(measures):
-        axes = figure.add_subplot(places[:, len(seeds) + 2 * i : len(seeds) + 2 * i + 2])
-        for row, name in enumerate(names):
-            finite = [v for v in values[name][measure] if np.isfinite(v)]
-            axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
-            if len(finite) == len(seeds):  # The mean without a failure would flatter.
-                axes.plot(np.mean(finite), row, "|", color="C3", ms=14)
-        axes.set(ylim=(len(names) - 0.5, -0.5), yticks=[])
-        axes.set_title(measure.replace("_", " "), fontsize=9)
-        axes.grid(axis="x", alpha=0.3)
+        left = len(seeds) + wide * i
+        if config.evaluate.every:
+            _curves(figure, grid[:, left], [[runs[n, s] for s in seeds] for n in names], measure)
+            left += 1
+        _dots(figure.add_subplot(grid[:, left : left + 2]), values, measure)
     figure.savefig(path)
+
+
+def _dots(axes, values: dict, measure: str) -> None:
+    """A measure at the end, a row an entry and a dot a seed."""
+    for row, name in enumerate(values):
+        finite = [v for v in values[name][measure] if np.isfinite(v)]
+        axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
+        if len(finite) == len(values[name][measure]):  # The mean without a failure would flatter.
+            axes.plot(np.mean(finite), row, "|", color="C3", ms=14)
+    axes.set(ylim=(len(values) - 0.5, -0.5), yticks=[])
+    axes.set_title(measure.replace("_", " "), fontsize=9)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _curves(figure, column, folders: list[list[Path]], measure: str) -> None:
+    """A measure over rounds, a row an entry and a line a seed, all on one scale."""
+    rows = [[_over_rounds(folder, measure) for folder in seeds] for seeds in folders]
+    highest = max((max(v, default=0.0) for lines in rows for _, v in lines), default=1.0)
+    grid = column.subgridspec(len(rows), 1)
+    for number, lines in enumerate(rows):
+        axes = figure.add_subplot(grid[number, 0])
+        for steps, found in lines:
+            axes.plot(steps, found, color="black", alpha=0.5, lw=0.8)
+        axes.set(xticks=[], yticks=[], ylim=(0.0, 1.05 * highest or 1.0))
+        if not number:
+            axes.set_title("over rounds", fontsize=9)
+
+
+def _over_rounds(folder: Path, measure: str) -> tuple[list[int], list[float]]:
+    """Where a run stood at each evaluation in training: (steps, values), the finite ones."""
+    log = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    name = f"evaluate/{measure}"
+    found = [(r["step"], r[name]) for r in rows if name in r and np.isfinite(r[name])]
+    return [step for step, _ in found], [value for _, value in found]
 
 
 def _image(path: Path):
