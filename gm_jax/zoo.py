@@ -4,9 +4,15 @@ Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
 from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
+from gm_jax.autoencoders import autoencoder, dvae, vae, vqvae, vqvae2
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
+    "autoencoder": autoencoder,
+    "vae": vae,
+    "vqvae": vqvae,
+    "vqvae2": vqvae2,
+    "dvae": dvae,
     "gan": gan,
     "infogan": infogan,
     "acgan": acgan,

@@ -8,7 +8,7 @@ import pytest
 from gm_jax.adversarial.shared import dcgan
 from gm_jax.adversarial.shared import stacked_mnist as small
 from gm_jax.nn.common import Dropout
-from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
+from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
 from gm_jax.nn.transposed import transposed_convolution
 from gm_jax.nn.unet import UNet, sinusoidal_embedding
 

@@ -2,127 +2,122 @@
 
 Hinton & Salakhutdinov 2006; Vincent et al. 2008 and 2010 (JMLR 11, 3371-3408).
 
-    L = -log p(x | f(x~)),  x~ ~ C(x~|x)            the code of a spoiled image, judged on the image
+    L = -log p(x | f(x~)),  x~ ~ C(x~ | x)        the code of a corrupted image, judged on the image
 
-Neither has a prior. To draw pictures, a Gaussian is fitted to the codes as they pass by, with a
-mean and covariance that forget (Ghosh et al. 2020, arXiv 1903.12436, section 4).
+Neither has a prior. Samples are decoded from a Gaussian that has moving averages of the codes' mean
+and covariance (Ghosh et al. 2020, arXiv 1903.12436, section 4, fit it after training).
 """
+
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax import axis
-from gm_jax.errors import choose
+from gm_jax import axis, games, networks
+from gm_jax.autoencoders.shared.corruption import CORRUPTIONS, Corruption
 from gm_jax.losses.likelihoods import LIKELIHOODS
-from gm_jax.model import (
-    Aux,
-    GenerativeModel,
-    Move,
-    Phase,
-    Player,
-    Variables,
-    example_keys,
-    field_of,
-)
+from gm_jax.model import Aux, Phase, example_keys, field_of
+from gm_jax.networks import Network
 from gm_jax.nn.common import normal
-from gm_jax.nn.corruption import CORRUPTIONS
-from gm_jax.nn.vector import pair
-from gm_jax.optimizers import optimizer, warmed_up
+from gm_jax.nn.encoders import Pair, pair
+from gm_jax.optimizers import Optimizer, adam
+from gm_jax.settings import Recipe, at_least, one_of, schema
 
 DECAY = 0.99  # of the codes' moments
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Encoder and decoder; configs/ae_mnist.py and configs/dae_mnist.py show the keys."""
-    latents = config.latents
-    corruption = choose("corruption", config.corruption.name, CORRUPTIONS)
-    encoder, decoder = pair(config.network, latents, field_of(spec, "image").shape, config.dtype)
-    likelihood = choose("likelihood", config.likelihood, LIKELIHOODS)
+@schema
+class Settings(Recipe):
+    """An autoencoder.
+
+    latents     numbers of a code
+    corruption  of the images that are encoded in training (denoising autoencoder)
+    likelihood  of the image given its code
+    network     encoder and decoder
+    optimizer   one of optax's
+    """
+
+    latents: Annotated[int, at_least(1)] = 32
+    corruption: Corruption = Corruption()
+    likelihood: Annotated[str, one_of(LIKELIHOODS)] = "bernoulli"
+    network: Pair = Pair()
+    optimizer: Optimizer = adam(1e-3)
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """Encoder and decoder; configs/ae_mnist.py and configs/dae_mnist.py."""
+    shape, latents = field_of(spec, "image").shape, settings.latents
+    modules = pair(settings.network, latents, shape, settings.dtype)
+    encoder, decoder = Network("encoder", modules[0]), Network("decoder", modules[1])
+    likelihood = LIKELIHOODS[settings.likelihood]
+    corrupted_by = CORRUPTIONS[settings.corruption.name]
 
     def init(key, batch, previous):
-        encoder_key, decoder_key = jax.random.split(key)
-        params = {
-            "encoder": encoder.init(encoder_key, batch["image"])["params"],
-            "decoder": decoder.init(decoder_key, jnp.zeros((1, latents)))["params"],
-            **{name: jnp.zeros(()) for name in likelihood.learned},
-        }
+        calls = (encoder, batch["image"]), (decoder, jnp.zeros((1, latents)))
+        variables = networks.split_init(key, *calls)
+        own = {name: jnp.zeros(()) for name in likelihood.learned}
         moments = {"mean": jnp.zeros(latents), "second": jnp.eye(latents)}
-        return Variables(params, {"codes": moments})
+        return variables._replace(params=variables.params | own, state={"codes": moments})
 
-    def encode(variables, x):
-        """The code f(x), [B, D]."""
-        return encoder.apply({"params": variables.params["encoder"]}, x)
-
-    def decode(variables, z):
-        return decoder.apply({"params": variables.params["decoder"]}, z)
-
-    def log_prob(variables, x, output):
-        return likelihood.log_prob(x, output, variables.params)
-
-    def spoil(batch, key):
-        return corruption(batch["image"], example_keys(key, batch), config.corruption.amount)
+    def corrupt(batch, key):
+        return corrupted_by(batch["image"], example_keys(key, batch), settings.corruption.amount)
 
     def error(variables, batch, key, step):
-        z = encode(variables, spoil(batch, key))
-        loss = -jnp.mean(log_prob(variables, batch["image"], decode(variables, z)))
-        return loss, Aux(state={"codes": follow(variables.state["codes"], z)})
+        z = encoder(variables, corrupt(batch, key))
+        output = decoder(variables, z)
+        loss = -jnp.mean(likelihood.log_prob(batch["image"], output, variables.params))
+        return loss, Aux(state={"codes": updated(variables.state["codes"], z)})
 
     def sample(variables, batch, key):
         """Means of p(x|z) with z from the Gaussian of the codes."""
         moments = variables.state["codes"]
         noise = normal(example_keys(key, batch), (latents,))
         z = moments["mean"] + noise @ root_of_covariance(moments).T
-        return {"image": likelihood.mean(decode(variables, z))}
+        return {"image": likelihood.mean(decoder(variables, z))}
 
     def reconstruct(variables, batch, key):
         """The image beside the mean of p(x|f(x)), [B, 2, H, W, C]."""
-        output = likelihood.mean(decode(variables, encode(variables, batch["image"])))
-        return {"image": jnp.stack([batch["image"], output], axis=1)}
+        output = decoder(variables, encoder(variables, batch["image"]))
+        return {"image": jnp.stack([batch["image"], likelihood.mean(output)], axis=1)}
 
     def denoise(variables, batch, key):
-        """The image, the spoiled one, and the mean of p(x|f(x~)), [B, 3, H, W, C]."""
-        spoiled = spoil(batch, key)
-        output = likelihood.mean(decode(variables, encode(variables, spoiled)))
-        return {"image": jnp.stack([batch["image"], spoiled, output], axis=1)}
+        """The image, the corrupted one, and the mean of p(x|f(x~)), [B, 3, H, W, C]."""
+        corrupted = corrupt(batch, key)
+        output = decoder(variables, encoder(variables, corrupted))
+        return {"image": jnp.stack([batch["image"], corrupted, likelihood.mean(output)], axis=1)}
 
     def distortion(variables, batch, key):
-        """log p(x|f(x)) in nats, and mean squared errors of pixels in [-1, 1], [B] each.
+        """How far the outputs are from the image, [B] each.
 
-        `denoising_error` is that of the output for the spoiled image, `spoiled_error` its own.
+        reconstruction   log p(x|f(x)) in nats; of grey values under a Bernoulli likelihood, minus
+                         the cross-entropy
+        squared_error    mean over the pixels, in [-1, 1], of the mean of p(x|f(x))
+        denoising_error  that of the mean of p(x|f(x~))
+        corrupted_error  that of the corrupted image x~ itself
         """
         x = batch["image"]
-        output = decode(variables, encode(variables, x))
-        _, spoiled, denoised = denoise(variables, batch, key)["image"].swapaxes(0, 1)
+        output = decoder(variables, encoder(variables, x))
+        _, corrupted, denoised = denoise(variables, batch, key)["image"].swapaxes(0, 1)
 
         def squared_error(y):
             return jnp.mean((y - x) ** 2, axis=(1, 2, 3))
 
         return {
-            "reconstruction": log_prob(variables, x, output),
+            "reconstruction": likelihood.log_prob(x, output, variables.params),
             "squared_error": squared_error(likelihood.mean(output)),
             "denoising_error": squared_error(denoised),
-            "spoiled_error": squared_error(spoiled),
+            "corrupted_error": squared_error(corrupted),
         }
 
-    player = Player(
-        "autoencoder",
-        owns=("encoder", "decoder", *likelihood.learned),
-        optimizer=optimizer(config.optimizer),
-        moves=(Move("error", error),),
-        average=warmed_up(config.average),
-    )
-    functions = {
-        "sample": sample,
-        "reconstruct": reconstruct,
-        "denoise": denoise,
-        "distortion": distortion,
-    }
-    model = GenerativeModel(init, (player,), functions)
-    return (Phase("train", model, config.data, config.steps),)
+    owns = ("encoder", "decoder", *likelihood.learned)
+    moves, average = {"error": error}, settings.average
+    players = (games.player("autoencoder", owns, moves, settings, average),)
+    functions = {f.__name__: f for f in (sample, reconstruct, denoise, distortion)}
+    return (games.phase(settings, init, players, functions),)
 
 
-def follow(moments, z):
+def updated(moments, z):
     """The codes' first two moments after a batch z [B, D] of all devices."""
     z = lax.stop_gradient(z)
     now = axis.mean({"mean": jnp.mean(z, axis=0), "second": z.T @ z / len(z)})

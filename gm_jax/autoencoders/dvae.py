@@ -11,58 +11,93 @@ Temperature and beta are functions of the step. Grey values are dequantised with
 that the density of flat areas stays bounded; log-likelihoods are of the 256 grey values.
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 import optax
 
-from gm_jax.autoencoders import codes
+from gm_jax import games, networks
+from gm_jax.autoencoders.shared import codes
+from gm_jax.autoencoders.shared.quantizers import used
 from gm_jax.losses.elbo import elbo
 from gm_jax.losses.likelihoods import grey_logit_laplace, unmap_pixels
 from gm_jax.losses.quantization import gumbel_softmax
-from gm_jax.model import (
-    Aux,
-    Field,
-    GenerativeModel,
-    Move,
-    Phase,
-    Player,
-    Variables,
-    example_keys,
-    field_of,
-)
+from gm_jax.model import Aux, Field, Phase, example_keys, field_of
+from gm_jax.networks import Network
 from gm_jax.nn.common import gumbel, uniform
-from gm_jax.nn.grid import GridDecoder, GridEncoder, halved
-from gm_jax.nn.quantizers import used
-from gm_jax.optimizers import optimizer, warmed_up
+from gm_jax.nn.grid import GridDecoder, GridEncoder, GridSettings, halved
+from gm_jax.optimizers import Optimizer, adam
+from gm_jax.settings import Recipe, at_least, schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """Encoder, codebook and decoder; configs/dvae_fashion_mnist.py shows the keys."""
-    shape, network, count = field_of(spec, "image").shape, config.network, config.codes.count
+@schema
+class Codes:
+    """The codebook.
+
+    count  K, the number of codes
+    width  numbers of a code
+    """
+
+    count: Annotated[int, at_least(1)] = 128
+    width: Annotated[int, at_least(1)] = 64
+
+
+@schema
+class Ramp:
+    """Half a cosine over the first rounds; its start is the paper's.
+
+    end    the last value
+    steps  rounds until it is reached
+    """
+
+    end: Annotated[float, at_least(0.0)]
+    steps: Annotated[int, at_least(1)]
+
+
+@schema
+class Settings(Recipe):
+    """A dVAE.
+
+    codes        the codebook
+    temperature  of the Gumbel-softmax, from 1
+    beta         weight of the KL, from 0
+    network      encoder and decoder
+    optimizer    one of optax's
+    """
+
+    codes: Codes = Codes()
+    temperature: Ramp = Ramp(end=1 / 16, steps=150_000)
+    beta: Ramp = Ramp(end=6.6, steps=5000)
+    network: GridSettings = GridSettings()
+    optimizer: Optimizer = adam(1e-3)
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        if not self.temperature.end:
+            yield "temperature.end is 0: it must be above 0, the logits are divided by it"
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """Encoder, codebook and decoder; configs/dvae_fashion_mnist.py."""
+    shape, network, count = field_of(spec, "image").shape, settings.network, settings.codes.count
     grid, channels = halved(shape, len(network.widths)), shape[-1]
-    architecture = (network.widths, network.blocks, jnp.dtype(config.dtype))
-    encoder = GridEncoder(count, *architecture)
-    decoder = GridDecoder((*shape[:2], 2 * channels), *architecture)  # mu and ln b
-    temperature = ramp(1.0, config.temperature.end, config.temperature.steps)
-    beta = ramp(0.0, config.beta.end, config.beta.steps)
+    architecture = (network.widths, network.blocks, jnp.dtype(settings.dtype))
+    # Logits of q(z|x), [B, h, w, K].
+    encoder = Network("encoder", GridEncoder(count, *architecture))
+    # Codes as vectors [B, h, w, D] to mu and ln b, [B, H, W, 2 C].
+    decoder = Network("decoder", GridDecoder((*shape[:2], 2 * channels), *architecture))
+    temperature = ramp(1.0, settings.temperature.end, settings.temperature.steps)
+    beta = ramp(0.0, settings.beta.end, settings.beta.steps)
 
     def init(key, batch, previous):
-        keys = jax.random.split(key, 3)
-        width = config.codes.width
-        params = {
-            "encoder": encoder.init(keys[0], batch["image"])["params"],
-            "decoder": decoder.init(keys[1], jnp.zeros((1, *grid, width)))["params"],
-            "codebook": jax.random.normal(keys[2], (count, width)),
-        }
-        return Variables(params)
-
-    def encode(variables, x):
-        """Logits of q(z|x), [B, h, w, K]."""
-        return encoder.apply({"params": variables.params["encoder"]}, x)
-
-    def decode(variables, code):
-        """mu and ln b for codes as vectors [B, h, w, D], [B, H, W, 2 C]."""
-        return decoder.apply({"params": variables.params["decoder"]}, code)
+        *keys, codebook_key = jax.random.split(key, 3)
+        width = settings.codes.width
+        calls = (encoder, batch["image"]), (decoder, jnp.zeros((1, *grid, width)))
+        variables = networks.init(keys, *calls)
+        codebook = jax.random.normal(codebook_key, (count, width))
+        return variables._replace(params=variables.params | {"codebook": codebook})
 
     def log_prob(variables, x, output, keys):
         """log p(x|z) of 256 grey values, [B]: a bound by one draw of the dequantising noise."""
@@ -72,17 +107,18 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         """The median image: unmap(sigmoid(mu)), in [-1, 1]."""
         return 2.0 * unmap_pixels(jax.nn.sigmoid(output[..., :channels])) - 1.0
 
-    def drawn(variables, batch, key, at):
-        """One z of q(z|x) at temperature `at`, and two keys an example for what else is random."""
+    def draw(variables, batch, key, temperature):
+        """One z of q(z|x), relaxed, and a key an example [B] for the dequantising noise."""
         keys = example_keys(key, batch)
         noise_keys, pixel_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-        logits = encode(variables, batch["image"])
+        logits = encoder(variables, batch["image"])
         noise = gumbel(noise_keys, logits.shape[1:])
-        return gumbel_softmax(variables.params["codebook"], logits, noise, at), pixel_keys
+        codebook = variables.params["codebook"]
+        return gumbel_softmax(codebook, logits, noise, temperature), pixel_keys
 
     def negative_bound(variables, batch, key, step):
-        relaxed, keys = drawn(variables, batch, key, temperature(step))
-        output = decode(variables, relaxed.code)
+        relaxed, keys = draw(variables, batch, key, temperature(step))
+        output = decoder(variables, relaxed.code)
         reconstruction = log_prob(variables, batch["image"], output, keys)
         kl = relaxed.losses["kl"]
         metrics = {
@@ -95,30 +131,27 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return -jnp.mean(elbo(reconstruction, kl, beta(step))), Aux(metrics)
 
     def bound(variables, batch, key):
-        """The bound with z of q itself, not relaxed, and its KL, in nats, [B]."""
-        hard, keys = drawn(variables, batch, key, 1.0)
-        output = decode(variables, variables.params["codebook"][hard.indices])
+        """The bound with z drawn from q itself, not relaxed, and its KL, in nats, [B]."""
+        hard, keys = draw(variables, batch, key, 1.0)
+        output = decoder(variables, variables.params["codebook"][hard.indices])
         reconstruction = log_prob(variables, batch["image"], output, keys)
         return {"elbo": elbo(reconstruction, hard.losses["kl"]), "kl": hard.losses["kl"]}
 
-    player = Player(
-        "dvae",
-        owns=("encoder", "decoder", "codebook"),
-        optimizer=optimizer(config.optimizer),
-        moves=(Move("negative_bound", negative_bound),),
-        average=warmed_up(config.average),
-    )
+    def indices(variables, x):
+        """The likeliest codes of images, [B, h, w]."""
+        return jnp.argmax(encoder(variables, x), axis=-1).astype(jnp.int32)
+
+    def output(variables, indices):
+        """What the decoder makes of codes [B, h, w]."""
+        return decoder(variables, variables.params["codebook"][indices])
+
+    owns = ("encoder", "decoder", "codebook")
+    moves, average = {"negative_bound": negative_bound}, settings.average
+    players = (games.player("dvae", owns, moves, settings, average),)
     code = Field(grid, count)
-    functions = codes.functions(
-        code,
-        indices=lambda variables, x: jnp.argmax(encode(variables, x), axis=-1).astype(jnp.int32),
-        output=lambda variables, i: decode(variables, variables.params["codebook"][i]),
-        mean=mean,
-        log_prob=log_prob,
-    )
-    spec = {"image": spec["image"], "code": code}
-    model = GenerativeModel(init, (player,), {**functions, "bound": bound}, spec)
-    return (Phase("train", model, config.data, config.steps),)
+    functions = codes.functions(code, indices, output, mean, log_prob) | {"bound": bound}
+    encoded = {"image": spec["image"], "code": code}
+    return (games.phase(settings, init, players, functions, encoded),)
 
 
 def ramp(start: float, end: float, steps: int):

@@ -4,16 +4,25 @@ Strided convolutions halve (rounding up), transposed ones double, residual block
 grid's own size. van den Oord et al. 2017 (arXiv 1711.00937), section 4.1.
 """
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
 from gm_jax.nn.transposed import TransposedConv
+from gm_jax.settings import Rule, at_least, part_of
+
+Widths = Annotated[
+    tuple[Annotated[int, at_least(1)], ...],
+    Rule(lambda widths: "" if widths else "must hold at least one width"),
+]
+Blocks = Annotated[int, at_least(0)]
 
 
 def halved(shape: tuple[int, ...], times: int) -> tuple[int, int]:
-    """Height and width of the grid that `times` halvings leave of an image."""
+    """Height and width of an image after `times` halvings, rounded up."""
     height, width = shape[:2]
     return -(-height // 2**times), -(-width // 2**times)
 
@@ -34,11 +43,15 @@ class Residual(nn.Module):
 
 
 class GridEncoder(nn.Module):
-    """[B, H, W, C] to [B, h, w, features], each side halved once for each width."""
+    """[B, H, W, C] to [B, h, w, features], each side halved once for each width.
+
+    widths  channels of the strided convolutions, from the image on
+    blocks  residual blocks at the grid's size
+    """
 
     features: int
-    widths: tuple[int, ...] = (32, 64)
-    blocks: int = 2
+    widths: Widths = (32, 64)
+    blocks: Blocks = 2
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -53,7 +66,7 @@ class GridEncoder(nn.Module):
 class GridDecoder(nn.Module):
     """The mirror image: [B, h, w, D] to [B, *shape] of unbounded values.
 
-    `widths` are given as the encoder's, and walked through backwards; the last map is cut to shape.
+    `widths` are the encoder's, taken in reverse; each map is cut to the size it had there.
     """
 
     shape: tuple[int, int, int]
@@ -72,3 +85,6 @@ class GridDecoder(nn.Module):
             x = TransposedConv(features, dtype=self.dtype)(x)[:, :height, :width]
             x = nn.relu(x) if level else x
         return full_precision(x)
+
+
+GridSettings = part_of(GridEncoder, "features", "dtype")

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array, Spec, modality_of
 from gm_jax.nn.common import full_precision
-from gm_jax.nn.convolutional import ConvDecoder, ConvEncoder
-from gm_jax.nn.mlp import MLP, ImageMLP
+from gm_jax.nn.encoders import MLP, ConvDecoder, ConvEncoder, ImageMLP
 
 
 class AutoEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""What every model of images as codes can do, once it can encode and decode."""
+"""The functions of every model of images as discrete codes, once it can encode and decode."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ def functions(
 ) -> dict[str, Callable]:
     """The functions of a model: sample, reconstruct, encode, decode, distortion.
 
-    code      shape of an image's codes, and how many values each takes
+    code      shape of an image's codes, and how many values each can take
     indices   (variables, x) -> codes [B, *code.shape] int32
     output    (variables, codes) -> decoder's output
     mean      output -> image
@@ -29,23 +29,26 @@ def functions(
         return {"image": mean(output(variables, batch["code"]))}
 
     def sample(variables, batch, key):
-        """Means of p(x|z) with codes drawn uniformly: what there is before a prior is learned."""
+        """Means of p(x|z) of codes drawn uniformly, as no prior is learned yet."""
         draw = jax.vmap(lambda k: jax.random.randint(k, code.shape, 0, code.cardinality))
         return decode(variables, {"code": draw(example_keys(key, batch))}, key)
 
     def reconstruct(variables, batch, key):
         """The image beside the mean of p(x|z(x)), [B, 2, H, W, C]."""
-        made = decode(variables, encode(variables, batch, key), key)["image"]
-        return {"image": jnp.stack([batch["image"], made], axis=1)}
+        decoded = decode(variables, encode(variables, batch, key), key)["image"]
+        return {"image": jnp.stack([batch["image"], decoded], axis=1)}
 
     def distortion(variables, batch, key):
-        """log p(x|z(x)) in nats [B], mean squared error of pixels in [-1, 1] [B], and the codes."""
-        x, found = batch["image"], indices(variables, batch["image"])
-        made = output(variables, found)
+        """log p(x|z(x)) in nats [B], mean squared error of pixels in [-1, 1] [B], and the codes.
+
+        Of grey values under a Bernoulli likelihood, `reconstruction` is minus the cross-entropy.
+        """
+        x, chosen = batch["image"], indices(variables, batch["image"])
+        decoded = output(variables, chosen)
         return {
-            "reconstruction": log_prob(variables, x, made, example_keys(key, batch)),
-            "squared_error": jnp.mean((mean(made) - x) ** 2, axis=(1, 2, 3)),
-            "code": found,
+            "reconstruction": log_prob(variables, x, decoded, example_keys(key, batch)),
+            "squared_error": jnp.mean((mean(decoded) - x) ** 2, axis=(1, 2, 3)),
+            "code": chosen,
         }
 
     return {f.__name__: f for f in (sample, reconstruct, encode, decode, distortion)}

@@ -1,27 +1,27 @@
-"""Quantisers with what they learn and carry: one interface, so that a system takes any of them.
+"""Quantisers with their parameters and state: one interface, so that a system takes any of them.
 
-Codes learned by moving averages (van den Oord et al. 2017, appendix A.1), by gradient (eq. 3) or
-not at all (signs; Yu et al. 2023). `losses.quantization.gumbel_softmax` returns the same
-`Quantized`, but takes logits for vectors: no network for these goes with it.
+Codes follow moving averages (van den Oord et al. 2017, appendix A.1), the gradient (eq. 3) or are
+fixed (signs; Yu et al. 2023). `losses.quantization.gumbel_softmax` also returns a `Quantized`, but
+of logits, not of vectors: the dVAE alone takes it.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from gm_jax import axis
-from gm_jax.errors import choose_part
 from gm_jax.losses import quantization
 from gm_jax.model import Array
+from gm_jax.settings import above, arguments, at_least, below, one_of, part_of, schema
 
 
 class Quantizer(NamedTuple):
     """count codes of `width` numbers each.
 
-    init      key -> (learned, carried): what belongs into Variables.params and .state
+    init      key -> (learned, carried), which go into Variables.params and .state
     quantize  (learned, carried, z [B, ..., width]) -> (Quantized, loss [B])
     look_up   (learned, carried, indices) -> the codes [..., width]
     update    (carried, z, indices, key) -> (carried, metrics), equal on all devices
@@ -36,9 +36,9 @@ class Quantizer(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """A codebook that follows the vectors it stands for.
+    """A codebook that follows the vectors assigned to its codes.
 
-    vectors [K, D]; counts [K] and sums [K, D] of the vectors that chose each, averaged over moves
+    vectors [K, D]; moving averages of the counts [K] and sums [K, D] of the vectors assigned to each
     """
 
     vectors: Array
@@ -61,8 +61,8 @@ def ema_update(
 
     over all devices' examples (van den Oord et al. 2017, eq. 6 to 8). N is Laplace-smoothed for the
     division alone: smoothed in place, it would gain epsilon at every move. A code whose N falls
-    below `revive_below` begins anew at a vector of the batch, drawn by `key`, with the N and m of a
-    first move. Returns how many did, too. The key must be the same on all devices.
+    below `revive_below` restarts at a random vector of the batch, with the N and m of a first move;
+    how many did is returned as well. The key must be the same on all devices.
     """
     count, width = memory.vectors.shape
     flat, chosen = lax.stop_gradient(z).reshape(-1, width), indices.reshape(-1)
@@ -87,10 +87,19 @@ def ema_update(
 
 
 def averaged(
-    count: int, width: int, beta: float = 0.25, decay: float = 0.99, epsilon: float = 1e-5,
-    revive_below: float = 0.5,
-) -> Quantizer:  # fmt: skip
-    """Codes that are moving averages of the vectors which chose them; loss: beta x commitment."""
+    count: int,
+    width: int,
+    beta: float = 0.25,
+    decay: Annotated[float, at_least(0.0), below(1.0)] = 0.99,
+    epsilon: Annotated[float, above(0.0)] = 1e-5,
+    revive_below: Annotated[float, at_least(0.0)] = 0.5,
+) -> Quantizer:
+    """Codes that are moving averages of the vectors assigned to them; loss: beta x commitment.
+
+    decay         of the averages
+    epsilon       of the Laplace smoothing of counts
+    revive_below  average count below which a code restarts at a vector of the batch; 0 for never
+    """
 
     def init(key):
         return {}, remember(jax.random.normal(key, (count, width)))._asdict()
@@ -112,7 +121,7 @@ def learned(count: int, width: int, beta: float = 0.25) -> Quantizer:
     """Codes moved by the gradient of eq. 3; loss: codebook + beta x commitment."""
 
     def init(key):
-        # As van den Oord et al.'s code: no code begins farther out than the others.
+        # As in van den Oord et al.'s code: all codes begin near the origin.
         return {"vectors": jax.random.uniform(key, (count, width), minval=-1.0) / count}, {}
 
     def quantize(learned, carried, z):
@@ -127,9 +136,16 @@ def learned(count: int, width: int, beta: float = 0.25) -> Quantizer:
 
 
 def lookup_free(
-    count: int, width: int, beta: float = 0.25, entropy: float = 0.1, temperature: float = 1.0
+    count: int,
+    width: int,
+    beta: float = 0.25,
+    entropy: Annotated[float, at_least(0.0)] = 0.1,
+    temperature: Annotated[float, above(0.0)] = 1.0,
 ) -> Quantizer:
     """Signs as codes; loss: beta x commitment + entropy x (H(q(k|z)) - H(q(k))).
+
+    entropy      weight of the entropies
+    temperature  of q(k|z)
 
     q(k|z) = softmax_k(-|z - e_k|^2 / temperature). Yu et al. 2023, eq. 5. `width` is not used: the
     codes are as wide as `count` has bits.
@@ -158,14 +174,40 @@ def lookup_free(
 QUANTIZERS = {"averaged": averaged, "learned": learned, "lookup_free": lookup_free}
 
 
-def make(config) -> Quantizer:
-    """The quantiser of a recipe's `quantizer` part."""
-    chosen, settings = choose_part("quantizer", config, QUANTIZERS)
-    return chosen(**settings)
+AveragedSettings = part_of(averaged, "beta")
+LookupFreeSettings = part_of(lookup_free, "beta")
+
+
+@schema
+class Settings:
+    """How vectors become codes.
+
+    name         moving averages of vectors (averaged), learned by gradient, or signs (lookup_free)
+    count        K, the number of codes
+    width        numbers of a code; of lookup_free it is the logarithm of `count` instead
+    beta         weight of the commitment
+    averaged     codes as moving averages
+    lookup_free  codes of signs
+    """
+
+    name: Annotated[str, one_of(QUANTIZERS)] = "averaged"
+    count: Annotated[int, at_least(1)] = 128
+    width: Annotated[int, at_least(1)] = 16
+    beta: Annotated[float, at_least(0.0)] = 0.25
+    averaged: AveragedSettings = AveragedSettings()
+    lookup_free: LookupFreeSettings = LookupFreeSettings()
+
+
+def make(settings: Settings) -> Quantizer:
+    """The quantiser that a recipe names, with that one's own settings."""
+    own = getattr(settings, settings.name, None)
+    return QUANTIZERS[settings.name](
+        settings.count, settings.width, settings.beta, **(arguments(own) if own else {})
+    )
 
 
 def used(indices: Array, count: int) -> dict[str, Array]:
-    """Perplexity of the codes chosen on all devices, and how many of `count` nobody chose."""
+    """Perplexity of the codes chosen on all devices, and how many of `count` were never chosen."""
     frequencies = axis.mean(quantization.usage(indices, count))
     return {
         "perplexity": quantization.perplexity(frequencies),

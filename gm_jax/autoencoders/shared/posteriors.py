@@ -1,38 +1,38 @@
-"""Posteriors q(z|x) with their priors: what a VAE draws from, pays for and weighs by.
+"""Posteriors q(z|x) with their priors: how a VAE draws z, and what the draw costs.
 
 An encoder's outputs [B, outputs] are the parameters of q. A posterior may have several parts (the
 components of a mixture): one z is drawn from each, so that gradients reach the parts' shares too,
-and averages over parts are weighted by exp(log_share), of mean 1 over the parts.
+and averages over parts are weighted by exp(log_share), whose mean over the parts is 1.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
-from gm_jax.errors import choose_part
 from gm_jax.losses import likelihoods
 from gm_jax.losses.elbo import gaussian_kl
 from gm_jax.losses.quantization import kl_to_uniform
 from gm_jax.model import Array
 from gm_jax.nn.common import normal
+from gm_jax.settings import above, arguments, at_least, one_of, part_of, schema
 
 
 class Posterior(NamedTuple):
     """q(z|x) and p(z) over z [B, size]; S parts.
 
-    outputs     numbers that an encoder gives for each example
-    draw        (outputs, keys [B], step) -> z [S, B, size], differentiable; step None draws z of q
-                itself where training draws from a relaxation of it
+    outputs     numbers that the encoder returns for each example
+    draw        (outputs, keys [B], step) -> z [S, B, size], differentiable; with step None z is
+                drawn from q itself even if training draws from a relaxation of it
     log_share   outputs -> log of S times the share of each part [S, B]
     kl          (outputs, z [S, B, size]) -> KL(q || p) in nats [B], or its estimate at z
     log_prob    (outputs, z [B, size]) -> log q(z|x) [B]
     log_prior   z [B, size] -> log p(z) [B]
     draw_prior  keys [B] -> z [B, size]
-    center      outputs -> z [B, size], the likeliest
-    reparametrised  whether training draws z of q itself, not of a relaxation
+    center      outputs -> z [B, size], the most likely (of a mixture: its likeliest part's mean)
+    reparametrised  whether training draws z from q itself, not from a relaxation
     """
 
     size: int
@@ -70,11 +70,13 @@ def gaussian(latents: int) -> Posterior:
     )
 
 
-def mixture(latents: int, components: int) -> Posterior:
-    """A mixture of `components` Gaussians over N(0, I), a draw from each at once.
+def mixture(latents: int, components: Annotated[int, at_least(1)] = 5) -> Posterior:
+    """A mixture of Gaussians over N(0, I), a draw from each at once.
 
     Stratified, so the gradient of the shares needs no relaxation: Morningstar et al. 2021
     (arXiv 2003.01687), section 3. The KL is estimated at the draws.
+
+    components  of the mixture
     """
 
     def split(outputs):
@@ -115,12 +117,19 @@ def mixture(latents: int, components: int) -> Posterior:
 
 
 def categorical(
-    latents: int, categories: int, temperature: float = 0.5, anneal: float = 3e-5
+    latents: int,
+    categories: Annotated[int, at_least(2)] = 10,
+    temperature: Annotated[float, above(0.0)] = 0.5,
+    anneal: Annotated[float, at_least(0.0)] = 3e-5,
 ) -> Posterior:
-    """`latents` independent variables of `categories` values, one-hot, over a uniform prior.
+    """Independent variables of several values each, one-hot, over a uniform prior.
 
     Trained through the Gumbel-softmax at temperature max(`temperature`, exp(-anneal step)), so the
     training objective is a relaxation of the bound: Jang et al. 2017 (arXiv 1611.01144), eq. 2.
+
+    categories   values of each variable
+    temperature  lowest temperature of the Gumbel-softmax
+    anneal       rate at which its temperature falls from 1, in exp(-anneal step)
     """
 
     def split(outputs):
@@ -162,10 +171,27 @@ def categorical(
 POSTERIORS = {"gaussian": gaussian, "mixture": mixture, "categorical": categorical}
 
 
-def make(config, latents: int) -> Posterior:
-    """The posterior of a recipe's `posterior` part."""
-    chosen, settings = choose_part("posterior", config, POSTERIORS)
-    return chosen(latents, **settings)
+MixtureSettings, CategoricalSettings = part_of(mixture), part_of(categorical)
+
+
+@schema
+class Settings:
+    """q(z|x) and its prior.
+
+    name         the kind of q
+    mixture      of Gaussians
+    categorical  one-hot latents
+    """
+
+    name: Annotated[str, one_of(POSTERIORS)] = "gaussian"
+    mixture: MixtureSettings = MixtureSettings()
+    categorical: CategoricalSettings = CategoricalSettings()
+
+
+def make(settings: Settings, latents: int) -> Posterior:
+    """The posterior that a recipe names, with that one's own settings."""
+    own = getattr(settings, settings.name, None)
+    return POSTERIORS[settings.name](latents, **(arguments(own) if own else {}))
 
 
 def _log_normal(z: Array) -> Array:

@@ -1,0 +1,118 @@
+"""Encoders of images to vectors and decoders back: multilayer perceptrons, and convolutions."""
+
+import math
+from collections.abc import Callable
+from typing import Annotated
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gm_jax.model import Array
+from gm_jax.nn.common import full_precision
+from gm_jax.nn.transposed import TransposedConv
+from gm_jax.settings import at_least, one_of, schema
+
+
+class MLP(nn.Module):
+    """Dense layers of `widths`, each followed by `activation`, then one of `features`.
+
+    Takes any [B, ...] and flattens it; returns [B, features].
+    """
+
+    features: int
+    widths: tuple[int, ...] = (500, 500)
+    activation: Callable = nn.relu
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        x = x.reshape(x.shape[0], -1)
+        for width in self.widths:
+            x = self.activation(nn.Dense(width, dtype=self.dtype)(x))
+        return full_precision(nn.Dense(self.features, dtype=self.dtype)(x))
+
+
+class ImageMLP(nn.Module):
+    """A vector [B, D] to an image [B, *shape] of unbounded values."""
+
+    shape: tuple[int, ...]
+    widths: tuple[int, ...] = (500, 500)
+    activation: Callable = nn.relu
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        mlp = MLP(math.prod(self.shape), self.widths, self.activation, self.dtype)
+        return mlp(z).reshape(z.shape[0], *self.shape)
+
+
+class ConvEncoder(nn.Module):
+    """Image [B, H, W, C] to a vector [B, features]: one strided 3x3 convolution for each width."""
+
+    features: int
+    widths: tuple[int, ...] = (32, 64)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for width in self.widths:
+            x = nn.relu(nn.Conv(width, (3, 3), strides=2, dtype=self.dtype)(x))
+        x = nn.relu(nn.Dense(256, dtype=self.dtype)(x.reshape(x.shape[0], -1)))
+        return full_precision(nn.Dense(self.features, dtype=self.dtype)(x))
+
+
+class ConvDecoder(nn.Module):
+    """The mirror image: a vector [B, D] to an image [B, *shape] of unbounded values.
+
+    `widths` are the encoder's, taken in reverse; each map is cut to the size it had there.
+    """
+
+    shape: tuple[int, int, int]
+    widths: tuple[int, ...] = (32, 64)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        sizes = [self.shape[:2]]
+        for _ in self.widths:
+            sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+        height, width = sizes.pop()
+        x = nn.relu(nn.Dense(256, dtype=self.dtype)(z))
+        x = nn.relu(nn.Dense(height * width * self.widths[-1], dtype=self.dtype)(x))
+        x = x.reshape(-1, height, width, self.widths[-1])
+        for features in (*self.widths[-2::-1], self.shape[-1]):
+            height, width = sizes.pop()
+            x = TransposedConv(features, dtype=self.dtype)(x)
+            x = x[:, :height, :width]
+            x = nn.relu(x) if sizes else x
+        return full_precision(x)
+
+
+PAIRS = {"mlp": (MLP, ImageMLP), "conv": (ConvEncoder, ConvDecoder)}
+
+
+@schema
+class Pair:
+    """An encoder of images to vectors, and its decoder.
+
+    name    dense layers (mlp) or convolutions (conv)
+    widths  units or channels of the hidden layers, in the order of the encoder
+    """
+
+    name: Annotated[str, one_of(PAIRS)] = "mlp"
+    widths: tuple[Annotated[int, at_least(1)], ...] = (500, 500)
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.name == "conv" and not self.widths:
+            yield "conv needs at least one of widths"
+
+
+def pair(settings: Pair, outputs: int, shape: tuple[int, ...], dtype: str):
+    """The encoder of images [B, *shape] to [B, outputs], and the decoder of vectors to images."""
+    encoder, decoder = PAIRS[settings.name]
+    dtype = jnp.dtype(dtype)
+    return (
+        encoder(outputs, settings.widths, dtype=dtype),
+        decoder(shape, settings.widths, dtype=dtype),
+    )
