@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import data
-from gm_jax.errors import UserError, choose, one_of
+from gm_jax.errors import UserError, choose
 from gm_jax.model import Batch, Phase, Spec, Variables
 from gm_jax.training import parallel
 
@@ -101,7 +101,10 @@ def _checked(given: Mapping, spec: Spec, count: int) -> dict[str, np.ndarray]:
     if not isinstance(given, Mapping):
         raise UserError(f"given is {given!r}: it must be a dict such as {{'label': 7}}")
     for name in given:
-        one_of("entry given", name, spec)
+        if name not in spec:
+            raise UserError(
+                f"given holds {name!r}, and the data {', '.join(spec)}: give one of these"
+            )
     return {name: data.checked(name, value, spec[name], count) for name, value in given.items()}
 
 

@@ -45,7 +45,7 @@ def to_int16(audio: Array) -> Array:
 
 def mirror_keypoints(points: Array) -> Array:
     """Points [..., (x, y)] with x from -1 to 1 over the image's width, in the same order."""
-    return points.at[..., 0].multiply(-1.0)
+    return points * jnp.array([-1.0, 1.0])
 
 
 def mirror_boxes(boxes: Array) -> Array:
@@ -122,12 +122,13 @@ def finish(outputs: Batch) -> Batch:
 def show(outputs: Mapping[str, np.ndarray], path: Path) -> list[Path]:
     """Writes each entry of `outputs` that has a way to be shown; `path` lacks its suffix.
 
-    `image_b` goes to a file of that name with _b. Returns the files written.
+    The first goes to `path`, the others to files that have their name as well: sample_image_b.png.
+    Returns the files written.
     """
     outputs, files = {name: np.asarray(values) for name, values in outputs.items()}, []
     for name, values in outputs.items():
         if kind(name).show:
-            own = path.with_name(path.name + name.removeprefix(kind_of(name)))
+            own = path.with_name(f"{path.name}_{name}") if files else path
             files.append(kind(name).show(values, outputs, own))
     return files
 
