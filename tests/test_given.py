@@ -11,7 +11,7 @@ from gm_jax.trained import Trained, mapped_functions
 
 def model(**functions):
     """A trained model of digits with these functions, in batches of three."""
-    settings = gm_jax.load_config("configs/vae_digits.py:smoke")
+    settings = gm_jax.load_config("configs/ddpm_digits.py:smoke")
     settings.evaluate.batch_size = 3
     game = GenerativeModel(None, (), functions, {"code": Field((2,), 5)})
     phase = Phase("train", game, settings.data, 0)

@@ -81,17 +81,26 @@ def test_channels_and_rates_are_brought_together_if_that_is_asked_for(tmp_path):
 
 def test_recordings_are_found_whatever_their_suffix_and_no_split_is_part_of_another(tmp_path):
     for number, name in enumerate(
-        ("x.wav", "y.WAV", "deep/z.Wav", "test/t.wav", "Val/v.wav", "._x.wav", ".trash/w.wav"), 1
+        (
+            "x.wav",
+            "y.WAV",
+            "deep/z.Wav",
+            "Testing/t.wav",
+            "deep/Val/v.wav",
+            "._x.wav",
+            ".trash/w.wav",
+        ),
+        1,
     ):
         write_wav(tmp_path / "part.wav", np.full(10, number))
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "part.wav").rename(tmp_path / name)
     (tmp_path / "old.wav").mkdir()
     assert set(samples_of(tmp_path)) == {1, 2, 3}
     test = data.open_source(recordings(tmp_path), "test").load(np.arange(1))
     assert test["audio"].max() == 4
     (tmp_path / "song.mp3").write_bytes(b"ID3")
-    with pytest.warns(RuntimeWarning, match="1 recordings below .* passed over, song.mp3"):
+    with pytest.warns(RuntimeWarning, match="passed over 1 recordings .*song.mp3"):
         data.open_source(recordings(tmp_path))
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from gm_jax.data.source import SPLITS, Source, path_of, stamp
+from gm_jax.cache import stamp
+from gm_jax.data.source import SPLITS, Source, path_of
 from gm_jax.data.wavfile import read_wav
 from gm_jax.data.windows import Windows, cover, weights
 from gm_jax.errors import UserError, one_of
@@ -19,7 +20,8 @@ from gm_jax.settings import Data, read
 NAME = re.compile(r"(\d+)_.*?(\d+)")  # digit_speaker_index, as the Free Spoken Digit Dataset has it
 TEST_INDICES = 5  # recordings numbered below this one are the test split, as that data set says
 CLASSES = 1000  # more than these, and than there are files: such a number is no class
-SPLIT_FOLDERS = {"train", "test", "testing", "val", "valid", "validation", "dev", "eval"}
+# Names of a split's folder, in any case.
+SPLIT_FOLDERS = (("train", "training"), ("test", "testing"), ("val", "valid", "validation"))
 OTHER_SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"}
 
 
@@ -30,8 +32,8 @@ def wav(config, split: str) -> Source:
     recording there is silence. All files have `rate` samples a second and one channel, or are
     brought to that by `resample` and `mono`. Whatever their format, samples are rounded to 16 bits.
     The split is the subfolder of its name, or that of files named LABEL_..._INDEX.wav: 0-4 test,
-    the rest train. Folders named as another split are never part of this one; hidden files are
-    passed over.
+    the rest train. Folders named after another split, at any depth, are never part of this one;
+    hidden files are passed over.
 
     audio   [L] int16, L = context + length
     weight  [L] float32, what each sample counts in a mean over the split (`windows.weights`)
@@ -71,19 +73,12 @@ def wav(config, split: str) -> Source:
 
 def _files(path: Path, split: str) -> tuple[list[Path], int]:
     """The wav files of a split, sorted, and how many classes their names tell of; 0 for none."""
-    root = path / split if (path / split).is_dir() else path
-    below = [f for f in sorted(root.rglob("*")) if not _hidden(f.relative_to(root)) and f.is_file()]
-    others = [f for f in below if f.suffix.lower() in OTHER_SUFFIXES]
-    if others:
-        warnings.warn(
-            f"{len(others)} recordings below {root} are passed over, {others[0].name} the first:"
-            " only wav files are read",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    files = [f for f in below if f.suffix.lower() == ".wav"]
-    if root is path:
-        files = [f for f in files if not _in_split_folder(f.relative_to(root))]
+    own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
+    root = next((f for f in sorted(path.glob("*/")) if f.name.lower() in own), path)
+    others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
+    files = [
+        file for file in _recordings_below(root) if not _lies_in(file.relative_to(root), others)
+    ]
     if not files:
         raise UserError(f"no wav file below {root}")
     names = [NAME.fullmatch(file.stem) for file in files]
@@ -101,13 +96,25 @@ def _files(path: Path, split: str) -> tuple[list[Path], int]:
     return files, classes
 
 
-def _hidden(path: Path) -> bool:
-    """Hidden files and folders, among them what macOS writes beside each file (._NAME)."""
-    return any(part.startswith(".") for part in path.parts)
+def _recordings_below(root: Path) -> list[Path]:
+    """The wav files below a folder, sorted; those that are hidden, as macOS's ._NAME, left out."""
+    files = [
+        file for file in sorted(root.rglob("*"))
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
+    ]  # fmt: skip
+    others = [file for file in files if file.suffix.lower() in OTHER_SUFFIXES]
+    if others:
+        warnings.warn(
+            f"{root}: passed over {len(others)} recordings that are no wav files"
+            f" ({others[0].name})",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return [file for file in files if file.suffix.lower() == ".wav"]
 
 
-def _in_split_folder(path: Path) -> bool:
-    return any(part.lower() in SPLIT_FOLDERS for part in path.parts[:-1])
+def _lies_in(path: Path, folders: set[str]) -> bool:
+    return not folders.isdisjoint(part.lower() for part in path.parts[:-1])
 
 
 def _classes(files: list[Path], names: list[re.Match]) -> int:

@@ -1,7 +1,6 @@
 """A source of data: random access to examples, and what they look like."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -33,15 +32,9 @@ def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:
 
 
 def path_of(config) -> str:
-    """The `path` of a recipe's data; raises UserError if it has none."""
-    if not config.path:
+    """The `path` of a recipe's data; raises UserError where it has none."""
+    if not config.get("path"):
         raise UserError(
             f"data.name is {config.name!r}: say where it is with --config.data.path=..."
         )
     return config.path
-
-
-def stamp(file: Path) -> tuple[int, int]:
-    """What changes if a file does: what was read of it may be kept under this. Raises OSError."""
-    status = file.stat()
-    return status.st_mtime_ns, status.st_size

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gm_jax.data.source import SPLITS, Source, path_of, stamp
+from gm_jax.cache import stamp
+from gm_jax.data.source import SPLITS, Source, path_of
 from gm_jax.data.windows import cover, weights
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
