@@ -31,12 +31,15 @@ class Field(NamedTuple):
 
     An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label as
     many as there are classes, a character as many as the vocabulary holds; None for real numbers.
-    `symbols` are a text's symbols in the order of their numbers: its characters, or words.
+    `symbols` are a text's symbols in the order of their numbers: its characters, or words. Entries
+    of one `domain` belong together, as an image and its label map: they are flipped and cropped
+    alike. Those of several domains are not paired.
     """
 
     shape: tuple[int, ...]
     cardinality: int | None = None
     symbols: Sequence[str] = ""
+    domain: str = ""
 
 
 Spec = Mapping[str, Field]

@@ -11,6 +11,7 @@ from gm_jax.cache import cache_directory
 from gm_jax.data import composed, mixtures
 from gm_jax.errors import UserError
 from gm_jax.evaluation import modes
+from gm_jax.settings import Data, read
 from gm_jax.trained import Trained, sample
 
 EXAMPLES = 50_000  # that an endless source's classifier is trained on
@@ -64,6 +65,7 @@ def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
 
 
 def _of_mixture(config, samples) -> tuple[modes.Coverage, dict]:
+    config = read(Data, config, "data.")
     centres, deviation = mixtures.centres(config), mixtures.deviation(config)
     found = modes.of_points(samples["point"], centres, deviation)
     return found, {"of_modes": len(centres), "deviation": deviation}
@@ -87,11 +89,10 @@ def agreement(trained: Trained, count: int) -> dict[str, dict]:
     That is the label that `sample` returns with the image; of a pair of images, whether the
     classifiers of the two domains see the same. Raises UserError where there is neither.
     """
-    outputs, pairs = sample(trained, count), {"image": "label", "image_b": "label_b"}
+    outputs = sample(trained, count)
     judges = {
-        image: judge_of(trained.phase.data, image, label)
-        for image, label in pairs.items()
-        if image in outputs
+        image: judge_of(trained.phase.data, image, "label" + image.removeprefix("image"))
+        for image in data.of_kind(outputs, "image")
     }
     seen = {image: judge.predict(outputs[image]) for image, judge in judges.items()}
     sides = [*seen.values(), *([outputs["label"]] if "label" in outputs else [])]

@@ -164,7 +164,8 @@ def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
     source = data.open_source(phase.data)
     batches = functools.partial(data.training_batches, source, config.batch_size, config.seed)
     first = next(batches(0, slice(0, config.batch_size)))
-    return loop.Feed(functools.partial(batches, rows=rows), first, data.preparation(phase.data))
+    prepare = data.preparation(phase.data, spec=source.spec)
+    return loop.Feed(functools.partial(batches, rows=rows), first, prepare)
 
 
 def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables | None):
@@ -253,4 +254,6 @@ def _same_data(workdir: Path, config: ConfigDict) -> None:
 def _looks(config: ConfigDict) -> dict[str, list]:
     """The spec of a recipe's data, as JSON has it."""
     spec = data.open_source(config.data).spec
-    return {name: [list(field.shape), *field[1:]] for name, field in spec.items()}
+    return {
+        name: [list(field.shape), field.cardinality, field.symbols] for name, field in spec.items()
+    }

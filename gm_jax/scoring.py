@@ -12,6 +12,7 @@ from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
 from gm_jax.evaluation.passes import pass_over
 from gm_jax.evaluation.sources import Images, of_source
+from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 
 DRAWS = 10  # random choices of reals that a score is the mean of
@@ -20,9 +21,9 @@ DRAWS = 10  # random choices of reals that a score is the mean of
 def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
 
-    counts   {function: examples}: the mean of each value [B] it returns, over so many of the split,
-             0 for all of it; of symbols (integers of any shape) their perplexity, and how many
-             occur
+    counts   {function: examples}: the mean of each value [B] it returns, over that many of the
+             split, 0 for all of it; of symbols (integers of any shape) their perplexity, and how
+             many occur. Of a bound, `bound` says which
     modes, agreement, preserved, clustering
              N: as `gm_jax.recognition` says, of N samples or examples
     score    N: Fréchet distance of N samples to the data, as `score_images` says
@@ -93,6 +94,7 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
     features = evaluation.inception_features(weights, protocol)
     wanted = metrics.with_layers(evaluation.parse_metrics(settings.metrics), tuple(features.layers))
     source = data.open_source(trained.phase.data)
+    field_of(source.spec, "image")
     if source.size is None:
         raise UserError(f"{source.name} has no end: no reference for evaluate.metrics is all of it")
     share = slice(jax.process_index(), None, jax.process_count())
@@ -126,7 +128,8 @@ def report(results: dict[str, dict]) -> str:
     """The results as lines to read."""
     lines = []
     for name, row in results.items():
-        line = f"{name:<24} {row['value']:.4f}"
+        sign = {"upper": "<= ", "lower": ">= "}.get(row.get("bound"), "")
+        line = f"{name:<24} {sign}{row['value']:.4f}"
         if "standard_error" in row:
             line += f" ± {row['standard_error']:.4f} over {row['examples']} examples"
         if "of_modes" in row:
@@ -165,10 +168,18 @@ def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, 
                 "standard_error": float(np.std(v, ddof=1, dtype=np.float64) / np.sqrt(len(v))),
                 "examples": len(v),
                 "split": split,
+                **_bound_of(key),
             }
     if not results:
         raise UserError(f"evaluate.counts.{name}: that function gives no value for each example")
     return results
+
+
+def _bound_of(name: str) -> dict[str, str]:
+    """{"bound": "lower"} of log-likelihoods, "upper" of bits and nats, if the name says so."""
+    if name != "elbo" and name.split("_")[-1] != "bound":
+        return {}
+    return {"bound": "upper" if name.startswith(("bits_", "nats_")) else "lower"}
 
 
 def _symbols(name: str, values: np.ndarray, split: str) -> dict[str, dict]:

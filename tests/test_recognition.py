@@ -30,6 +30,20 @@ def test_real_images_agree_with_their_labels_and_with_no_others(digits16, monkey
         recognition.agreement(stand_in(config, {"image": real["image"]}, monkeypatch), 200)
 
 
+def test_the_images_of_a_pair_are_judged_by_the_labels_of_their_domains(monkeypatch):
+    classes = {"image": np.array([1, 2, 3, 4]), "image_b": np.array([1, 2, 0, 4])}
+    judged = []
+
+    def judge_of(config, image, label):
+        judged.append((image, label))
+        return SimpleNamespace(predict=lambda images: images, accuracy=0.9)
+
+    monkeypatch.setattr(recognition, "judge_of", judge_of)
+    row = recognition.agreement(stand_in({"name": "two_domains"}, classes, monkeypatch), 4)
+    assert row["agreement"]["value"] == 0.75
+    assert judged == [("image", "label"), ("image_b", "label_b")]
+
+
 def test_a_reconstruction_preserves_what_a_classifier_sees(digits16, monkeypatch):
     config = {"name": "npz", "path": str(digits16)}
     real = data.open_source(ConfigDict(config)).load(np.arange(200))

@@ -10,6 +10,8 @@ from games import config
 import gm_jax
 from gm_jax import scoring
 from gm_jax.evaluation.__main__ import main, open_side
+from gm_jax.model import GenerativeModel, Phase
+from gm_jax.trained import Trained, mapped_functions
 
 
 def trained(digits16, tmp_path, **overrides):
@@ -80,3 +82,22 @@ def test_a_tfds_split_is_a_side_of_the_command(shared, monkeypatch):
     assert side.size == 10_000 and next(side.batches()).shape == (64, 28, 28, 1)
     assert side.key and side.key == open_side("tfds:mnist/test", None, 0).key
     assert side.key != open_side("tfds:fashion_mnist/test", None, 0).key
+
+
+def test_a_bound_is_said_to_be_one(tmp_path):
+    """An upper bound on bits, a lower one on a log-likelihood, and exact values beside them."""
+    names = ("bits_per_dimension_bound", "bound", "elbo", "bits_per_dimension", "log_likelihood")
+
+    def judge(variables, batch, key):
+        return dict.fromkeys(names, batch["label"] + 0.5)
+
+    settings = gm_jax.load_config("configs/ddpm_digits.py:smoke")
+    settings.evaluate.update(counts={"judge": 10}, score=0)
+    phase = Phase("train", GenerativeModel(None, (), {"judge": judge}), settings.data, 0)
+    results = gm_jax.evaluate(Trained(settings, phase, mapped_functions(phase), {}), tmp_path)
+    assert [results[name].get("bound") for name in names] == ["upper", "lower", "lower", None, None]
+    lines = {line.split()[0]: line.split()[1] for line in gm_jax.report(results).splitlines()}
+    assert [lines[name] for name in names[:3]] == ["<=", ">=", ">="]
+    assert (
+        lines["bits_per_dimension"] == lines["log_likelihood"] == f"{results['elbo']['value']:.4f}"
+    )

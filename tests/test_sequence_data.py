@@ -1,11 +1,13 @@
 """Windows over texts and recordings: each symbol counts once, and what is wrong is said."""
 
 import wave
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from scipy.io import wavfile
 from written import text_file, wav_folder, write_wav
 
 from gm_jax import UserError, data
@@ -67,6 +69,40 @@ def test_characters_beyond_ascii_and_line_ends_are_kept(tmp_path):
     assert field.symbols == "\n\rabé\U0001f600"
 
 
+def test_a_text_is_decoded_and_its_byte_order_mark_is_none_of_its_characters(tmp_path):
+    for encoding, mark in (
+        ("utf-8", "\ufeff"),
+        ("utf-16", ""),
+        ("utf-16-be", "\ufeff"),
+        ("cp1252", ""),
+    ):
+        content = (mark + "caf\xe9s\n" * 20).encode(encoding)
+        source = data.open_source(written(tmp_path, content, encoding=encoding))
+        assert source.spec["text"].symbols == "\nacfs\xe9"
+
+
+def test_a_text_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    config, reads = written(tmp_path, b"abc\n" * 20), []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read_bytes(path))
+    for split in ("train", "test", "train"):
+        assert data.open_source(config, split).spec["text"].symbols == "\nabc"
+    assert len(reads) == 1
+    read = everything(data.open_source(config))["text"]
+    read[:] = 0  # Of nobody else.
+    assert everything(data.open_source(config))["text"].max() == 3
+    written(tmp_path, b"abcd\n" * 20)
+    assert data.open_source(config).spec["text"].symbols == "\nabcd" and len(reads) == 2
+
+
+def test_a_vocabulary_may_be_larger_than_a_byte(tmp_path):
+    content = "".join(chr(0x4E00 + i) for i in range(300)) * 3
+    source = data.open_source(written(tmp_path, content.encode()))
+    assert source.spec["text"].cardinality == 300
+    decoded = [source.spec["text"].symbols[s] for s in source.load(np.array([290]))["text"][0]]
+    assert "".join(decoded) == content[290:299]
+
+
 def test_recordings_are_windows_with_silence_before_and_labels_of_their_names():
     config = ConfigDict({"name": "wav", "path": str(wav_folder()), "context": 40, "length": 100})
     train, test = (data.open_source(config, split) for split in ("train", "test"))
@@ -111,22 +147,44 @@ def wav(path, *arguments, **settings):
     return recordings(path)
 
 
-def written(path, content):
+def written(path, content, **settings):
     path.joinpath("x.txt").write_bytes(content)
-    return text(path / "x.txt", length=8)
+    return text(path / "x.txt", length=8, **settings)
+
+
+def floats(path, samples):
+    wavfile.write(path / "a.wav", 8000, np.float32(samples))
+    return recordings(path)
+
+
+def named(path, *names):
+    for name in names:
+        write_wav(path / f"{name}.wav", np.arange(30))
+    return recordings(path)
 
 
 BAD = [
     (lambda p: text("", length=8), "--config.data.path"),
-    (lambda p: text(p / "none.txt"), "cannot be read as a text"),
+    (lambda p: text(p / "none.txt"), "none.txt cannot be read"),
+    (lambda p: text(p), "cannot be read as a text: Is a directory"),
     (lambda p: written(p, b""), "empty text"),
-    (lambda p: written(p, b"\xff\xfe\x00"), "cannot be read as a text in UTF-8"),
+    (lambda p: written(p, b"\xef\xbb\xbf"), "empty text"),
+    (lambda p: written(p, b"caf\xe9" * 9), "not a text in utf-8 .*config.data.encoding .*latin-1"),
+    (lambda p: written(p, "word".encode("utf-16") * 9), "config.data.encoding .*utf-16, as its"),
+    (lambda p: written(p, "word".encode("utf-16-le") * 9), "NUL at 1: .*data.encoding .*utf-16-le"),
+    (
+        lambda p: written(p, b"word" * 9, encoding="utf99"),
+        "data.encoding is 'utf99': Python has no",
+    ),
     (lambda p: written(p, b"short"), "5 characters, of which 4 .*windows of 9"),
-    (lambda p: wav(p, [1, 2], rate=16000), r"1 channel\(s\) of 16 bits at 16000 Hz.* at 8000 Hz"),
-    (lambda p: wav(p, [1, 2], channels=2), r"2 channel\(s\) of 16 bits"),
-    (lambda p: wav(p, [1, 2], width=1), r"1 channel\(s\) of 8 bits"),
+    (lambda p: wav(p, [1, 2], rate=16000), "16000 Hz and data.rate is 8000: .*data.resample=True"),
+    (lambda p: wav(p, [1, 2], channels=2), "has 2 channels: --config.data.mono=True"),
     (lambda p: wav(p, []), "holds no samples"),
+    (lambda p: floats(p, [0.5, -1.25]), "samples of magnitude 1.25"),
+    (lambda p: floats(p, [0.5, np.nan]), "samples of magnitude nan"),
     (recordings, "no wav file below"),
+    (lambda p: named(p, "20240101_a_120000", "20240102_a_9"), "20240102_a_9.wav .*class 20240102"),
+    (lambda p: named(p, "20240101120000_mic_1"), "of class 20240101120000, as the number"),
 ]
 
 

@@ -1,6 +1,7 @@
 """A small text and a few recordings, written for the tests."""
 
 import os
+import struct
 import wave
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def write_wav(path: Path, samples, rate=8000, channels=1, width=2) -> Path:
         file.setparams((channels, width, rate, 0, "NONE", ""))
         file.writeframes(np.asarray(samples).astype({1: "u1", 2: "<i2"}[width]).tobytes())
     return part.replace(path)
+
+
+def write_riff(path, tag, bits, content, channels=1, more=b"", chunks=b"", size=None):
+    """A wav file of any format tag, written byte by byte."""
+    frame = bits * channels // 8
+    header = struct.pack("<HHIIHH", tag, channels, 8000, 8000 * frame, frame, bits) + more
+    size = struct.pack("<I", len(content) if size is None else size)
+    body = b"WAVEfmt " + struct.pack("<I", len(header)) + header + chunks + b"data" + size + content
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -1,68 +1,88 @@
 """Recordings: a folder of wav files."""
 
+import functools
+import math
 import re
-import wave
+import warnings
 from pathlib import Path
 
 import numpy as np
+from scipy import signal
 
+from gm_jax.cache import stamp
 from gm_jax.data.source import SPLITS, Source, path_of
-from gm_jax.data.windows import Windows, check, cover, weights
+from gm_jax.data.wavfile import read_wav
+from gm_jax.data.windows import Windows, cover, weights
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
+from gm_jax.settings import Data, read
 
 NAME = re.compile(r"(\d+)_.*?(\d+)")  # digit_speaker_index, as the Free Spoken Digit Dataset has it
 TEST_INDICES = 5  # recordings numbered below this one are the test split, as that data set says
+CLASSES = 1000  # more than these, and than there are files: such a number is no class
+# Names of a split's folder, in any case.
+SPLIT_FOLDERS = (("train", "training"), ("test", "testing"), ("val", "valid", "validation"))
+OTHER_SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"}
 
 
 def wav(config, split: str) -> Source:
-    """Windows of the mono 16-bit recordings below a folder, of `context` + `length` samples.
+    """Windows of the recordings below a folder, of `context` + `length` samples.
 
-    Every sample of a recording is predicted in one window, of the `length` last places; before a
-    recording there is silence. All files have `rate` samples a second (default 8000). The split is
-    the subfolder of its name, or that of files named LABEL_..._INDEX.wav: 0-4 test, the rest train.
+    Every sample of a recording is predicted in one window, of the `length` last positions; before a
+    recording there is silence. All files have `rate` samples a second and one channel, or are
+    brought to that by `resample` and `mono`. Whatever their format, samples are rounded to 16 bits.
+    The split is the subfolder of its name, or that of files named LABEL_..._INDEX.wav: 0-4 test,
+    the rest train. Folders named after another split, at any depth, are never part of this one;
+    hidden files are passed over.
 
     audio   [L] int16, L = context + length
     weight  [L] float32, what each sample counts in a mean over the split (`windows.weights`)
-    label   int32, the number that the file's name begins with, where every name does
+    label   int32, the number that the file's name begins with, if every name does
     """
-    check(config)
-    rate, length, context = config.get("rate", 8000), config.length, config.context
-    path, places = Path(path_of(config)), config.length + config.context
-    files = _files(path, split)
-    recordings = [_read(file, rate) for file in files]
-    silence = np.zeros(places, np.int16)
+    config = read(Data, config, "data.")
+    path = Path(path_of(config))
+    files, classes = _files(path, split)
+    recordings = _recordings(
+        tuple((file, stamp(file)) for file in files), config.rate, config.mono, config.resample
+    )
+    length, context = config.length, config.context
+    positions = length + context
+    silence = np.zeros(positions, np.int16)
     samples = np.concatenate([part for r in recordings for part in (silence, r)])
-    ends = np.cumsum([places + len(r) for r in recordings])
+    ends = np.cumsum([positions + len(r) for r in recordings])
     windows = [
         cover(end - len(r), end, context, length) for end, r in zip(ends, recordings, strict=True)
     ]
     owner = np.repeat(np.arange(len(files)), [len(w.start) for w in windows])
     windows = Windows(*(np.concatenate(parts) for parts in zip(*windows, strict=True)))
-    weight = weights(windows, places)
-    spec = {"audio": Field((places,), 2**16), "weight": Field((places,))}
-    names = [NAME.fullmatch(file.stem) for file in files]
-    labels = np.array([int(name[1]) if name else -1 for name in names], np.int32)
-    if labels.min() >= 0:
-        spec["label"] = Field((), int(labels.max()) + 1)
+    weight = weights(windows, positions)
+    spec = {"audio": Field((positions,), 2**16), "weight": Field((positions,))}
+    if classes:
+        spec["label"] = Field((), classes)
+        labels = np.array([int(NAME.fullmatch(file.stem)[1]) for file in files], np.int32)
 
     def load(indices):
         arrays = {
-            "audio": samples[windows.start[indices, None] + np.arange(places)],
+            "audio": samples[windows.start[indices, None] + np.arange(positions)],
             "weight": weight[indices],
-            "label": labels[owner[indices]],
         }
-        return {name: arrays[name] for name in spec}
+        return arrays | ({"label": labels[owner[indices]]} if classes else {})
 
     return Source(path.name, len(windows.start), load, spec)
 
 
-def _files(path: Path, split: str) -> list[Path]:
-    root = path / split if (path / split).is_dir() else path
-    files = sorted(root.rglob("*.wav"))
+def _files(path: Path, split: str) -> tuple[list[Path], int]:
+    """The wav files of a split, sorted, and how many classes their names tell of; 0 for none."""
+    own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
+    root = next((f for f in sorted(path.glob("*/")) if f.name.lower() in own), path)
+    others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
+    files = [
+        file for file in _recordings_below(root) if not _lies_in(file.relative_to(root), others)
+    ]
     if not files:
         raise UserError(f"no wav file below {root}")
     names = [NAME.fullmatch(file.stem) for file in files]
+    classes = _classes(files, names) if all(names) else 0
     if root is path and all(names):
         one_of("split of recordings by their number", split, SPLITS)
         test = [int(name[2]) < TEST_INDICES for name in names]
@@ -73,24 +93,60 @@ def _files(path: Path, split: str) -> list[Path]:
         raise UserError(
             f"{path} has no subfolder {split!r}: put the recordings of that split there"
         )
-    return files
+    return files, classes
 
 
-def _read(file: Path, rate: int) -> np.ndarray:
-    """The samples of a wav file, [N] int16."""
-    try:
-        with wave.open(str(file)) as opened:
-            found, frames = opened.getparams(), opened.readframes(opened.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
-        raise UserError(f"{file} is not a readable wav file: {error}") from error
-    if (found.nchannels, found.sampwidth, found.framerate) != (1, 2, rate):
-        raise UserError(
-            f"{file} has {found.nchannels} channel(s) of {8 * found.sampwidth} bits at"
-            f" {found.framerate} Hz: this recipe takes 1 channel of 16 bits at {rate} Hz"
-            " (data.rate); convert the files first"
+def _recordings_below(root: Path) -> list[Path]:
+    """The wav files below a folder, sorted; those that are hidden, as macOS's ._NAME, left out."""
+    files = [
+        file for file in sorted(root.rglob("*"))
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
+    ]  # fmt: skip
+    others = [file for file in files if file.suffix.lower() in OTHER_SUFFIXES]
+    if others:
+        warnings.warn(
+            f"{root}: passed over {len(others)} recordings that are no wav files"
+            f" ({others[0].name})",
+            RuntimeWarning,
+            stacklevel=2,
         )
-    if not frames:
-        raise UserError(f"{file} holds no samples")
-    if len(frames) != 2 * found.nframes:
-        raise UserError(f"{file} breaks off: its header speaks of {found.nframes} samples")
-    return np.frombuffer(frames, "<i2").astype(np.int16)
+    return [file for file in files if file.suffix.lower() == ".wav"]
+
+
+def _lies_in(path: Path, folders: set[str]) -> bool:
+    return not folders.isdisjoint(part.lower() for part in path.parts[:-1])
+
+
+def _classes(files: list[Path], names: list[re.Match]) -> int:
+    label, file = max((int(name[1]), file.name) for name, file in zip(names, files, strict=True))
+    if label >= max(CLASSES, len(files)):
+        raise UserError(
+            f"{file} would be a recording of class {label}, as the number that a name begins with"
+            f" is its label: begin the names of these {len(files)} files with another character,"
+            " or with labels from 0 on"
+        )
+    return label + 1
+
+
+@functools.lru_cache(maxsize=4)
+def _recordings(files: tuple, rate: int, mono: bool, resample: bool) -> list[np.ndarray]:
+    """The samples of each file, [N] int16; `files` holds pairs of a path and its `stamp`."""
+    return [_read(file, rate, mono, resample) for file, _ in files]
+
+
+def _read(file: Path, rate: int, mono: bool, resample: bool) -> np.ndarray:
+    samples, own_rate = read_wav(file)
+    if samples.shape[1] > 1 and not mono:
+        raise UserError(
+            f"{file} has {samples.shape[1]} channels: --config.data.mono=True takes their mean"
+        )
+    if own_rate != rate and not resample:
+        raise UserError(
+            f"{file} is at {own_rate} Hz and data.rate is {rate}: set"
+            f" --config.data.rate={own_rate}, or --config.data.resample=True"
+        )
+    samples = samples.mean(axis=1)
+    if own_rate != rate:
+        shared = math.gcd(rate, own_rate)
+        samples = signal.resample_poly(samples, rate // shared, own_rate // shared)
+    return np.clip(np.round(samples * 2**15), -(2**15), 2**15 - 1).astype(np.int16)

@@ -48,7 +48,8 @@ def two_domains(config, split: str) -> Source:
             "image_b": outline(b["image"]), "label_b": b["label"],
         }  # fmt: skip
 
-    spec = {**base.spec, "image_b": base.spec["image"], "label_b": base.spec["label"]}
+    other = {f"{name}_b": field._replace(domain="b") for name, field in base.spec.items()}
+    spec = {**base.spec, **other}
     return Source(f"{base.name}_and_outlines", None, load, spec)
 
 

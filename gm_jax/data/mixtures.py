@@ -11,29 +11,30 @@ import numpy as np
 from gm_jax.data.source import SPLITS, Source
 from gm_jax.errors import one_of
 from gm_jax.model import Field
+from gm_jax.settings import Data, read
 
-RING = {"modes": 8, "radius": 2.0, "deviation": 0.02}  # Metz et al. 2017
-GRID = {"deviation": 0.05}  # Srivastava et al. 2017 (VEEGAN)
+# Of each mode, unless `data.deviation` is set: Metz et al. 2017, Srivastava et al. 2017 (VEEGAN).
+DEVIATIONS = {"ring": 0.02, "grid": 0.05}
 
 
-def centres(config) -> np.ndarray:
+def centres(config: Data) -> np.ndarray:
     """The modes of a recipe's mixture, [M, 2]."""
     if config.name == "grid":
         side = np.arange(-4.0, 5.0, 2.0)
         return np.stack(np.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2)
-    modes = config.get("modes", RING["modes"])
-    # Without an endpoint: the first centre would stand twice, and one mode less be there.
-    angle = 2.0 * np.pi * np.arange(modes) / modes
-    return config.get("radius", RING["radius"]) * np.stack([np.cos(angle), np.sin(angle)], -1)
+    # Without an endpoint: the first centre would occur twice, and one mode would be missing.
+    angle = 2.0 * np.pi * np.arange(config.modes) / config.modes
+    return config.radius * np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
-def deviation(config) -> float:
+def deviation(config: Data) -> float:
     """The standard deviation of each mode, along each axis."""
-    return config.get("deviation", (RING if config.name == "ring" else GRID)["deviation"])
+    return DEVIATIONS[config.name] if config.deviation is None else config.deviation
 
 
 def mixture(config, split: str) -> Source:
     """Points [n, 2] float32 and the number of their mode as label; of uniform weights."""
+    config = read(Data, config, "data.")
     one_of(f"split of {config.name}", split, SPLITS)
     at, spread = centres(config), deviation(config)
     stream = 3 * (split == "test")

@@ -1,65 +1,63 @@
 """What happens to a batch on the device, before any objective sees it."""
 
+import zlib
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from gm_jax.model import Array, Batch, example_keys
-
-
-def to_float(image: Array) -> Array:
-    """uint8 0..255 to float32 [-1, 1]."""
-    return image.astype(jnp.float32) / 127.5 - 1.0
-
-
-def to_uint8(image: Array) -> Array:
-    """[-1, 1] to uint8 0..255, rounded to nearest, clipped."""
-    return jnp.round(jnp.clip((image + 1.0) * 127.5, 0.0, 255.0)).astype(jnp.uint8)
+from gm_jax.data.kinds import kind, of_kind
+from gm_jax.errors import UserError
+from gm_jax.model import Array, Batch, Field, Spec, example_keys
+from gm_jax.settings import Data, read
 
 
-def to_int16(audio: Array) -> Array:
-    """[-1, 1] to int16, rounded to nearest, clipped."""
-    return jnp.round(jnp.clip(audio * 2**15, -(2**15), 2**15 - 1)).astype(jnp.int16)
-
-
-def preparation(config, training: bool = True):
+def preparation(config, training: bool = True, spec: Spec | None = None):
     """(batch, key) -> batch for the `data` part of a recipe: scaling, flips, binarisation.
 
     Images of uint8 and audio of int16 become float32 in [-1, 1].
 
-    flip      in training, mirror each image left to right with probability 1/2
+    flip      in training, mirror each example left to right with probability 1/2: all entries of
+              one `Field.domain` together, of several domains each by itself
     binarize  "redrawn": each pixel drawn anew from a Bernoulli of its grey value, to -1 or 1, at
               each visit (Burda et al. 2015); "fixed" ones leave their source black and white
+
+    spec      of the data; without it all entries are of one domain
+    Raises UserError if nothing of the spec can be flipped.
     """
+    config, spec = read(Data, config, "data."), spec or {}
+    flip, redraw = training and config.flip, config.binarize == "redrawn"
+    if flip and spec and not any(kind(name).mirror for name in spec):
+        raise UserError(f"data.flip is True, and none of {', '.join(spec)} can be mirrored")
+    # An image alone draws with the keys as they are, as it did before entries had keys of their
+    # own: runs of that time go on bitwise.
+    first = ("flip", "") if flip else ("pixels", "image")
+
+    def own(keys: Array, purpose: str, name: str) -> Array:
+        """One key an example for each purpose and name, [B]."""
+        if (purpose, name) == first:
+            return keys
+        number = np.uint32(zlib.crc32(f"{purpose} {name}".encode()))
+        return jax.vmap(jax.random.fold_in, (0, None))(keys, number)
 
     def prepare(batch: Batch, key: Array) -> Batch:
         keys = example_keys(key, batch)
-        if "audio" in batch:
-            batch = {**batch, "audio": batch["audio"].astype(jnp.float32) / 2**15}
-        images = {name: to_float(x) for name, x in batch.items() if is_image(name)}
-        if training and config.get("flip", False):
-            flips = jax.vmap(jax.random.bernoulli)(keys)[:, None, None, None]
-            images = {name: jnp.where(flips, x[:, :, ::-1], x) for name, x in images.items()}
-        if config.get("binarize") == "redrawn":
-            images = {name: _draw_pixels(x, keys) for name, x in images.items()}
-        return {**batch, **images}
+        batch = {name: kind(name).to_device(x) for name, x in batch.items()}
+        for name in batch if flip else ():
+            if kind(name).mirror:
+                domain = spec.get(name, Field(())).domain
+                mirrored = jax.vmap(jax.random.bernoulli)(own(keys, "flip", domain))
+                batch[name] = _where(mirrored, kind(name).mirror(batch[name]), batch[name])
+        for name in of_kind(batch, "image") if redraw else ():
+            batch[name] = _draw_pixels(batch[name], own(keys, "pixels", name))
+        return batch
 
     return prepare
 
 
-def finish(outputs: Batch) -> Batch:
-    """A function's outputs as they leave the device: images uint8, audio int16, the rest as is."""
-    return {name: _finish(name, x) for name, x in outputs.items()}
-
-
-def is_image(name: str) -> bool:
-    """Whether an entry of a batch holds images: `image`, or `image_b` of a second domain."""
-    return name.split("_")[0] == "image"
-
-
-def _finish(name: str, x: Array) -> Array:
-    if name == "audio":
-        return to_int16(x)
-    return to_uint8(x) if is_image(name) else x
+def _where(chosen: Array, x: Array, y: Array) -> Array:
+    """x of the examples that are chosen [B], y of the others."""
+    return jnp.where(chosen.reshape(-1, *(1,) * (x.ndim - 1)), x, y)
 
 
 def _draw_pixels(image: Array, keys: Array) -> Array:

@@ -1,12 +1,14 @@
-"""How each kind of data is shown: one picture, text or sound file for any function's output.
+"""How data is shown: one picture, text or sound file for an entry of any function's outputs.
 
-The name of an entry tells its kind; no system is known here. Images [B, H, W, C] become a grid,
-image sequences [B, T, H, W, C] (a denoising chain, an interpolation) one row an example, points of
-the plane a scatter over the field of whoever judges them. Text is written below one another, audio
-one after another. What a run shows becomes a film.
+`kinds.KINDS` says which of these shows what. Each takes the entry's values, all outputs and a path
+without suffix, and returns the file it wrote. Images [B, H, W, C] become a grid, image sequences
+[B, T, H, W, C] (a denoising chain, an interpolation) one row an example, points of the plane a
+scatter over the discriminator's output. Texts are written below one another, sounds one after
+another. What a run shows over time becomes a film.
 """
 
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ PIXELS = 64  # small images are enlarged to about this many pixels, to be seen
 RULE = "-" * 80  # between texts
 PAUSE = 0.25  # seconds after a sound
 GAP, SHADE = 4, 64  # between pictures: its width in pixels and its grey
+
+Outputs = Mapping[str, np.ndarray]
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -38,18 +42,41 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return rows.reshape(-1, columns * cells.shape[2], channels)[:-GAP, :-GAP]
 
 
-def _show_image(outputs: dict[str, np.ndarray], path: Path) -> Path:
+def show_image(images: np.ndarray, outputs: Outputs, path: Path) -> Path:
+    """Images [B, H, W, C], or sequences of them, as a grid."""
     path = path.with_suffix(".png")
-    picture = grid(outputs["image"])
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(path)
+    _picture(grid(images)).save(path)
     return path
 
 
-def _show_point(outputs: dict[str, np.ndarray], path: Path) -> Path:
+def show_video(videos: np.ndarray, outputs: Outputs, path: Path) -> Path:
+    """Videos [B, T, H, W, C] beside one another, moving."""
+    path = path.with_suffix(".gif")
+    _save_moving([_picture(grid(frame)) for frame in np.moveaxis(videos, 1, 0)], path)
+    return path
+
+
+def show_segmentation(classes: np.ndarray, outputs: Outputs, path: Path) -> Path:
+    """Classes of pixels [B, H, W], a colour each; colours repeat after 20 classes."""
+    from matplotlib import colormaps
+
+    colours = np.round(255 * np.array(colormaps["tab20"].colors)).astype(np.uint8)
+    return show_image(colours[classes % len(colours)], outputs, path)
+
+
+def _picture(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def _save_moving(frames: list[Image.Image], path: Path) -> None:
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=200, loop=0)
+
+
+def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> Path:
     """Points [B, 2] of the plane; a `field` [B] known at `place` [B, 2] lies behind them."""
     path = path.with_suffix(".png")
     figure, axes = _square()
-    x, y = outputs["point"].reshape(-1, 2).T
+    x, y = points.reshape(-1, 2).T
     if "field" in outputs:
         across, up = outputs["place"].T
         axes.tricontourf(across, up, outputs["field"], levels=24, cmap="RdBu_r")
@@ -70,49 +97,36 @@ def _square():
     return figure, figure.add_axes((0, 0, 1, 1))
 
 
-def _show_text(outputs: dict[str, np.ndarray], path: Path) -> Path:
+def show_text(texts: np.ndarray, outputs: Outputs, path: Path) -> Path:
     """Code points [B, T], an example below another."""
     path = path.with_suffix(".txt")
-    texts = ["".join(map(chr, points)) for points in outputs["text"]]
+    texts = ["".join(map(chr, points)) for points in texts]
     path.write_text(f"\n{RULE}\n".join(texts) + "\n", encoding="utf-8")
     return path
 
 
-def _show_audio(outputs: dict[str, np.ndarray], path: Path) -> Path:
+def show_audio(sounds: np.ndarray, outputs: Outputs, path: Path) -> Path:
     """int16 [B, T] at `rate` [B] samples a second, one after another, PAUSE between them."""
     path, rate = path.with_suffix(".wav"), int(outputs["rate"][0])
-    sounds = np.pad(outputs["audio"], ((0, 0), (0, int(PAUSE * rate))))
+    sounds = np.pad(sounds, ((0, 0), (0, int(PAUSE * rate))))
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
         file.writeframes(sounds.astype("<i2").tobytes())
     return path
 
 
-# By the entry that tells the kind: (all outputs, path without suffix) -> the file written.
-KINDS = {"image": _show_image, "point": _show_point, "text": _show_text, "audio": _show_audio}
-
-
-def show(outputs: dict[str, np.ndarray], path: Path) -> list[Path]:
-    """Writes every entry of `outputs` that has a way to be shown; `path` lacks its suffix.
-
-    Images are uint8, text code points, audio int16 beside its `rate`. Returns the files written.
-    """
-    outputs = {name: np.asarray(values) for name, values in outputs.items()}
-    return [KINDS[name](outputs, path) for name in outputs if name in KINDS]
-
-
 def film(folder: Path, name: str, most: int = 8) -> list[Path]:
     """What a run showed over time, `folder`/step_*_NAME.png, as a GIF and as small multiples.
 
     Writes NAME.gif and NAME_over_training.png, of at most `most` pictures from first to last;
-    returns them, or nothing where there are fewer than two pictures.
+    returns them, or nothing if there are fewer than two pictures.
     """
     files = sorted(folder.glob(f"step_*_{name}.png"))
     if len(files) < 2:
         return []
     frames = [Image.open(file).convert("RGB") for file in files]
     moving, still = folder / f"{name}.gif", folder / f"{name}_over_training.png"
-    frames[0].save(moving, save_all=True, append_images=frames[1:], duration=200, loop=0)
+    _save_moving(frames, moving)
     chosen = np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))
     strip = grid(np.stack([np.asarray(frames[i]) for i in chosen]), columns=len(chosen))
     Image.fromarray(strip).save(still)

@@ -1,23 +1,31 @@
 """Characters of a text file."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
+from gm_jax.cache import stamp
 from gm_jax.data.source import SPLITS, Source, path_of
-from gm_jax.data.windows import check, cover, weights
+from gm_jax.data.windows import cover, weights
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
+from gm_jax.settings import Data, read
 
 TRAIN_SHARE = 0.9  # of the characters, from the first on; the rest is the test split
+UNICODE = 0x110000  # code points there are
+PIECE = 2**22  # characters looked up at once
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def text(config, split: str) -> Source:
-    """Windows of a UTF-8 file's characters, of `context` + `length` each (defaults 1 and 64).
+    """Windows of a file's characters, of `context` + `length` each.
 
-    The vocabulary is every character of the file, in the order of code points. "train" is windows
-    of its first nine tenths, one each `stride` characters (default 1). "test" is windows of the
-    rest in which every character is predicted once, the first from the end of the training split.
+    The file is a text in `encoding`. Its characters are taken as they are, line ends among them
+    (\\r\\n is two characters), but for a byte order mark at its beginning. The vocabulary is every
+    character of the file, in the order of code points. "train" is windows of its first nine
+    tenths, one each `stride` characters. "test" is windows of the rest in which every character is
+    predicted once, the first from the end of the training split.
 
     text      [L] int32, characters as their numbers in the vocabulary, L = context + length
     weight    [L] float32, what each character counts in a mean over the split (`windows.weights`);
@@ -25,49 +33,93 @@ def text(config, split: str) -> Source:
     position  int32, where in the file the window begins
     """
     one_of("split of a text", split, SPLITS)
-    check(config)
+    config = read(Data, config, "data.")
     path = Path(path_of(config))
-    symbols, vocabulary = _read(path)
-    context, length = config.get("context", 1), config.get("length", 64)
-    places, border = context + length, int(TRAIN_SHARE * len(symbols))
-    if border < places:
+    symbols, vocabulary = _symbols(path, config.encoding)
+    context, length = config.context, config.length
+    positions, border = context + length, int(TRAIN_SHARE * len(symbols))
+    last = border - positions  # where the last window of the training split begins
+    if last < 0:
         raise UserError(
             f"{path} holds {len(symbols)} characters, of which {border} are to train on: too few"
-            f" for windows of {places} (data.context + data.length)"
+            f" for windows of {positions} (data.context + data.length)"
         )
     if split == "train":
-        start = np.append(np.arange(0, border - places, config.get("stride", 1)), border - places)
-        weight = np.broadcast_to(np.float32(1.0 / places), (len(start), places))
+        size, fresh = -(-last // config.stride) + 1, np.float32(1.0 / positions)
+
+        def window(indices):
+            start = np.minimum(indices * config.stride, last)
+            return start, np.full((len(indices), positions), fresh)
     else:
         windows = cover(border, len(symbols), context, length)
-        start, weight = windows.start, weights(windows, places)
+        size, weight = len(windows.start), weights(windows, positions)
+
+        def window(indices):
+            return windows.start[indices], weight[indices]
 
     def load(indices):
-        position = start[indices].astype(np.int32)
+        start, weight = window(indices)
         return {
-            "text": symbols[position[:, None] + np.arange(places)],
-            "weight": weight[indices],
-            "position": position,
+            "text": symbols[start[:, None] + np.arange(positions)].astype(np.int32),
+            "weight": weight,
+            "position": start.astype(np.int32),
         }
 
     spec = {
-        "text": Field((places,), len(vocabulary), vocabulary),
-        "weight": Field((places,)),
+        "text": Field((positions,), len(vocabulary), vocabulary),
+        "weight": Field((positions,)),
         "position": Field((), len(symbols)),
     }
-    return Source(path.stem, len(start), load, spec)
+    return Source(path.stem, size, load, spec)
 
 
-def _read(path: Path) -> tuple[np.ndarray, str]:
+def _symbols(path: Path, encoding: str) -> tuple[np.ndarray, str]:
     """The file's characters as numbers in its vocabulary, and the vocabulary."""
     try:
-        # Newlines stay as they are: the vocabulary is that of the file.
-        with path.open(encoding="utf-8", newline="") as file:
-            content = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a text in UTF-8: {error}") from error
+        return _read(path, encoding, stamp(path))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as a text: {error.strerror}") from error
+
+
+@functools.lru_cache(maxsize=2)
+def _read(path: Path, encoding: str, when: tuple) -> tuple[np.ndarray, str]:
+    """`_symbols` of a file with the stamp `when`: read once, in the fewest bytes a character."""
+    content = _decoded(path, encoding)
+    pieces = [slice(first, first + PIECE) for first in range(0, len(content), PIECE)]
+
+    def points(piece: slice) -> np.ndarray:
+        return np.frombuffer(content[piece].encode("utf-32-le"), "<u4")
+
+    present = np.zeros(UNICODE, bool)
+    for piece in pieces:
+        present[points(piece)] = True
+    known = np.flatnonzero(present)
+    numbers = np.zeros(UNICODE, np.min_scalar_type(len(known) - 1))
+    numbers[known] = np.arange(len(known))
+    symbols = np.concatenate([numbers[points(piece)] for piece in pieces])
+    symbols.flags.writeable = False
+    return symbols, "".join(map(chr, known))
+
+
+def _decoded(path: Path, encoding: str) -> str:
+    """The content of a file without its byte order mark. Raises UserError if it is no text."""
+    raw = path.read_bytes()
+    try:
+        content = raw.decode(encoding).removeprefix(BYTE_ORDER_MARK)
+    except LookupError as error:
+        raise UserError(f"data.encoding is {encoding!r}: Python has no such encoding") from error
+    except UnicodeError as error:
+        utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        others = "utf-16, as its first bytes say" if utf16 else "latin-1, cp1252, utf-16-le, ..."
+        raise UserError(
+            f"{path} is not a text in {encoding} ({error}): set --config.data.encoding to what it"
+            f" is in ({others})"
+        ) from error
     if not content:
         raise UserError(f"{path} is an empty text: there is nothing to learn from")
-    points = np.array([content]).view(np.int32)
-    known, symbols = np.unique(points, return_inverse=True)
-    return symbols.astype(np.int32), "".join(map(chr, known))
+    if "\0" in content:
+        raise UserError(
+            f"{path} read as {encoding} has the character NUL at {content.index(chr(0))}: remove"
+            " it, or set --config.data.encoding to what the file is in (utf-16-le, utf-16-be, ...)"
+        )
+    return content

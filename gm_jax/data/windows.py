@@ -4,39 +4,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.errors import UserError
-
 
 class Windows(NamedTuple):
-    """Where each window begins, [W], and how many of its last places no window before it held."""
+    """Where each window begins, [W], and how many of its last positions no earlier window has."""
 
     start: np.ndarray
     fresh: np.ndarray
 
 
-def check(config) -> None:
-    """Raises UserError where `context`, `length` or `stride` of a recipe's data make no windows."""
-    for name, least in (("context", 0), ("length", 1), ("stride", 1)):
-        if config.get(name, least) < least:
-            raise UserError(f"data.{name} is {config.get(name)}: it must be {least} or more")
-
-
 def cover(first: int, last: int, context: int, length: int) -> Windows:
-    """The fewest windows of context + length places whose fresh places are first .. last - 1.
+    """The fewest windows of context + length positions whose fresh ones are first .. last - 1.
 
-    Each predicts up to `length` places and sees at least `context` before them. The last window
+    Each predicts up to `length` positions and sees at least `context` before them. The last window
     ends at `last`, and what of it the one before has predicted is not fresh: it may begin
-    `length` places before `first - context`.
+    `length` positions before `first - context`.
     """
     ends = np.minimum(np.arange(first, last, length) + length, last)
     return Windows(ends - length - context, np.diff(ends, prepend=first))
 
 
-def weights(windows: Windows, places: int) -> np.ndarray:
-    """What each place counts, [W, places] float32: nothing unless fresh, and all fresh the same.
+def weights(windows: Windows, positions: int) -> np.ndarray:
+    """The weight of each position, [W, positions] float32: zero unless fresh, equal for all fresh.
 
-    A row adds up to 1 on average, so that the mean over windows of a weighted sum over places is
+    A row adds up to 1 on average, so that the mean over windows of a weighted sum over positions is
     the mean over all symbols, each counted once.
     """
-    fresh = np.arange(places) >= places - windows.fresh[:, None]
+    fresh = np.arange(positions) >= positions - windows.fresh[:, None]
     return fresh.astype(np.float32) * np.float32(len(fresh) / windows.fresh.sum())

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import jax
 
-from gm_jax.settings.schema import Recipes, Restartable, at_least, below, one_of, schema
+from gm_jax.settings.schema import Recipes, Restartable, above, at_least, below, one_of, schema
 
 Count = Annotated[int, at_least(0)]
 Every = Annotated[int, at_least(1)]
@@ -29,6 +29,9 @@ class Data:
     length     positions of a window that are predicted
     stride     distance between the windows of a text in training
     rate       samples a second of recordings
+    resample   bring recordings of other rates to `rate`
+    mono       take the mean of a recording's channels
+    encoding   of a text file, by Python's name: utf-8, latin-1, utf-16, ...
     """
 
     name: str = "digits"
@@ -38,12 +41,15 @@ class Data:
     binarize: Annotated[str, one_of(("", "fixed", "redrawn"))] = ""
     base: str = "mnist"
     modes: Every = 8
-    radius: float = 2.0
-    deviation: float | None = None
+    radius: Annotated[float, above(0.0)] = 2.0
+    deviation: Annotated[float | None, above(0.0)] = None
     context: Count = 1
     length: Every = 64
     stride: Every = 1
     rate: Every = 8000
+    resample: bool = False
+    mono: bool = False
+    encoding: str = "utf-8"
 
     def get(self, name, default=None):
         """A field, or a default if it is None."""
