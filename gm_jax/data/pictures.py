@@ -119,7 +119,7 @@ def _opened(file, name: str):
             f"{shown(name)} is not a readable image: its content is none of {kinds}; remove it"
         ) from error
     except Exception as error:  # On a broken file Pillow raises nearly every kind.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(f"{shown(name)} is not a readable image: {shown(reason)}; mend or remove it") from error
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-WORKERS = min(32, 2 * (os.cpu_count() or 1))  # Some decode while others wait for the disk.
+WORKERS = min(32, max(4, os.cpu_count() or 1))
 KEPT_BYTES = 2**31  # decoded examples up to this size are kept in memory
 
 
