@@ -9,35 +9,33 @@
 import numpy as np
 
 from gm_jax.data.source import Source
-from gm_jax.errors import UserError
 from gm_jax.model import Field
 
 
 def binarized(source: Source, how: str, split: str) -> Source:
-    """The source as `how` says, "" for as it is; its images then take two values.
-
-    Raises UserError where `how` is none of these.
-    """
+    """The source as `how` says, "" for as it is; its images then take two values."""
     if not how or "image" not in source.spec:
         return source
-    if how not in ("fixed", "redrawn"):
-        raise UserError(f'data.binarize is {how!r}: it can be "fixed", "redrawn" or "" (grey)')
-    image = source.spec["image"]
-    load = _fixed(source, split) if how == "fixed" else source.load
-    return source._replace(load=load, spec={**source.spec, "image": Field(image.shape, 2)})
+    spec = {**source.spec, "image": Field(source.spec["image"].shape, 2)}
+    if how == "redrawn":
+        return source._replace(spec=spec)
+    fixed = _fixed(source.spec["image"].shape, split)
+    visit = source.visit and (lambda indices, draws: fixed(source.visit(indices, draws), indices))
+    return source._replace(
+        load=lambda indices: fixed(source.load(indices), indices), visit=visit, spec=spec
+    )
 
 
-def _fixed(source: Source, split: str):
+def _fixed(shape: tuple[int, ...], split: str):
+    """(batch, indices) -> batch, its images black and white by draws of each example's own."""
     name = list(split.encode())
 
     def thresholds(number: int) -> np.ndarray:
         # A grey value g of 255 exceeds g of these equally likely 255.
-        draw = np.random.default_rng([*name, int(number)])
-        return draw.integers(0, 255, source.spec["image"].shape, np.uint8)
+        return np.random.default_rng([*name, int(number)]).integers(0, 255, shape, np.uint8)
 
-    def load(indices: np.ndarray) -> dict[str, np.ndarray]:
-        batch = source.load(indices)
+    def draw(batch: dict[str, np.ndarray], indices: np.ndarray) -> dict[str, np.ndarray]:
         levels = np.stack([thresholds(number) for number in indices])
         return {**batch, "image": np.where(batch["image"] > levels, 255, 0).astype(np.uint8)}
 
-    return load
+    return draw

@@ -1,15 +1,17 @@
 """Data made of other data: digits stacked as channels, and two domains without pairs."""
 
+import dataclasses
+
 import numpy as np
 from scipy import ndimage
 
-from gm_jax.data import images
+from gm_jax.data import folder, images, npz
 from gm_jax.data.mixtures import uniform
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.model import Field
 
-BASES = {"digits": images.digits, "npz": images.npz}  # else a name of TFDS
+BASES = {"digits": images.digits, "npz": npz.npz, "folder": folder.folder}  # else a name of TFDS
 
 
 def stacked(config, split: str) -> Source:
@@ -61,8 +63,8 @@ def outline(image: np.ndarray) -> np.ndarray:
 
 def base_of(config, split: str) -> Source:
     """The source that composed data is made of. Raises UserError where it has no labels."""
-    inner = {**config, "name": config.base}
-    source = BASES.get(config.base, images.tfds_images)(type(config)(inner), split)
+    inner = dataclasses.replace(config, name=config.base)
+    source = BASES.get(config.base, images.tfds_images)(inner, split)
     if "label" not in source.spec:
         raise UserError(f"{config.name} needs a base with labels; {source.name} has none")
     return source

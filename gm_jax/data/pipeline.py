@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import grain
 import numpy as np
 
+from gm_jax.data.mixtures import uniform
 from gm_jax.data.source import Source
 
 
@@ -39,7 +40,10 @@ def training_batches(
         indices = np.empty_like(offsets)
         for epoch in np.unique(epochs):
             indices[epochs == epoch] = permutation(int(epoch))[offsets[epochs == epoch]]
-        return {**source.load(indices), "index": index}
+        if source.visit is None:
+            return {**source.load(indices), "index": index}
+        draws = np.stack([uniform(places, 2 * seed + axis) for axis in range(2)], axis=-1)
+        return {**source.visit(indices, draws), "index": index}
 
     endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load)
     return iter(endless.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))

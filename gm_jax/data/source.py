@@ -1,6 +1,7 @@
 """A source of data: random access to examples, and what they look like."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +15,22 @@ SPLITS = ("train", "test")  # of data whose splits are our own
 class Source(NamedTuple):
     """Random access to a split: `load(indices [n])` gives arrays [n, ...], images as uint8.
 
-    size is None where there is no end: every index from 0 on is an example of its own.
+    size      None if there is no end: every index from 0 on is an example of its own
+    visit     (indices, draws [n, 2] in [0, 1)) -> as `load`, drawn anew at each visit in training
+              (random crops); None if visits do not differ
+    captions  indices -> what is written about each; None if nothing is
+    classes   names of the labels, if they have any
+    key       of what the data is: another one if files changed; "" if that is not known
     """
 
     name: str
     size: int | None
     load: Callable[[np.ndarray], dict[str, np.ndarray]]
     spec: Spec
+    visit: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
+    captions: Callable[[np.ndarray], list[str]] | None = None
+    classes: tuple[str, ...] = ()
+    key: str = ""
 
 
 def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:
@@ -31,10 +41,16 @@ def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:
     return Source(name, size, lambda indices: {k: v[indices] for k, v in arrays.items()}, spec)
 
 
-def path_of(config) -> str:
-    """The `path` of a recipe's data; raises UserError where it has none."""
-    if not config.get("path"):
+def path_of(config) -> Path:
+    """The `path` of a recipe's data, "~" expanded; raises UserError if nothing is there."""
+    if not config.path:
         raise UserError(
             f"data.name is {config.name!r}: say where it is with --config.data.path=..."
         )
-    return config.path
+    path = Path(config.path).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"{path.absolute()} cannot be read, it is not there: say where the data is now with"
+            " --config.data.path=..."
+        )
+    return path

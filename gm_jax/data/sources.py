@@ -1,19 +1,15 @@
-"""Where data comes from: `open_source(config, split)` takes the `data` part of a recipe.
+"""Where data comes from: `open_source(config, split)` takes the `data` part of a recipe."""
 
-name        one of SOURCES, or the name of any image data set of TFDS (mnist, cifar10, ...)
-path        the file or folder, of those that have one
-directory   where TFDS keeps its prepared data; "" for its default ($TFDS_DATA_DIR)
-binarize    "" for grey values, "fixed" or "redrawn" for black and white (`data.binary`)
-"""
-
-from gm_jax.data import audio, binary, composed, images, mixtures, text
+from gm_jax.data import audio, binary, composed, folder, images, mixtures, npz, text
 from gm_jax.data.source import Source
+from gm_jax.errors import UserError
+from gm_jax.settings import Data, read
 
 # Each: (data part of the recipe, split) -> Source.
 SOURCES = {
     "digits": images.digits,
-    "folder": images.folder,
-    "npz": images.npz,
+    "folder": folder.folder,
+    "npz": npz.npz,
     "ring": mixtures.mixture,
     "grid": mixtures.mixture,
     "stacked": composed.stacked,
@@ -21,15 +17,29 @@ SOURCES = {
     "text": text.text,
     "wav": audio.wav,
 }
+# Settings that only some sources have: these, and data sets of TFDS for the sizes.
+ONLY = {
+    "size": ("folder", "stacked", "two_domains"),
+    "channels": ("folder",),
+    "classes": ("npz", "stacked", "two_domains"),
+}
 
 
 def open_source(config, split: str = "train") -> Source:
     """The split ("train" or "test", or whatever TFDS names) of the data set a recipe asks for.
 
+    config  a `settings.Data`, or a recipe's part or a dict that makes one
     Raises UserError when the name is unknown, the data is not prepared, or a file is not usable.
     """
+    config = read(Data, config, "data.")
+    for setting, names in ONLY.items():
+        if getattr(config, setting) and config.name in SOURCES and config.name not in names:
+            raise UserError(
+                f"data.{setting} is {getattr(config, setting)}, and {config.name} has no such"
+                f" setting ({', '.join(names)} have): leave it out"
+            )
     if config.name in SOURCES:
         source = SOURCES[config.name](config, split)
     else:
         source = images.tfds_images(config, split, tuple(SOURCES))
-    return binary.binarized(source, config.get("binarize", ""), split)
+    return binary.binarized(source, config.binarize, split)

@@ -1,19 +1,22 @@
 """Where images come from: a folder, an npz, a source of `gm_jax.data`."""
 
 import hashlib
+import math
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from gm_jax.data import npz
+from gm_jax.data.folder import pictures_of
+from gm_jax.data.listing import listing_of
+from gm_jax.data.workers import in_parallel
 from gm_jax.evaluation.errors import EvaluationError
+from gm_jax.settings import Data
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
 _BATCH = 64
 _HASHED = 100_000  # one pass over more would cost what the cache is to save
 
@@ -35,20 +38,23 @@ class Images(NamedTuple):
 
 
 def open_images(name: str) -> Images:
-    """The images behind a name.
+    """The images behind a name, read by the same rules as for training.
 
-    DIR       all image files below it, in the order of their paths
-    FILE.npz  its one uint8 array [N, H, W, C] or [N, H, W]
+    DIR       all pictures below it (`gm_jax.data.folder`), in the order of their paths
+    FILE.zip  the same in an archive
+    FILE.npz  its uint8 array [N, H, W, C] or [N, H, W] (`gm_jax.data.npz`)
 
-    Raises EvaluationError where there is no such thing, or fewer than two images.
+    Raises UserError if there is no such thing, or fewer than two images.
     """
-    if Path(name).is_dir():
-        images = _folder(Path(name))
-    elif Path(name).suffix == ".npz" and Path(name).is_file():
-        images = _npz(Path(name))
+    path = Path(name)
+    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
+        images = _folder(path)
+    elif path.suffix == ".npz" and path.is_file():
+        images = _npz(path)
     else:
         raise EvaluationError(
-            f"{name}: no such folder or npz (a TFDS split is tfds:NAME/SPLIT, a run run:WORKDIR)"
+            f"{name}: no such folder, zip or npz (a TFDS split is tfds:NAME/SPLIT, a run"
+            " run:WORKDIR)"
         )
     if images.size < 2:
         raise EvaluationError(f"{name} holds {images.size} images, statistics need at least 2")
@@ -60,102 +66,44 @@ def _key(*parts) -> str:
 
 
 def _folder(root: Path) -> Images:
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
-    marks = [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    pictures = pictures_of(Data(name="folder", path=str(root)), "train", listing_of(root))
+    size = len(pictures.names)
+
+    def read(rows):
+        return in_parallel(lambda part: map(pictures.read, part), rows)
 
     def batches():
-        shape = None
-        with ThreadPoolExecutor() as pool:
-            ahead = pool.map(_decode, files[:_BATCH])
-            for start in range(0, len(files), _BATCH):
-                images = list(ahead)
-                ahead = pool.map(_decode, files[start + _BATCH : start + 2 * _BATCH])
-                for file, image in zip(files[start:], images, strict=False):
-                    shape = shape or image.shape
-                    if image.shape != shape:
-                        raise EvaluationError(
-                            f"images of mixed size: {files[0]} is {_size(shape)}, "
-                            f"{file} is {_size(image.shape)}"
-                        )
-                yield np.stack(images)
+        for start in range(0, size, _BATCH):
+            yield np.stack(read(range(start, min(start + _BATCH, size))))
 
-    return Images(str(root), len(files), _key(str(root.resolve()), marks), batches)
-
-
-def _size(shape) -> str:
-    height, width, channels = shape
-    return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
-
-
-def _decode(path: Path) -> np.ndarray:
-    """One file as uint8 [H, W, 3], or [H, W, 1] if it is grey; EvaluationError for other kinds."""
-    try:
-        with Image.open(path) as image:
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                raise EvaluationError(
-                    f"{path} has an alpha channel: put it on a background first, "
-                    "FID depends on which"
-                )
-            if image.mode == "P":
-                image = image.convert("RGB")
-            if image.mode not in ("RGB", "L"):
-                raise EvaluationError(f"{path} is of mode {image.mode}: convert it to 8-bit RGB")
-            array = np.asarray(image)
-    except (OSError, SyntaxError) as error:
-        raise EvaluationError(f"{path} cannot be read: {error}") from None
-    return array if array.ndim == 3 else array[..., None]
+    marks = pictures.marks.tolist()
+    return Images(str(root), size, _key(str(root.resolve()), pictures.names, marks), batches)
 
 
 def _npz(path: Path) -> Images:
     """Images are read from the file piece by piece: it may be larger than the memory."""
-    try:
-        archive = zipfile.ZipFile(path)
-        heads = {name: _head(archive, name) for name in archive.namelist()}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise EvaluationError(f"{path} is broken or truncated: {error}") from None
-    found = {n: h for n, h in heads.items() if len(h[0]) in (3, 4) and h[2] == np.uint8}
-    if len(found) != 1:
-        kinds = ", ".join(f"{n.removesuffix('.npy')} {h[2]} {h[0]}" for n, h in heads.items())
-        raise EvaluationError(
-            f"{path} must hold one array of uint8 images [N, H, W, C], it holds: {kinds} "
-            "(quantise floats with gm_jax.evaluation.quantise)"
-        )
-    ((name, (shape, fortran, _)),) = found.items()
-    if fortran:
-        raise EvaluationError(f"{path}: {name} is in Fortran order, save it in C order")
-    item = int(np.prod(shape[1:]))
-    each = shape[1:] if len(shape) == 4 else (*shape[1:], 1)
+    known = npz.heads(path)
+    name = npz.image_name(path, known)
+    head = known[name]
+    count, *each = head.shape if len(head.shape) == 4 else (*head.shape, 1)
+    item = math.prod(each)
 
     def batches():
-        with zipfile.ZipFile(path).open(name) as file:
-            _read_head(file)
-            for start in range(0, shape[0], _BATCH):
-                count = min(_BATCH, shape[0] - start)
+        if head.fortran:  # Its images do not stand one after another.
+            whole = npz.array_of(path, name).reshape(count, *each)
+            yield from (whole[at : at + _BATCH] for at in range(0, count, _BATCH))
+            return
+        with zipfile.ZipFile(path).open(f"{name}.npy") as file:
+            npz.read_head(file, head.crc)
+            for start in range(0, count, _BATCH):
+                many = min(_BATCH, count - start)
                 try:
-                    data = file.read(count * item)
-                except (OSError, zipfile.BadZipFile) as error:
+                    data = file.read(many * item)
+                except npz.BROKEN as error:
                     raise EvaluationError(f"{path} is broken or truncated: {error}") from None
-                yield np.frombuffer(data, np.uint8).reshape(count, *each)
+                yield np.frombuffer(data, np.uint8).reshape(many, *each)
 
-    info = archive.getinfo(name)
-    return Images(str(path), shape[0], _key(name, shape, info.CRC, info.file_size), batches)
-
-
-def _head(archive: zipfile.ZipFile, name: str):
-    with archive.open(name) as file:
-        return _read_head(file)
-
-
-def _read_head(file):
-    """Shape, order and dtype of the array that follows in a .npy stream."""
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in read:
-        raise ValueError(f"npy version {version}")
-    return read[version](file)
+    return Images(str(path), count, _key(name, head), batches)
 
 
 def of_source(source) -> Images:

@@ -5,10 +5,20 @@ from typing import Annotated, Any
 
 import jax
 
-from gm_jax.settings.schema import Recipes, Restartable, above, at_least, below, one_of, schema
+from gm_jax.settings.schema import (
+    Recipes,
+    Restartable,
+    Rule,
+    above,
+    at_least,
+    below,
+    one_of,
+    schema,
+)
 
 Count = Annotated[int, at_least(0)]
 Every = Annotated[int, at_least(1)]
+GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or 3 (RGB)")
 
 
 @schema
@@ -17,8 +27,13 @@ class Data:
 
     name       a source (digits, folder, npz, text, wav, ring, grid, stacked, two_domains) or an
                image data set of TFDS
-    path       the file or folder, if the source is one
+    path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
+    size       height and width of images: the shorter side is resized, the longer cropped; if not
+               set, a folder's images must be of one size
+    crop       which part is kept: the "centre", or "random", another one at each visit in training
+    channels   1 for grey or 3 for RGB; if not set, a folder's images are grey if all of them are
+    classes    how many labels there are; if not set, one more than the highest
     flip       mirror images left to right at random in training
     binarize   black and white images: "fixed" once for all, "redrawn" at each visit, "" for grey
     base       the data set that composed data (stacked, two_domains) is made of
@@ -37,6 +52,10 @@ class Data:
     name: str = "digits"
     path: Annotated[str, Restartable()] = ""
     directory: Annotated[str, Restartable()] = ""
+    size: Annotated[int | None, at_least(1)] = None
+    crop: Annotated[str, one_of(("centre", "random"))] = "centre"
+    channels: Annotated[int | None, GREY_OR_RGB] = None
+    classes: Annotated[int | None, at_least(1)] = None
     flip: bool = False
     binarize: Annotated[str, one_of(("", "fixed", "redrawn"))] = ""
     base: str = "mnist"
@@ -51,10 +70,10 @@ class Data:
     mono: bool = False
     encoding: str = "utf-8"
 
-    def get(self, name, default=None):
-        """A field, or a default if it is None."""
-        value = getattr(self, name, None)
-        return default if value is None else value
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.crop == "random" and not self.size:
+            yield "crop is random, of what size? Set data.size, too"
 
 
 @schema

@@ -1,0 +1,45 @@
+"""A source of examples that are read from files: in threads, kept in memory, cropped."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from gm_jax.data.pictures import crop
+from gm_jax.data.source import Source
+from gm_jax.data.workers import remembered
+from gm_jax.model import Spec
+
+
+def from_files(
+    name: str,
+    size: int,
+    read: Callable[[Sequence[int]], Iterable[dict]],
+    spec: Spec,
+    config,
+    bytes: int,
+) -> Source:
+    """A source over `read`, indices -> examples: images resized as data.size says, not cropped yet.
+
+    bytes  of all examples once read: kept in memory if they are few enough
+    """
+    side, at_random = config.size, config.crop == "random"
+    dtypes = {key: np.uint8 if key == "image" else np.int32 for key in spec}
+
+    def cropped(example, draw=None):
+        return {**example, "image": np.ascontiguousarray(crop(example["image"], side, draw))}
+
+    def centred(indices):
+        return map(cropped, read(indices)) if side else read(indices)
+
+    kept = remembered(read if at_random else centred, size, bytes)
+
+    def batch(examples):
+        return {key: np.stack([e[key] for e in examples]).astype(dtypes[key]) for key in spec}
+
+    def load(indices):
+        return batch(map(cropped, kept(indices)) if at_random else kept(indices))
+
+    def visit(indices, draws):
+        return batch(map(cropped, kept(indices), draws))
+
+    return Source(name, size, load, spec, visit if at_random else None)
