@@ -6,11 +6,13 @@
     python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
     python launch.py --list
 
-The same command continues an interrupted run. `configs/NAME.py:smoke` runs any recipe in seconds;
+The same command continues an interrupted run. SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 make a run save
+itself and stop (Slurm: `--signal=USR1@60`). `configs/NAME.py:smoke` runs any recipe in seconds;
 `--config.optimizer.learning_rate=3e-4` overrides one setting, and `--config=configs/NAME.py --help`
 lists all there are.
 """
 
+import os
 import re
 import shutil
 import sys
@@ -24,12 +26,13 @@ from ml_collections import config_flags
 import gm_jax
 from gm_jax import recipes
 from gm_jax.cache import cache_directory
+from gm_jax.files import path_of
 from gm_jax.settings import describe
 from gm_jax.training.loop import Stopped
 
 CONFIGS = Path(__file__).parent / "configs"
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives: a folder, or gs://BUCKET/...")
 MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "evaluate", "study"], "What to do.")
 LIST = flags.DEFINE_bool("list", False, "Print the table of recipes and stop.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, on plain hosts.")
@@ -45,18 +48,22 @@ def main(_):
     config = flags.FLAGS.config if "config" in flags.FLAGS else None
     if WORKDIR.value is None or (MODE.value in ("train", "study") and config is None):
         raise gm_jax.UserError("say --config=configs/NAME.py and --workdir=DIR; --help shows more")
-    logging.set_verbosity(
-        logging.ERROR
-    )  # Orbax and TFDS talk at length; our own words are warnings.
+    # Orbax and TFDS talk at length, and log what they raise as well; our own words are notes.
+    logging.set_verbosity(logging.FATAL)
     _prepare_jax()
-    workdir = Path(WORKDIR.value)
+    workdir = path_of(WORKDIR.value)
     if MODE.value == "study":
         table = gm_jax.study(config, workdir)
         print(table.read_text() if table else "other processes are at work on the last runs")
         return
     if MODE.value == "train":
-        gm_jax.train(config, workdir)
-        print(f"trained; pictures are in {workdir / 'samples'}, checkpoints beside them")
+        trained = gm_jax.train(config, workdir)
+        asked = trained.phase.steps
+        beyond = f", beyond the {asked} asked for" if trained.step > asked else ""
+        print(
+            f"trained to step {trained.step}{beyond}; pictures are in {workdir / 'samples'},"
+            " checkpoints beside them"
+        )
         return
     trained = gm_jax.load(workdir, config)
     if MODE.value == "sample":
@@ -68,14 +75,53 @@ def main(_):
 
 
 def _prepare_jax():
-    """Joins the processes of a pod, and keeps compiled programs for the next run."""
+    """Joins the processes of a pod, and keeps compiled programs for the next run.
+
+    Raises UserError if the flags do not say who they are, or if JAX does not start.
+    """
     if not jax.config.jax_compilation_cache_dir:
         jax.config.update("jax_compilation_cache_dir", str(cache_directory() / "xla"))
-    if COORDINATOR.value:
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    elif POD.value:
-        jax.distributed.initialize()
+    _check_processes()
+    try:
+        if COORDINATOR.value:
+            jax.config.update("jax_cpu_collectives_implementation", "gloo")
+            jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+        elif POD.value:
+            jax.distributed.initialize()
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise gm_jax.UserError(
+            f"the processes did not find each other ({reason}): --pod is for a TPU pod,"
+            " srun or mpirun; elsewhere give each --coordinator=HOST:PORT --processes=N --process=I"
+        ) from error
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        raise gm_jax.UserError(
+            f"JAX has no devices for JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: unset it,"
+            " or install JAX for that platform"
+        ) from error
+
+
+def _check_processes():
+    """Raises UserError unless the flags of several processes fit together."""
+    given = PROCESSES.value is not None, PROCESS.value is not None
+    host, _, port = (COORDINATOR.value or "").rpartition(":")
+    if POD.value and (COORDINATOR.value or any(given)):
+        wrong = "--pod goes without --coordinator, --processes and --process"
+    elif not COORDINATOR.value and any(given):
+        wrong = "--processes and --process need --coordinator=HOST:PORT of process 0"
+    elif not COORDINATOR.value:
+        return
+    elif not (host and port.isdigit()):
+        wrong = f"--coordinator is HOST:PORT of process 0, not {COORDINATOR.value!r}"
+    elif not all(given):
+        wrong = "--coordinator needs --processes=N and --process=I, which of them this is, from 0"
+    elif not 0 <= PROCESS.value < PROCESSES.value:
+        wrong = f"--process is from 0 to --processes - 1: {PROCESS.value} of {PROCESSES.value}"
+    else:
+        return
+    raise gm_jax.UserError(wrong)
 
 
 def _parse(argv):

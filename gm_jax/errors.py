@@ -1,4 +1,6 @@
-"""The errors that are part of the interface."""
+"""The errors and notes that are part of the interface."""
+
+import sys
 
 
 class UserError(ValueError):
@@ -7,6 +9,11 @@ class UserError(ValueError):
 
 class NotFinite(UserError):
     """A loss became NaN or infinite."""
+
+
+def note(text: str) -> None:
+    """Tells the user, in one line on stderr, what is no mistake but should not go unnoticed."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def one_of(kind: str, name: str, known) -> None:

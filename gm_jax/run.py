@@ -15,14 +15,16 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gm_jax import data, zoo
+from gm_jax import data, files, zoo
 from gm_jax.errors import UserError
+from gm_jax.files import path_of
 from gm_jax.model import Phase, Stage, Variables
-from gm_jax.recipes import complete, differences, schema_of
+from gm_jax.recipes import schema_of
 from gm_jax.scoring import evaluate
 from gm_jax.settings import read
 from gm_jax.trained import Trained, apply, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
+from gm_jax.workdir import agree, alone, begin, located, recipe_of
 
 
 def build(config: ConfigDict) -> tuple[Phase, ...]:
@@ -41,7 +43,7 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
     before, stages = [], {}
     for name, given in settings.stages.items():
         if isinstance(given, str):
-            stages[name] = _stage(Path(given))
+            stages[name] = _stage(path_of(given))
         else:
             before += plan(given, f"{prefix}{name}_")
             last = before[-1][1][-1]
@@ -65,10 +67,23 @@ def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
 
 
 def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
-    """Trains a recipe's phases in order, going on from whatever `workdir` holds of them."""
-    workdir, recipes = Path(workdir), plan(config)
-    rows = [parallel.rows(own.batch_size, devices) for own, _ in recipes]
-    _claim(workdir, config, [phase for _, phases in recipes for phase in phases])
+    """Trains a recipe's phases in order, going on from whatever `workdir` holds of them.
+
+    Raises UserError if another process trains there, or if the processes of this run disagree.
+    """
+    with parallel.together():
+        workdir = path_of(workdir)
+        agree("settings", json.loads(config.to_json_best_effort()))
+        config = located(workdir, config)
+        recipes = plan(config)
+        rows = [parallel.rows(own.batch_size, devices) for own, _ in recipes]
+    with alone(workdir):
+        begin(workdir, config, [phase for _, phases in recipes for phase in phases])
+        return _train(config, workdir, recipes, rows, devices)
+
+
+def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], devices) -> Trained:
+    """Plays what a run has planned, in a workdir that is its own."""
     ended = {}
     for (own, phases), share in zip(recipes, rows, strict=True):
         variables, before = None, 0
@@ -84,30 +99,26 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
                 periodic=_periodic(own, trained, workdir, "" if own is config else phase.name),
             )
             feed = _feed(phase, own, share)
-            variables = loop.train(phase, feed, settings, workdir, variables, devices, before)
+            variables, step = loop.train(phase, feed, settings, workdir, variables, devices, before)
             before += phase.steps
             ended[phase.name] = parallel.to_host(state.averaged(variables))
     if config.show.every and jax.process_index() == 0:
         for name in config.show.counts:
-            data.film(workdir / "samples", name)
-    return trained(state.averaged(variables))
+            with files.local_folder(workdir / "samples", f"step_*_{name}.png") as folder:
+                data.film(folder, name)
+    return trained(state.averaged(variables), step=step)
 
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
     """The model that a run has trained so far, under its own configuration or a given one."""
-    own, phase, variables, _ = _read(Path(workdir), config)
+    own, phase, variables, place = _read(path_of(workdir), config)
     variables = parallel.replicate(variables, devices)
-    return Trained(own, phase, mapped_functions(phase, devices), variables, devices)
+    return Trained(own, phase, mapped_functions(phase, devices), variables, devices, place.step)
 
 
 def _read(workdir: Path, config: ConfigDict | None = None):
     """A run's last phase: its recipe, itself, its variables at work on the host, its place."""
-    if not (workdir / "config.json").exists():
-        raise UserError(f"{workdir} is not the workdir of a run: it has no config.json")
-    own = complete(json.loads((workdir / "config.json").read_text()))
-    config = own if config is None else config
-    _same_recipe(workdir, own, config)
-    _same_data(workdir, config)
+    config = recipe_of(workdir, config)
     ended, last = {}, None
     for own, phases in plan(config):
         previous = None
@@ -175,7 +186,7 @@ def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables 
     first = _feed(phase, config, slice(0, config.batch_size))
     first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
     template = jax.eval_shape(create, jax.random.key(0), first, previous)
-    checkpoints = checkpoint.open_checkpoints(folder, None)
+    checkpoints = checkpoint.open_checkpoints(folder, None, reader=True)
     return checkpoint.restore(checkpoints, template, state.frozen(phase))
 
 
@@ -190,70 +201,3 @@ def _stage(workdir: Path) -> Stage:
             stacklevel=2,
         )
     return Stage(phase.model, variables)
-
-
-def _check_order(workdir: Path, phases: list[Phase]) -> None:
-    """Raises UserError where a phase would go on beneath one that was built upon its end."""
-    folders = [workdir / "checkpoints" / phase.name for phase in phases]
-    for phase, folder, later in zip(phases, folders, folders[1:], strict=False):
-        if not later.exists():
-            return
-        step = checkpoint.open_checkpoints(folder, None).manager.latest_step() or 0
-        if step < phase.steps:
-            raise UserError(
-                f"{phase.name} ended at step {step} and {later.name} was built upon it: to go on to"
-                f" step {phase.steps}, choose another --workdir or delete {later}"
-            )
-
-
-def _claim(workdir: Path, config: ConfigDict, phases: list[Phase]) -> None:
-    """Makes the workdir this recipe's. Refuses another's, or one that cannot go on so."""
-    saved = workdir / "config.json"
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        if saved.exists():
-            _same_recipe(workdir, complete(json.loads(saved.read_text())), config)
-            _same_data(workdir, config)
-            _check_order(workdir, phases)
-        if jax.process_index() == 0:
-            looks = json.dumps(_looks(config))
-            texts = {"data.json": looks, "config.json": config.to_json_best_effort(indent=2)}
-            for name, text in texts.items():
-                path = workdir / name
-                whole = path.with_suffix(".part")  # Other processes never see half a file.
-                whole.write_text(text + "\n")
-                whole.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {workdir} ({error.strerror}): choose another --workdir"
-        ) from error
-
-
-def _same_recipe(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
-    found = differences(own, config)
-    if found:
-        raise UserError(
-            f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): choose another"
-            " --workdir, or give the settings it was begun with"
-        )
-
-
-def _same_data(workdir: Path, config: ConfigDict) -> None:
-    """Raises UserError where the data no longer looks as it did when the run began."""
-    path = workdir / "data.json"
-    then, now = json.loads(path.read_text()) if path.exists() else {}, _looks(config)
-    changed = [name for name in then if then[name] != now.get(name)]
-    if changed:
-        name = changed[0]
-        raise UserError(
-            f"{workdir} was begun with data of another kind: {name} was {then[name]}, now"
-            f" {now.get(name)} (shape, values, symbols)"
-        )
-
-
-def _looks(config: ConfigDict) -> dict[str, list]:
-    """The spec of a recipe's data, as JSON has it."""
-    spec = data.open_source(config.data).spec
-    return {
-        name: [list(field.shape), field.cardinality, field.symbols] for name, field in spec.items()
-    }

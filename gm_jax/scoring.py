@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import data, evaluation, recognition
+from gm_jax import data, evaluation, files, recognition
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
@@ -14,11 +14,12 @@ from gm_jax.evaluation.passes import pass_over
 from gm_jax.evaluation.sources import Images, of_source
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
+from gm_jax.workdir import writable
 
 DRAWS = 10  # random choices of reals that a score is the mean of
 
 
-def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
+def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
 
     counts   {function: examples}: the mean of each value [B] it returns, over that many of the
@@ -34,6 +35,7 @@ def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     if not (settings.counts or judges or settings.metrics):
         known = ", ".join(f"evaluate.{name}" for name in ("counts", *JUDGES, "metrics"))
         raise UserError(f"this recipe evaluates nothing: set one of {known}")
+    workdir = writable(workdir)
     for name, count in settings.counts.items():
         results |= _averages(trained, name, count, settings.split)
     for name, judge in judges.items():
@@ -41,9 +43,9 @@ def evaluate(trained: Trained, workdir: Path) -> dict[str, dict]:
     if settings.metrics:
         results |= inception_metrics(trained)
     if jax.process_index() == 0:
-        whole = Path(workdir) / "evaluation.part"  # Nobody finds half a file.
-        whole.write_text(json.dumps(results, indent=2, default=np.ndarray.tolist) + "\n")
-        whole.replace(whole.with_suffix(".json"))
+        text = json.dumps(results, indent=2, default=np.ndarray.tolist) + "\n"
+        with files.writing(workdir, files.TO_GO_ON):
+            files.write(workdir / "evaluation.json", text)
     return results
 
 

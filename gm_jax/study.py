@@ -11,8 +11,6 @@ out, a loss that is not finite included. Runs that are done (they have a result.
 again, and the same command in a second shell takes the runs that the first has not begun.
 """
 
-import contextlib
-import fcntl
 import json
 import math
 from pathlib import Path
@@ -21,7 +19,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gm_jax import run
+from gm_jax import files, run
 from gm_jax.errors import NotFinite, UserError, choose
 from gm_jax.recipes import changed, complete, differences
 from gm_jax.scoring import evaluate
@@ -33,15 +31,19 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     Returns the table's path, or None where another process still works on the last runs. Raises
     UserError where the recipe holds no study, or several processes play one run.
     """
-    workdir, plan = Path(workdir), config.study
+    workdir, plan = files.path_of(workdir), config.study
     if not (plan.entries and plan.seeds and plan.measures):
         raise UserError("this recipe is no study: it needs study.entries, .seeds and .measures")
     if jax.process_count() > 1:
         raise UserError("a study's runs are of one process each: start it without --pod, in shells")
+    if files.in_bucket(workdir):
+        raise UserError(f"a study shares its runs by locks, which {workdir} has not: use a disk")
     runs = {(name, seed): workdir / name / f"seed_{seed}" for name, seed in _pairs(plan)}
     for pair, folder in runs.items():
-        with _alone(folder) as mine:
-            if mine and not _result(folder, version(config, *pair)):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, whose own lock is the run's: this one holds until the result is there.
+        with files.locked(folder.parent / f"{folder.name}.lock") as other:
+            if other is None and not _result(folder, version(config, *pair)):
                 _play(version(config, *pair), folder, devices)
     found = {pair: _result(folder, version(config, *pair)) for pair, folder in runs.items()}
     if not all(found.values()):
@@ -97,11 +99,9 @@ def _play(config: ConfigDict, folder: Path, devices) -> None:
         found = {"values": evaluate(run.train(config, folder, devices), folder)}
     except NotFinite as failure:
         found = {"failed": str(failure)}
-    whole = folder / "result.part"  # A run killed here is one not yet done.
     own = json.loads(config.to_json_best_effort())
     found = json.dumps({**found, "config": own}, default=np.ndarray.tolist)
-    whole.write_text(found + "\n")
-    whole.replace(folder / "result.json")
+    files.write(folder / "result.json", found + "\n")  # A run killed before is one not yet done.
 
 
 def _result(folder: Path, config: ConfigDict) -> dict | None:
@@ -124,19 +124,6 @@ def _value(result: dict, measure: str) -> float:
     if "failed" in result:
         return math.nan
     return choose("measure of the study", measure, result["values"])["value"]
-
-
-@contextlib.contextmanager
-def _alone(folder: Path):
-    """Whether no other process works in the folder; the claim ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gm_jax import data
+from gm_jax import data, files
 from gm_jax.errors import UserError, choose
 from gm_jax.model import Batch, Phase, Spec, Variables
 from gm_jax.training import parallel
+from gm_jax.workdir import writable
 
 
 class Trained(NamedTuple):
@@ -19,6 +20,7 @@ class Trained(NamedTuple):
 
     functions  the model's, mapped over the devices; each is compiled when it is first called
     variables  with the averaged parameters where there are any
+    step       rounds it was trained for
     """
 
     config: ConfigDict
@@ -26,6 +28,7 @@ class Trained(NamedTuple):
     functions: dict[str, Callable]
     variables: Variables
     devices: parallel.Devices = None
+    step: int = 0
 
 
 def mapped_functions(phase: Phase, devices: parallel.Devices = None) -> dict[str, Callable]:
@@ -158,23 +161,23 @@ def sample(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def show(trained: Trained, folder: Path, prefix: str = "") -> list[Path]:
+def show(trained: Trained, folder: str | Path, prefix: str = "") -> list[Path]:
     """Writes what the recipe's `show.counts` asks for, one file a function and kind (0: none)."""
-    files = []
+    written, folder = [], writable(folder)
     asked = {name: count for name, count in trained.config.show.counts.items() if count}
     for name, count in asked.items():
         outputs = sample(trained, count, name)
         if jax.process_index() == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-            files += data.show(outputs, folder / f"{prefix}{name}")
-    return files
+            with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as here:
+                written += [folder / f.name for f in data.show(outputs, here / f"{prefix}{name}")]
+    return written
 
 
-def save_samples(trained: Trained, folder: Path) -> Path:
+def save_samples(trained: Trained, folder: str | Path) -> Path:
     """Writes `sample.count` samples as an npz of uint8 images (and whatever else sample gives)."""
+    folder = writable(folder)
     outputs = sample(trained, trained.config.sample.count)
-    path = folder / "samples.npz"
     if jax.process_index() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **outputs)
-    return path
+        with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as here:
+            np.savez(here / "samples.npz", **outputs)
+    return folder / "samples.npz"

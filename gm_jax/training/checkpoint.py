@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from gm_jax import files
 from gm_jax.errors import NotFinite, UserError
 from gm_jax.fingerprint import of_stages
 from gm_jax.model import PyTree, Variables
@@ -34,22 +35,34 @@ class Place(NamedTuple):
 
 
 class Checkpoints(NamedTuple):
-    """The checkpoints of one phase, in one folder, numbered by step."""
+    """The checkpoints of one phase, in one folder, numbered by step. `reader`: left as they are."""
 
     manager: ocp.CheckpointManager
     directory: Path
+    reader: bool
 
 
-def open_checkpoints(directory: Path, keep: int | None) -> Checkpoints:
-    """The checkpoints below `directory`, of which the newest `keep` are kept; None for all."""
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
-    directory = Path(directory).resolve()
+def open_checkpoints(directory: Path, keep: int | None, reader: bool = False) -> Checkpoints:
+    """The checkpoints below `directory`, of which the newest `keep` are kept; None for all.
+
+    A reader may open them while the run goes on, or where it must not write.
+    """
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep, enable_async_checkpointing=False,
+        read_only=reader, create=not reader,
+    )  # fmt: skip
+    directory = files.absolute(directory)
     handlers = {
         "variables": ocp.StandardCheckpointHandler(),
         "place": ocp.JsonCheckpointHandler(),
     }
     manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
-    return Checkpoints(manager, directory)
+    return Checkpoints(manager, directory, reader)
+
+
+def latest_step(directory: Path) -> int:
+    """The step of the newest checkpoint below `directory`; 0 if there is none."""
+    return max(ocp.utils.checkpoint_steps(directory), default=0) if directory.exists() else 0
 
 
 def save(checkpoints: Checkpoints, variables: Variables, place: Place) -> None:
@@ -66,12 +79,20 @@ def save(checkpoints: Checkpoints, variables: Variables, place: Place) -> None:
                 f"step {place.step}: {jax.tree_util.keystr(path)} became NaN or infinite, and is"
                 " not saved. Lower the learning rate, or clip the gradients"
             )
-    checkpoints.manager.save(
-        place.step,
-        args=ocp.args.Composite(
-            variables=ocp.args.StandardSave(tree), place=ocp.args.JsonSave(place._asdict())
-        ),
-    )
+    advice = f"the last good checkpoint is {newest(checkpoints)}; {files.TO_GO_ON}"
+    with files.writing(checkpoints.directory, advice):
+        checkpoints.manager.save(
+            place.step,
+            args=ocp.args.Composite(
+                variables=ocp.args.StandardSave(tree), place=ocp.args.JsonSave(place._asdict())
+            ),
+        )
+
+
+def newest(checkpoints: Checkpoints) -> str:
+    """The folder of the newest checkpoint, or "none"."""
+    step = checkpoints.manager.latest_step()
+    return "none" if step is None else str(checkpoints.directory / str(step))
 
 
 def restore(
@@ -83,7 +104,7 @@ def restore(
     """
     template = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _as_dict(variables))
     steps = sorted(checkpoints.manager.all_steps(), reverse=True)
-    if not parallel.same(repr(steps)):
+    if not parallel.all_equal(repr(steps)):
         raise UserError(
             f"{checkpoints.directory} does not hold the same checkpoints on every process: give all"
             " of them one --workdir that they share"
@@ -101,6 +122,9 @@ def restore(
         except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
             failure = error
         if parallel.any_process(failure is not None):
+            if checkpoints.reader and not (checkpoints.directory / str(step)).exists():
+                checkpoints.manager.reload()  # The run goes on and has replaced it since.
+                return restore(checkpoints, variables, frozen)
             _set_aside(checkpoints, step, failure or "not by another process")
             continue
         place = Place(**found.place)
@@ -142,15 +166,17 @@ def _shapes(tree) -> dict[str, tuple[int, ...]]:
 def _set_aside(checkpoints: Checkpoints, step: int, error: Exception | str) -> None:
     broken = checkpoints.directory / f"broken-{step}"
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    moved = "" if checkpoints.reader else f"it is moved to {broken} and "
     warnings.warn(
-        f"checkpoint {step} cannot be read ({reason[:200]}); it is moved to {broken} and the one"
-        " before it is taken",
+        f"checkpoint {step} cannot be read ({reason[:200]}); {moved}the one before it is taken",
         RuntimeWarning,
         stacklevel=3,
     )
+    if checkpoints.reader:
+        return
     if jax.process_index() == 0:
         (checkpoints.directory / str(step)).rename(broken)
-    parallel.meet("a checkpoint is set aside")  # None lists it any more, or some would wait for it.
+    parallel.barrier()  # No process lists it any longer, or some would wait for it.
     checkpoints.manager.reload()
 
 

@@ -45,8 +45,12 @@ class Settings(NamedTuple):
     periodic: tuple = ()
 
 
+# What stops a run when it has saved itself. Slurm sends either of the last two ahead of the end.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
 class Stopped(Exception):
-    """The run was asked to stop (SIGINT, SIGTERM) and has saved itself."""
+    """The run was asked to stop (SIGNALS) and has saved itself."""
 
 
 def rounds(
@@ -92,13 +96,14 @@ def train(
     previous: Variables | None = None,
     devices: parallel.Devices = None,
     before: int = 0,
-) -> Variables:
+) -> tuple[Variables, int]:
     """Plays a phase to its end, from its newest checkpoint if there is one.
 
     `previous` holds the variables that the phase before ended with, `before` all rounds until then.
 
-    Returns the variables, replicated over the devices. Raises Stopped after a signal (saved
-    first), UserError on a loss that is not finite.
+    Returns the variables, replicated over the devices, and the step that they have reached: more
+    than `phase.steps` if an earlier run went further. Raises Stopped after a signal (saved first),
+    UserError on a loss that is not finite.
     """
     key = jax.random.key(settings.seed)
     first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
@@ -109,7 +114,7 @@ def train(
     variables, place = found or (begin(first, previous), checkpoint.Place())
     variables = variables._replace(frozen=state.frozen(phase))
     if place.step >= phase.steps:
-        return parallel.replicate(variables, devices)
+        return parallel.replicate(variables, devices), place.step
 
     silent = jax.process_index() != 0
     if not silent and not found:
@@ -119,7 +124,7 @@ def train(
     try:
         with _signals() as asked:
             game = rounds(phase.model, variables, feed, key, place, devices, before)
-            return _watch(game, phase, place, settings, checkpoints, log, asked)
+            return _watch(game, phase, place, settings, checkpoints, log, asked), phase.steps
     finally:
         reporting.close(log)
 
@@ -142,7 +147,7 @@ def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
         if report or saving or due:
             window += [(n, {k: float(v) for k, v in m.items()}) for n, m in jax.device_get(waiting)]
             waiting = []
-            reporting.check_finite(window, phase.name, _last(checkpoints))
+            reporting.check_finite(window, phase.name, checkpoint.newest(checkpoints))
             reporting.advance(log, number)
         rate = (number - last) / (time.perf_counter() - began)
         try:
@@ -167,14 +172,9 @@ def _watch(game, phase, place, settings, checkpoints, log, asked) -> Variables:
     raise UserError(f"phase {phase.name} has no moves to play")
 
 
-def _last(checkpoints: checkpoint.Checkpoints) -> str:
-    newest = checkpoints.manager.latest_step()
-    return "none" if newest is None else str(checkpoints.directory / str(newest))
-
-
 @contextlib.contextmanager
 def _signals():
-    """Within, SIGINT and SIGTERM raise a flag instead of an exception: `asked()` reads it.
+    """Within, SIGNALS raise a flag instead of ending the process: `asked()` reads it.
 
     The second SIGINT is a KeyboardInterrupt: a long compilation or evaluation can be left.
     """
@@ -186,7 +186,7 @@ def _signals():
         raised.append(number)
 
     try:
-        old = {s: signal.signal(s, remember) for s in (signal.SIGINT, signal.SIGTERM)}
+        old = {s: signal.signal(s, remember) for s in SIGNALS}
     except ValueError:  # Not the main thread: signals go elsewhere.
         old = {}
     try:

@@ -4,11 +4,10 @@ A move is written for one device's share of the batch and mapped here. Variables
 never have a device axis; batches are split along their first.
 """
 
-import zlib
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -115,25 +114,57 @@ def to_host(tree):
     return jax.tree.map(np.asarray, tree)
 
 
-def meet(where: str) -> None:
-    """Waits until all processes are here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(where)
+class Elsewhere(UserError):
+    """What stopped another process of this run."""
+
+
+def gather(text: str, failed: bool = False) -> list[str]:
+    """The texts of all processes, in their order; a meeting point of all of them.
+
+    Every agreement is made by this one exchange, so that a process that failed (see `together`) is
+    heard at whichever the others are waiting. Raises Elsewhere with its message.
+    """
+    if jax.process_count() == 1:
+        return [text]
+    said = np.frombuffer(text.encode(), np.uint8)
+    heads = multihost_utils.process_allgather(np.array([said.size, failed], np.int32))
+    texts = np.zeros((len(heads), 0), np.uint8)
+    if longest := heads[:, 0].max():
+        texts = multihost_utils.process_allgather(np.pad(said, (0, longest - said.size)))
+    texts = [row[:size].tobytes().decode() for row, size in zip(texts, heads[:, 0], strict=True)]
+    for number, (_, stopped) in enumerate(heads):
+        if stopped:
+            raise Elsewhere(f"process {number} stopped: {texts[number]}")
+    return texts
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Within, a UserError of any process stops all of them; a meeting point at the end."""
+    try:
+        yield
+    except Elsewhere:
+        raise
+    except UserError as error:
+        with contextlib.suppress(Elsewhere):
+            gather(str(error), failed=True)
+        raise
+    gather("")
 
 
 def any_process(flag: bool) -> bool:
     """Whether the flag is up on any process; a meeting point of all of them."""
-    if jax.process_count() == 1:
-        return flag
-    return bool(multihost_utils.process_allgather(jnp.asarray(flag)).any())
+    return any(gather("up" if flag else ""))
 
 
-def same(text: str) -> bool:
+def barrier() -> None:
+    """Waits until all processes are here."""
+    gather("")
+
+
+def all_equal(text: str) -> bool:
     """Whether all processes say the same; a meeting point of all of them."""
-    if jax.process_count() == 1:
-        return True
-    said = multihost_utils.process_allgather(jnp.uint32(zlib.crc32(text.encode())))
-    return bool((said == said[0]).all())
+    return len(set(gather(text))) == 1
 
 
 def in_flight(devices: Devices = None) -> int:

@@ -4,17 +4,21 @@
 `timings.jsonl`. A resumed run first cuts the metrics back to its checkpoint's step.
 """
 
+import contextlib
 import json
 import math
-import os
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clu import parameter_overview
-from tensorboardX import SummaryWriter
+from tensorboardX import record_writer, summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm.auto import tqdm
 
-from gm_jax.errors import NotFinite
+from gm_jax import files
+from gm_jax.errors import NotFinite, note
 from gm_jax.model import Variables
 
 Window = list[tuple[int, dict[str, float]]]
@@ -25,7 +29,7 @@ class Log(NamedTuple):
 
     directory: Path
     phase: str
-    events: SummaryWriter | None
+    events: EventsWriter | None
     bar: Any
 
 
@@ -33,8 +37,14 @@ def open_log(directory: Path, phase: str, step: int, steps: int, silent: bool) -
     """The log of a phase that goes on at `step` of `steps`; what came after it is cut off."""
     if silent:
         return Log(directory, phase, None, None)
-    _cut_back(directory / "metrics.jsonl", phase, step)
-    events = SummaryWriter(str(directory / "events" / phase), purge_step=step + 1)
+    with files.writing(directory, files.TO_GO_ON):
+        _cut_back(directory / "metrics.jsonl", phase, step)
+        folder = directory / "events" / phase
+        folder.mkdir(parents=True, exist_ok=True)
+        # Written here and now: tensorboardX's own threads would fail unheard, on a full disk.
+        events = EventsWriter(str(folder / "events"))
+        start = SessionLog(status=SessionLog.START)
+        _add_event(events, Event(session_log=start, step=step + 1))  # Hides what came after it.
     bar = tqdm(total=steps, initial=step, desc=phase, unit="step", dynamic_ncols=True)
     return Log(directory, phase, events, bar)
 
@@ -61,13 +71,13 @@ def write(log: Log, step: int, metrics: dict[str, float], timings: dict[str, flo
     """Adds one report. Metrics are on disk when this returns: a checkpoint may rely on them."""
     if log.bar is None:
         return
-    for name, values in (("metrics", metrics), ("timings", timings)):
-        with open(log.directory / f"{name}.jsonl", "a") as file:
-            file.write(json.dumps({"phase": log.phase, "step": step, **values}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    for name, value in {**metrics, **timings}.items():
-        log.events.add_scalar(name, value, step)
+    with files.writing(log.directory, files.TO_GO_ON):
+        for name, values in (("metrics", metrics), ("timings", timings)):
+            line = json.dumps({"phase": log.phase, "step": step, **values})
+            files.append(log.directory / f"{name}.jsonl", line)
+        for name, value in {**metrics, **timings}.items():
+            _add_event(log.events, Event(summary=summary.scalar(name, value), step=step))
+        log.events.flush()
     losses = {name: f"{v:.4g}" for name, v in metrics.items() if name.endswith("loss")}
     log.bar.set_postfix(losses, refresh=False)
 
@@ -82,7 +92,8 @@ def close(log: Log) -> None:
     """Closes the files and leaves the bar as it stands."""
     if log.bar is not None:
         log.bar.close()
-        log.events.close()
+        with contextlib.suppress(OSError):  # A full disk was reported already.
+            log.events.close()
 
 
 def overview(variables: Variables) -> str:
@@ -91,15 +102,59 @@ def overview(variables: Variables) -> str:
 
 
 def _cut_back(path: Path, phase: str, step: int) -> None:
-    """Drops the lines of `phase` after `step`, all of later phases, and a line half written."""
+    """Drops the lines of `phase` after `step`, all of later phases, and those that are no report.
+
+    A machine that loses power leaves lines half written, empty or of NULs.
+    """
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text().splitlines(keepends=True):
-        row = json.loads(line) if line.endswith("\n") else None
-        if row is None or (row["phase"] == phase and row["step"] > step):
+    kept, bad = [], 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        row = _report(line)
+        if row is None:
+            bad += 1
+        elif row["phase"] == phase and row["step"] > step:
             break
-        kept.append(line)
-    temporary = path.with_suffix(".part")
-    temporary.write_text("".join(kept))
-    temporary.replace(path)
+        else:
+            kept.append(line)
+    if bad:
+        note(f"{path}: {bad} damaged line{'s' * (bad > 1)} dropped")
+    files.write(path, b"".join(kept).decode())
+
+
+def _report(line: bytes) -> dict | None:
+    """A whole line of the log, or None."""
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and {"phase", "step"} <= set(row) else None
+
+
+def _add_event(events: EventsWriter, event: Event) -> None:
+    event.wall_time = time.time()
+    events.write_event(event)
+
+
+class _Object:
+    """An events file in a bucket: written again as a whole whenever it is flushed."""
+
+    def __init__(self, path: str):
+        self.path, self.parts = files.path_of(path), []
+
+    def write(self, part: bytes) -> None:
+        self.parts.append(part)
+
+    def flush(self) -> None:
+        self.path.write_bytes(b"".join(self.parts))
+
+    close = flush
+
+
+class _Objects:
+    """What tensorboardX opens events files in a bucket with."""
+
+    open = _Object
+
+
+record_writer.register_writer_factory("gs", _Objects)
