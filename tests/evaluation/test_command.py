@@ -41,7 +41,7 @@ def call(tmp_path, capsys, monkeypatch):
     np.savez(tmp_path / "w.npz", **stem())
     digest = hashlib.sha256((tmp_path / "w.npz").read_bytes()).hexdigest()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(weights.VARIABLE, raising=False)
+    monkeypatch.delenv(weights.OFFICIAL.variable, raising=False)
 
     def run(*argv, known=True):
         out = tmp_path / "out.json"
@@ -222,7 +222,7 @@ def test_bad_wishes(call, tmp_path):
         code, _, _, error = call(good, good, *argv)
         assert code == 2 and expected in error
     code, _, _, error = call(good, good, known=False)
-    assert code == 2 and "no Inception weights at" in error and weights.URL in error
+    assert code == 2 and "no Inception weights at" in error and weights.OFFICIAL.url in error
 
 
 def test_grey_images_on_request(call, tmp_path):
