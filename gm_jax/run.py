@@ -9,11 +9,10 @@ import functools
 import json
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import data, zoo
@@ -21,7 +20,7 @@ from gm_jax.errors import UserError, choose
 from gm_jax.model import Phase, Stage, Variables
 from gm_jax.recipes import check, complete, differences
 from gm_jax.scoring import evaluate
-from gm_jax.trained import Trained, apply, mapped_functions, show
+from gm_jax.trained import Trained, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
 
 
@@ -130,11 +129,6 @@ def thawed(phase: Phase, ended: dict[str, Variables]) -> Phase:
     """The phase with the functions in its `frozen` replaced by what they find among `ended`."""
     found = jax.tree.map(lambda leaf: leaf(ended) if callable(leaf) else leaf, phase.frozen)
     return phase._replace(frozen=found)
-
-
-def sample_images(workdir: str | Path, count: int) -> Iterator[np.ndarray]:
-    """`count` samples of a run's model, batch by batch, uint8 [b, H, W, C]."""
-    return (batch["image"] for batch in apply(load(workdir), "sample", count))
 
 
 def _periodic(

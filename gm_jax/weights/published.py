@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-import tempfile
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
+from gm_jax import outputs
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError
 
@@ -59,7 +59,7 @@ def find(published: Published, path=None, download: bool = False) -> Path:
 
 def _download(published: Published, target: Path) -> Path:
     """Fetches the published file, and keeps it only if its hash is right."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    outputs.check(target, "set XDG_CACHE_HOME to a folder for what is kept between runs")
     try:
         with urllib.request.urlopen(published.url, timeout=60) as response:
             data = response.read()
@@ -70,9 +70,8 @@ def _download(published: Published, target: Path) -> Path:
     digest = hashlib.sha256(data).hexdigest()
     if not digest.startswith(published.sha256):
         raise UserError(f"{published.url} gave the sha256 {digest}, expected {published.sha256}...")
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+    with outputs.whole(target) as file:
         file.write(data)
-    os.replace(file.name, target)
     return target
 
 
