@@ -5,9 +5,7 @@ from the same weights.
 """
 
 import hashlib
-import io
 import os
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 import optax
 from flax import traverse_util
 
+from gm_jax import outputs
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.features import Features
 from gm_jax.fingerprint import fingerprint
@@ -92,6 +91,8 @@ def train_classifier(
         path = Path(directory) / f"classifier_{dataset}_{key}.npz"
     if path is not None and path.exists():
         return _as_features(network, dataset, *_load(path))
+    if path is not None:
+        outputs.check(path, "set XDG_CACHE_HOME to a folder for what is kept between runs")
     params = _train(network, images, labels, seed, epochs)
     accuracy = float(np.mean(_predict(network, params, test[0]) == test[1]))
     if path is not None:
@@ -148,13 +149,8 @@ def _key(*things) -> str:
 
 
 def _save(path: Path, params, accuracy: float) -> None:
-    """Writes the file whole or not at all: several runs may share the directory."""
-    buffer = io.BytesIO()
-    np.savez(buffer, accuracy=accuracy, **traverse_util.flatten_dict(params, sep="/"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(buffer.getvalue())
-    os.replace(file.name, path)
+    with outputs.whole(path) as file:
+        np.savez(file, accuracy=accuracy, **traverse_util.flatten_dict(params, sep="/"))
 
 
 def _load(path: Path):
