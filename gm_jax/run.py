@@ -8,11 +8,10 @@ images = gm_jax.sample(trained, 64)["image"]
 import functools
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import data, files, zoo
@@ -22,7 +21,7 @@ from gm_jax.model import Phase, Stage, Variables
 from gm_jax.recipes import schema_of
 from gm_jax.scoring import evaluate
 from gm_jax.settings import read
-from gm_jax.trained import Trained, apply, mapped_functions, show
+from gm_jax.trained import Trained, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
 from gm_jax.workdir import agree, alone, begin, located, recipe_of
 
@@ -146,11 +145,6 @@ def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
         for name, stage in phase.stages.items()
     }
     return phase._replace(stages=stages)
-
-
-def sample_images(workdir: str | Path, count: int) -> Iterator[np.ndarray]:
-    """`count` samples of a run's model, batch by batch, uint8 [b, H, W, C]."""
-    return (batch["image"] for batch in apply(load(workdir), "sample", count))
 
 
 def _periodic(

@@ -94,7 +94,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return variables.params["codebook"][level], variables.state[level]
 
     def encode(variables, x):
-        """{level: (vectors before they are quantised, Quantized, loss [B])}. Algorithm 1, 1 to 5."""
+        """{level: (vectors before quantising, Quantized, loss [B])}. Algorithm 1, lines 1 to 5."""
         h = nn.relu(encoder_bottom(variables, x))
         z_top = encoder_top(variables, h)
         quantized_top, loss_top = quantizer.quantize(*codebook(variables, "top"), z_top)

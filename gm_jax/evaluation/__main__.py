@@ -9,13 +9,13 @@ file.
 import argparse
 import json
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
 
+from gm_jax import outputs
 from gm_jax.cache import cache_directory
 from gm_jax.data import open_source
 from gm_jax.errors import UserError
@@ -24,16 +24,23 @@ from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.metrics import (
     needs,
     parse_metrics,
+    refuse_lacking,
     report,
     with_layers,
 )
 from gm_jax.evaluation.passes import pass_over
-from gm_jax.evaluation.protocols import PROTOCOLS, Protocol, inception_features
+from gm_jax.evaluation.protocols import (
+    PROTOCOLS,
+    Protocol,
+    Provenance,
+    inception_features,
+    refuse_mismatch,
+)
+from gm_jax.evaluation.runs import is_run, open_run
 from gm_jax.evaluation.sheet import nearest, save_sheet
 from gm_jax.evaluation.sources import Images, of_source, open_images
 from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.weights import load_inception
-from gm_jax.run import sample_images
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch-size", type=int, help="default 8 on a CPU, 64 elsewhere")
     p.add_argument("--no-uncertainty", action="store_true", help="no interval, limit and floor")
     p.add_argument("--out", default="evaluation.json")
-    p.add_argument("--save", help="where to keep A's statistics (.npz)")
+    p.add_argument("--save", help="where to keep A's statistics")
     p.add_argument("--sheet", help="PNG of A's first images beside their nearest ones in B")
     p.add_argument("--cache", default=str(cache_directory() / "statistics"))
     return p
@@ -68,62 +75,80 @@ def evaluate(args: argparse.Namespace) -> dict:
     stated = PROTOCOLS[args.protocol]._replace(grey=args.grey) if args.protocol else None
     protocol = stated or PROTOCOLS["tf2015"]._replace(grey=args.grey)
     metrics = parse_metrics(args.metrics)
-    sides = [open_side(name, stated, args.samples) for name in filter(None, (args.a, args.b))]
-    images = [side for side in sides if isinstance(side, Images)]
+    _check_numbers(args)
+    opened = [open_side(name, stated, args.samples) for name in filter(None, (args.a, args.b))]
+    images = [side for side in opened if isinstance(side, Images)]
+    if args.sheet and len(images) < 2:
+        raise EvaluationError("a sheet needs the images of A and B, not their statistics")
+    _check_outputs(args)
+    sides = opened
     if images:
         weights = load_inception(args.weights, args.weights_sha256, args.download_weights)
         features = inception_features(weights, protocol)
         metrics = with_layers(metrics, tuple(features.layers))
+        made = Provenance(protocol, features.name, features.fingerprint)
+        for name, side in zip("AB", opened, strict=False):
+            if not isinstance(side, Images):
+                refuse_mismatch(side.provenance, made)
+                refuse_lacking(name, side, metrics)
         wanted = needs(metrics, [side.size for side in images])
         sides = [
             pass_over(side, features, protocol, wanted, args.batch_size, Path(args.cache))
             if isinstance(side, Images)
             else side
-            for side in sides
+            for side in opened
         ]
     a, b = (*sides, None)[:2]
     if args.save:
         statistics.save(a, args.save)
     if args.sheet:
-        write_sheet(args.sheet, args.a, args.b, args.samples)
+        write_sheet(args.sheet, *images)
     return {"a": args.a, "b": args.b, **report(a, b, metrics, not args.no_uncertainty)}
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    if args.batch_size is not None and args.batch_size < 1:
+        raise EvaluationError(f"--batch-size must be at least 1, not {args.batch_size}")
+    if args.samples < 2:
+        raise EvaluationError(f"--samples must be at least 2, not {args.samples}")
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuses what could not be written, before the pass that it is to keep."""
+    for option in ("out", "save", "sheet"):
+        path = getattr(args, option)
+        if path is not None:
+            outputs.check(path, f"choose another --{option}")
 
 
 def open_side(name: str, stated: Protocol | None, samples: int) -> Images | Statistics:
     """A statistics file's contents, or images to pass over."""
-    if Path(name).suffix == ".npz" and Path(name).is_file():
-        try:
-            members = set(zipfile.ZipFile(name).namelist())
-        except zipfile.BadZipFile as error:
-            raise EvaluationError(f"{name} is broken or truncated: {error}") from None
-        if members & {"gm_jax.npy", "mu.npy"}:
-            return statistics.load(name, stated)
+    if Path(name).is_file() and statistics.holds_statistics(name):
+        return statistics.load(name, stated)
     if name.startswith("tfds:"):
         dataset, _, split = name.removeprefix("tfds:").partition("/")
         return of_source(open_source(ConfigDict({"name": dataset}), split or "test"))
     workdir = name.removeprefix("run:")
-    if workdir != name or (Path(name) / "config.json").is_file():
-        return Images(name, samples, "", lambda: sample_images(workdir, samples))
+    if workdir != name or is_run(Path(name)):
+        return open_run(workdir, samples)
     return open_images(name)
 
 
-def write_sheet(path: str, a: str, b: str | None, samples: int, rows: int = 16) -> None:
+def write_sheet(path: str, a: Images, b: Images, rows: int = 16) -> None:
     """The first images of A, each beside the three of B that are nearest in pixels."""
-    sides = [open_side(name, None, samples) for name in filter(None, (a, b))]
-    if len(sides) != 2 or not all(isinstance(side, Images) for side in sides):
-        raise EvaluationError("a sheet needs the images of A and B, not their statistics")
-    first = next(iter(sides[0].batches()))[:rows]
-    save_sheet(path, first, nearest(first, sides[1].batches())[0])
+    first = next(iter(a.batches()))[:rows]
+    save_sheet(path, first, nearest(first, b.batches())[0])
 
 
 def table(result: dict) -> str:
     """The result as lines for the screen."""
     protocol = result["protocol"]
+    columns = f"{'value':>14}{'std':>12}{'95% interval':>24}{'N -> inf':>12}{'floor':>12}"
     lines = [
         f"A {result['a']} (N1 = {result['n1']})   B {result['b']} (N2 = {result['n2']})",
         f"protocol {protocol['name']}: {protocol['resize']}, {protocol['scale']}, "
         f"{protocol['quantisation']}   {result['features']} {result['weights']}",
-        f"{'metric':<20}{'value':>14}{'±':>12}{'95% interval':>24}{'N → ∞':>12}{'floor':>12}",
+        f"{'metric':<20}{columns}",
     ]
     for name, r in result["metrics"].items():
         std = f"{r['std']:.4g}" if "std" in r else ""
@@ -139,12 +164,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         result = evaluate(args)
+        _print(table(result))
+        with outputs.whole(args.out) as file:
+            text = json.dumps(result, indent=2, default=np.ndarray.tolist) + "\n"
+            file.write(text.encode())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(table(result))
-    Path(args.out).write_text(json.dumps(result, indent=2, default=np.ndarray.tolist) + "\n")
     return 0
+
+
+def _print(text: str) -> None:
+    """Prints names in any alphabet, with question marks if the screen cannot show them."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 if __name__ == "__main__":

@@ -63,9 +63,10 @@ def nuclear_norm(product: np.ndarray, pivots: float = 0.0) -> float:
 def frechet_distance(mean1, covariance1, mean2, covariance2) -> float:
     """The squared Fréchet distance of two Gaussians, from means [d] and covariances [d, d].
 
-    Raises EvaluationError for NaN, other shapes than these, or an asymmetric covariance.
+    Raises EvaluationError for NaN, other shapes than these, and what is no covariance
+    (`checked_gaussian`).
     """
-    return frechet(gaussian(mean1, covariance1), gaussian(mean2, covariance2))
+    return frechet(checked_gaussian(mean1, covariance1), checked_gaussian(mean2, covariance2))
 
 
 def frechet_of_features(features1, features2) -> float:
@@ -104,6 +105,31 @@ def gaussian(mean, covariance, rank: int | None = None) -> Gaussian:
     unpivoted[pivots - 1] = np.tril(factor[:, :rank])
     ends = np.diag(factor)[[0, rank - 1]] if rank else (1.0, 0.0)
     return Gaussian(mean, unpivoted, float(np.trace(covariance)), float(ends[1] / ends[0]))
+
+
+def checked_gaussian(mean, covariance) -> Gaussian:
+    """`gaussian` of a mean and covariance made elsewhere, of which not even the kind is certain.
+
+    Raises EvaluationError for a matrix that is not symmetric, or that has an eigenvalue below zero
+    by more than rounding. Sums in float32, E[x xᵀ] - E[x] E[x]ᵀ, move the eigenvalues by up to two
+    eps (‖mean‖² + tr C), and leave hundreds below zero for fewer images than dimensions: eight
+    times as much is rounding, but never more than a tenth of the largest eigenvalue.
+    """
+    found = gaussian(mean, covariance)
+    mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
+    size, eps = np.abs(np.diag(covariance)).sum(), np.finfo(np.float32).eps
+    if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * size:
+        raise EvaluationError("a covariance is not symmetric")
+    # F Fᵀ has no eigenvalue below zero, and those of the matrix differ by no more than this norm.
+    if np.linalg.norm(covariance - found.factor @ found.factor.T) <= eps * size:
+        return found
+    values = scipy.linalg.eigvalsh(covariance, check_finite=False)
+    if values[0] < -min(16 * eps * (mean @ mean + size), max(values[-1], 0) / 10):
+        raise EvaluationError(
+            f"a covariance has no negative eigenvalue, this matrix has {values[0]:.4g} (its "
+            f"largest is {values[-1]:.4g})"
+        )
+    return found
 
 
 def gaussian_of_moments(moments: moments_lib.Moments) -> Gaussian:
@@ -154,13 +180,15 @@ def kernel_distance(
 
     Mean and standard deviation (ddof 0) of the unbiased estimate over random subsets, drawn without
     replacement from features [N1, d] and [N2, d]; `size` shrinks to the smaller set. It may be
-    negative. Raises EvaluationError below two images, or where dimensions differ.
+    negative. Raises EvaluationError for NaN, below two images, or if dimensions differ.
     """
     x, y = (np.asarray(f, np.float64) for f in (features1, features2))
     if x.shape[1] != y.shape[1]:
         raise EvaluationError(
             f"features of {x.shape[1]} and {y.shape[1]} dimensions cannot be compared"
         )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise EvaluationError("features hold NaN or infinity")
     size = min(size, len(x), len(y))
     if size < 2:
         raise EvaluationError(f"KID needs at least 2 images a side, got {len(x)} and {len(y)}")

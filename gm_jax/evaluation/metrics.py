@@ -20,6 +20,7 @@ from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.uncertainty import floor, uncertainty
 
 _FRECHET = ("fid", "fd", "sfid")
+_ALONE = ("is", "msssim")  # what A has by itself
 KINDS = ("fid", "fd", "sfid", "is", "kid", "prdc", "swd", "msssim")
 
 
@@ -87,12 +88,16 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     """{name of the metric: {"value": ..., and what belongs to it}} for A against B.
 
-    Without B only what A has by itself (is, msssim). Raises EvaluationError where the two sides
+    Without B only what A has by itself (is, msssim). Raises EvaluationError if the two sides
     were not made in the same way, or a side lacks what a metric needs.
     """
-    if b is not None:
-        refuse_mismatch(a.provenance, b.provenance)
     metrics = with_layers(metrics, _layers(a))
+    if b is None:
+        refuse_lacking("A", a, [m for m in metrics if m.kind in _ALONE])
+    else:
+        refuse_mismatch(a.provenance, b.provenance)
+        refuse_lacking("A", a, metrics)
+        refuse_lacking("B", b, metrics)
     results = {}
     for metric in metrics:
 
@@ -100,7 +105,7 @@ def compare(
             return metric_name(kind, metric.layer, a.provenance.features, metrics)
 
         if metric.kind == "is":
-            results[name("is")] = _score(a)
+            results[name("is")] = {"value": a.score[0], "std": a.score[1], "splits": 10}
         elif metric.kind == "msssim":
             results["msssim"] = _ssim(a, b)
         elif b is None:
@@ -108,14 +113,35 @@ def compare(
         elif metric.kind in _FRECHET:
             results[name(metric.kind)] = _frechet(a, b, metric.layer, with_uncertainty)
         elif metric.kind == "kid":
-            results[name("kid")] = _kernel(*_kept(a, b, metric))
+            results[name("kid")] = _kernel(a.features[metric.layer], b.features[metric.layer])
         elif metric.kind == "prdc":
-            fake, real = _kept(a, b, metric)
-            for kind, value in neighbourhoods(real, fake)._asdict().items():
+            found = neighbourhoods(b.features[metric.layer], a.features[metric.layer])
+            for kind, value in found._asdict().items():
                 results[name(kind)] = {"value": value}
         elif metric.kind == "swd":
             results |= _sliced(a, b)
     return results
+
+
+def refuse_lacking(side: str, s: Statistics, metrics: Sequence[Metric]) -> None:
+    """Raises EvaluationError if the statistics of a side, "A" or "B", lack what a metric needs.
+
+    The metrics name their layers (`with_layers`).
+    """
+    for kind, layer in metrics:
+        if kind in _FRECHET and layer not in s.gaussians:
+            raise EvaluationError(f"the statistics of {side} have no layer {layer}")
+        if kind in ("kid", "prdc") and layer not in s.features:
+            raise EvaluationError(
+                f"{kind} needs the features of every image, the statistics of {side} "
+                f"do not keep them for layer {layer}"
+            )
+        if kind == "swd" and not s.patches:
+            raise EvaluationError("swd needs the images of both sides, not their statistics")
+        if kind == "is" and side == "A" and s.score is None:
+            raise EvaluationError("the statistics of A have no Inception score")
+        if kind == "msssim" and side == "A" and s.ssim is None:
+            raise EvaluationError("MS-SSIM needs the images of A, not their statistics")
 
 
 def metric_name(kind: str, layer: str, features: str, metrics: Sequence[Metric] = ()) -> str:
@@ -158,6 +184,8 @@ def warnings(a: Statistics, b: Statistics | None) -> list[str]:
             continue
         if s.n is None:
             found.append(f"{side}: the file does not say how many images it was made from")
+            if any(np.all(np.abs(np.diag(c) - 1) < 1e-6) for _, c in s.gaussians.values()):
+                found.append(f"{side}: sigma has ones on its diagonal: is it of correlations?")
         for layer, (mean, _) in s.gaussians.items():
             if s.n is not None and s.n < mean.size + 1:
                 found.append(
@@ -180,20 +208,7 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     return {"value": mean, "std": std, "subsets": 100, "subset_size": size}
 
 
-def _kept(a: Statistics, b: Statistics, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
-    for side, s in (("A", a), ("B", b)):
-        if metric.layer not in s.features:
-            raise EvaluationError(
-                f"{metric.kind} needs the features of every image, the statistics of {side} "
-                f"do not keep them for layer {metric.layer}"
-            )
-    return a.features[metric.layer], b.features[metric.layer]
-
-
 def _frechet(a: Statistics, b: Statistics, layer: str, with_uncertainty: bool) -> dict[str, Any]:
-    for side, s in (("A", a), ("B", b)):
-        if layer not in s.gaussians:
-            raise EvaluationError(f"the statistics of {side} have no layer {layer}")
     ga, gb = (gaussian(*s.gaussians[layer], s.n and s.n - 1) for s in (a, b))
     result: dict[str, Any] = {"value": frechet(ga, gb), "n1": a.n, "n2": b.n}
     groups = a.groups.get(layer), b.groups.get(layer)
@@ -206,22 +221,12 @@ def _frechet(a: Statistics, b: Statistics, layer: str, with_uncertainty: bool) -
     return result
 
 
-def _score(a: Statistics) -> dict[str, Any]:
-    if a.score is None:
-        raise EvaluationError("the statistics of A have no Inception score")
-    return {"value": a.score[0], "std": a.score[1], "splits": 10}
-
-
 def _ssim(a: Statistics, b: Statistics | None) -> dict[str, Any]:
-    if a.ssim is None:
-        raise EvaluationError("MS-SSIM needs the images of A, not their statistics")
     result = {"value": a.ssim[0], "pairs": a.ssim[1]}
     return result | ({"of_b": b.ssim[0]} if b is not None and b.ssim else {})
 
 
 def _sliced(a: Statistics, b: Statistics) -> dict[str, dict[str, Any]]:
-    if not (a.patches and b.patches):
-        raise EvaluationError("swd needs the images of both sides, not their statistics")
     if set(a.patches) != set(b.patches):
         raise EvaluationError(f"swd: images of {max(a.patches)} and {max(b.patches)} pixels a side")
     levels = {

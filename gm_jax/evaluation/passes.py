@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 from tqdm.auto import tqdm
 
+from gm_jax import outputs
 from gm_jax.evaluation import statistics
 from gm_jax.evaluation.collection import Needs, collect
 from gm_jax.evaluation.features import Features
@@ -25,6 +26,8 @@ def pass_over(
     """The statistics of the images, taken from `cache` where a pass with the same code left them.
 
     batch_size  by default 8 on a CPU, where larger ones cost memory and are no faster, 64 elsewhere
+
+    Raises UserError before the pass if the cache cannot be written.
     """
     code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     key = repr((images.key, features.name, features.fingerprint, protocol, wanted, code))
@@ -32,7 +35,9 @@ def pass_over(
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz" if keep else None
     if path is not None and path.exists():
         return statistics.load(path)
-    batch_size = batch_size or (8 if jax.default_backend() == "cpu" else 64)
+    if path is not None:
+        outputs.check(path, "choose another --cache, or set XDG_CACHE_HOME")
+    batch_size = min(batch_size or (8 if jax.default_backend() == "cpu" else 64), images.size)
     with tqdm(total=images.size, unit="image", desc=images.name) as bar:
 
         def shown():

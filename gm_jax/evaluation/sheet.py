@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
+from gm_jax import outputs
 from gm_jax.evaluation.errors import EvaluationError
 
 
@@ -43,4 +44,5 @@ def save_sheet(path, samples, neighbours) -> None:
     page = np.full((m, h + gap, k, w + gap, c), 255, np.uint8)
     page[:, :h, :, :w] = columns.transpose(0, 2, 1, 3, 4)
     page = page.reshape(m * (h + gap), k * (w + gap), c)
-    Image.fromarray(page[..., 0] if c == 1 else page).save(path, format="PNG")
+    with outputs.whole(path) as file:
+        Image.fromarray(page[..., 0] if c == 1 else page).save(file, format="PNG")

@@ -1,15 +1,14 @@
 """What is known of one set of images after a pass over it, and the file that keeps it."""
 
 import json
-import os
-import tempfile
 import zipfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from gm_jax import outputs
 from gm_jax.evaluation import moments as moments_lib
+from gm_jax.evaluation.distances import checked_gaussian
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.inception import LAYERS
 from gm_jax.evaluation.moments import Moments
@@ -77,29 +76,51 @@ def save(statistics: Statistics, path) -> None:
         arrays[f"{layer}/group_outer"] = np.stack([_half(g.outer).astype("f4") for g in group])
     for layer, rows in statistics.features.items():
         arrays[f"{layer}/features"] = rows
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    with outputs.whole(path) as file:
         np.savez(file, **arrays)
-    os.replace(file.name, path)
+
+
+def holds_statistics(path) -> bool:
+    """Whether a file is one that `load` reads, going by what it holds and not by its name."""
+    try:
+        members = set(zipfile.ZipFile(path).namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return bool(members & {"gm_jax.npy", "mu.npy", "sigma.npy"})
 
 
 def load(path, stated: Protocol | None = None) -> Statistics:
     """Reads what `save` wrote, or a bare npz of `mu` and `sigma` whose protocol is `stated`.
 
-    Raises EvaluationError for a broken file, or a bare one without a stated protocol.
+    Raises EvaluationError for a broken file, a bare one without a stated protocol, and one with
+    what is no covariance.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EvaluationError(f"{path} is broken or truncated: {error}") from None
+        raise EvaluationError(
+            f"{path} is broken or truncated, or holds Python objects: {error}"
+        ) from None
     if {"mu", "sigma"} <= set(arrays):
-        return _bare(arrays["mu"], arrays["sigma"], path, stated)
-    try:
-        return _from_arrays(arrays)
-    except (KeyError, ValueError, TypeError) as error:
-        raise EvaluationError(f"{path} is not a statistics file of this version: {error}") from None
+        loaded = _bare(arrays["mu"], arrays["sigma"], path, stated)
+    elif "gm_jax" not in arrays:
+        raise EvaluationError(
+            f"{path} is not a statistics file: it holds {', '.join(arrays)}, not mu and sigma"
+        )
+    else:
+        try:
+            loaded = _from_arrays(arrays)
+        except (KeyError, ValueError, TypeError) as error:
+            raise EvaluationError(
+                f"{path} is not a statistics file of this version: {error}"
+            ) from None
+    for mean, covariance in loaded.gaussians.values():
+        try:
+            checked_gaussian(mean, covariance)
+        except EvaluationError as error:
+            raise EvaluationError(f"{path}: {error}") from None
+    return loaded
 
 
 def _from_arrays(arrays) -> Statistics:
@@ -138,6 +159,10 @@ def _bare(mean, covariance, path, stated: Protocol | None) -> Statistics:
     if mean.ndim != 1 or mean.size not in named or covariance.shape != 2 * mean.shape:
         raise EvaluationError(
             f"{path}: mu {mean.shape} and sigma {covariance.shape} are of no layer of Inception"
+        )
+    if {mean.dtype.kind, covariance.dtype.kind} != {"f"}:
+        raise EvaluationError(
+            f"{path}: mu {mean.dtype} and sigma {covariance.dtype} must both be of floats"
         )
     gaussian = mean.astype(np.float64), covariance.astype(np.float64)
     return Statistics(Provenance(stated, "inception", None), None, {named[mean.size]: gaussian})

@@ -1,14 +1,9 @@
-"""Where Inception's weights are found, how they are checked, and what they become.
+"""Which weights are Inception's, and what they become.
 
-They are looked for at a given path, then at the one in $GM_JAX_INCEPTION, then in the cache. A file
-is accepted by its hash; a metric is called FID only with weights that are known to be Inception's.
+A file is accepted by its hash; a metric is called FID only with weights that are known to be
+Inception's.
 """
 
-import hashlib
-import os
-import tempfile
-import urllib.request
-import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,20 +11,22 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
 from flax import traverse_util
-from safetensors.numpy import load_file
 
-from gm_jax.cache import cache_directory
+from gm_jax import weights
 from gm_jax.evaluation import inception
 from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.pth import read_pth
 from gm_jax.fingerprint import fingerprint
 
-VARIABLE = "GM_JAX_INCEPTION"
-OFFICIAL = "pt_inception-2015-12-05-6726825d.pth"
-URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{OFFICIAL}"
-OFFICIAL_SHA256 = "6726825d"  # how it begins: the file is named after it
+_FILE = "pt_inception-2015-12-05-6726825d.pth"
+OFFICIAL = weights.Published(
+    name="Inception",
+    needed_for="FID",
+    file=_FILE,
+    url=f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{_FILE}",
+    sha256="6726825d",  # the file is named after it
+    variable="GM_JAX_INCEPTION",
+)
 # Fingerprints of the same network as others have kept it: folded, up to Mixed_6e.
 KNOWN = {"f72f14ae9ad3e048": "folded, up to Mixed_6e"}
 BATCH_NORM_EPSILON = 1e-3
@@ -58,82 +55,22 @@ def load_inception(path=None, sha256: str | None = None, download: bool = False)
               distances are then not called FID
     download  fetch the official file into the cache where nothing is found
 
-    Raises EvaluationError, which says where it looked, what was expected and what to do.
+    Raises UserError, which says where it looked, what was expected and what to do.
     """
-    path = _find(path, download)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    official = digest.startswith(OFFICIAL_SHA256)
-    stated = bool(sha256) and len(sha256) >= 8 and digest.startswith(sha256.lower())
-    if sha256 and not stated:
-        raise EvaluationError(f"{path} has the sha256 {digest}, not {sha256} as stated")
-    if path.suffix == ".pth" and not (official or stated):
-        raise EvaluationError(_unknown(path, digest))
-    params = _params(_read(path), path)
+    path = weights.find(OFFICIAL, path, download)
+    digest, official, stated = weights.check(OFFICIAL, path, sha256)
+    trusted = official or stated
+    unknown = weights.unknown(
+        OFFICIAL, path, digest, "distances will be named after it instead of FID"
+    )
+    if path.suffix == ".pth" and not trusted:
+        raise unknown
+    params = _params(weights.read(path), path)
     mark = fingerprint(params)
-    if not (official or stated or mark in KNOWN):
-        raise EvaluationError(_unknown(path, digest))
+    if not (trusted or mark in KNOWN):
+        raise unknown
     name = "inception" if official or mark in KNOWN else f"inception_{digest[:8]}"
     return Weights(name, mark, _served(params), params)
-
-
-def _find(path, download: bool) -> Path:
-    cached = cache_directory() / OFFICIAL
-    path = Path(path or os.environ.get(VARIABLE) or cached)
-    if path.is_file():
-        return path
-    if download and path == cached:
-        return _download(cached)
-    raise EvaluationError(
-        f"no Inception weights at {path}; FID needs {OFFICIAL} (sha256 {OFFICIAL_SHA256}...): "
-        f"download {URL} and give its path, or set {VARIABLE}, or allow the download"
-    )
-
-
-def _download(target: Path) -> Path:
-    """Fetches the official file, and keeps it only if its hash is right."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with urllib.request.urlopen(URL, timeout=60) as response:
-            data = response.read()
-    except OSError as error:
-        raise EvaluationError(
-            f"{URL} could not be downloaded ({error}): fetch it by hand to {target}"
-        ) from None
-    digest = hashlib.sha256(data).hexdigest()
-    if not digest.startswith(OFFICIAL_SHA256):
-        raise EvaluationError(f"{URL} gave the sha256 {digest}, expected {OFFICIAL_SHA256}...")
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, target)
-    return target
-
-
-def _unknown(path: Path, digest: str) -> str:
-    return (
-        f"{path} is not Inception's known weights: its sha256 is {digest}, {OFFICIAL} begins with "
-        f"{OFFICIAL_SHA256} (truncated or altered?); if you trust it, state its sha256, and "
-        "distances will be named after it instead of FID"
-    )
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix == ".pth":
-        return read_pth(path)
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        if path.suffix == ".safetensors":
-            return load_file(path)
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        zipfile.BadZipFile,
-        safetensors.SafetensorError,
-    ) as error:
-        raise EvaluationError(f"{path} is broken or truncated: {error}") from None
-    raise EvaluationError(f"{path}: weights come as .pth, .npz or .safetensors")
 
 
 @cache

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -36,3 +40,30 @@ def test_other_data_is_another_key(digits, tmp_path):
 def test_floats_are_refused(digits):
     with pytest.raises(EvaluationError, match="needs uint8 images"):
         train_classifier(digits[0] / 255.0, digits[1], 10)
+
+
+TRAIN = """
+import numpy as np
+from sklearn.datasets import load_digits
+from gm_jax.evaluation import train_classifier
+images = load_digits().images[:140, ..., None].astype(np.uint8) * 15
+print(train_classifier(images, load_digits().target[:140], 10, epochs=1).features.fingerprint)
+"""
+
+
+def test_the_weights_are_the_same_on_any_number_of_cores():
+    settings = {
+        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",
+        "JAX_ENABLE_COMPILATION_CACHE": "0",
+    }
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", TRAIN],
+            env=os.environ | settings | {"PJRT_NPROC": threads},
+            stdout=subprocess.PIPE,
+        )
+        for threads in ("1", "3")
+    ]
+    one, three = (run.communicate(timeout=120)[0] for run in runs)
+    assert len(one.strip()) == 16 and one == three

@@ -1,21 +1,10 @@
 """python -m gm_jax.evaluation, with random weights that reach the 64-dimensional layer."""
 
-import hashlib
-import json
-import os
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from gm_jax.evaluation import EvaluationError, frechet_of_features, protocols, sources, weights
-from gm_jax.evaluation.__main__ import main
-
-sys.path.insert(0, os.path.dirname(__file__))
-from test_weights import stem
-
-NAME = "fd_inception_{}_64"
+from gm_jax.evaluation import EvaluationError, frechet_of_features, sources, weights
 
 
 def pictures(n, side=24, seed=0, channels=3):
@@ -33,29 +22,6 @@ def folder(path, images):
 def npz(path, **arrays):
     np.savez(path, **arrays)
     return str(path)
-
-
-@pytest.fixture
-def call(tmp_path, capsys, monkeypatch):
-    """Runs the command on small weights: returns (exit code, JSON, stdout, stderr)."""
-    np.savez(tmp_path / "w.npz", **stem())
-    digest = hashlib.sha256((tmp_path / "w.npz").read_bytes()).hexdigest()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(weights.VARIABLE, raising=False)
-
-    def run(*argv, known=True):
-        out = tmp_path / "out.json"
-        out.unlink(missing_ok=True)
-        given = [f"--weights={tmp_path / 'w.npz'}", f"--weights-sha256={digest}"] if known else []
-        code = main([*map(str, argv), f"--out={out}", "--batch-size=8", *given])
-        printed = capsys.readouterr()
-        return code, json.loads(out.read_text()) if out.exists() else None, *printed
-
-    run.name = NAME.format(digest[:8])
-    run.features = protocols.inception_features(
-        weights.load_inception(tmp_path / "w.npz", digest), protocols.PROTOCOLS["clean"]
-    )
-    return run
 
 
 def test_folder_against_npz(call, tmp_path):
@@ -222,7 +188,7 @@ def test_bad_wishes(call, tmp_path):
         code, _, _, error = call(good, good, *argv)
         assert code == 2 and expected in error
     code, _, _, error = call(good, good, known=False)
-    assert code == 2 and "no Inception weights at" in error and weights.URL in error
+    assert code == 2 and "no Inception weights at" in error and weights.OFFICIAL.url in error
 
 
 def test_grey_images_on_request(call, tmp_path):

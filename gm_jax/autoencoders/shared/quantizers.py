@@ -38,7 +38,7 @@ class Quantizer(NamedTuple):
 class Memory(NamedTuple):
     """A codebook that follows the vectors assigned to its codes.
 
-    vectors [K, D]; moving averages of the counts [K] and sums [K, D] of the vectors assigned to each
+    vectors [K, D]; moving averages of the counts [K] and sums [K, D] of what is assigned to each
     """
 
     vectors: Array

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.evaluation.errors import EvaluationError
+from gm_jax.errors import UserError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {
@@ -76,7 +76,7 @@ class _Unpickler(pickle.Unpickler):
 def read_pth(path) -> dict[str, np.ndarray]:
     """The state dict in a .pth: {name: array}.
 
-    Raises EvaluationError for a truncated file, one that is no state dict of tensors, or one that
+    Raises UserError for a truncated file, one that is no state dict of tensors, or one that
     names anything but tensors; nothing that it names is ever called.
     """
     data = Path(path).read_bytes()
@@ -86,10 +86,10 @@ def read_pth(path) -> dict[str, np.ndarray]:
         if not (isinstance(state, dict) and all(isinstance(t, _Tensor) for t in state.values())):
             raise pickle.UnpicklingError("it is not a dict of tensors")
         return {str(name): _array(tensor, storages) for name, tensor in state.items()}
-    except EvaluationError:
+    except UserError:
         raise
     except Exception as error:  # a hostile or truncated pickle may fail in any way
-        raise EvaluationError(
+        raise UserError(
             f"{path} is no PyTorch file of tensors, or a broken one: {error!r}"
         ) from None
 
