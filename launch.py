@@ -4,7 +4,7 @@
     python launch.py --workdir=runs/ddpm_digits --mode=sample
     python launch.py --workdir=runs/ddpm_digits --mode=evaluate
     python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
-    python launch.py --list
+    python launch.py --list=docs/zoo.md
 
 The same command continues an interrupted run. SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 make a run save
 itself and stop (Slurm: `--signal=USR1@60`). `configs/NAME.py:smoke` runs any recipe in seconds;
@@ -24,7 +24,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 import gm_jax
-from gm_jax import recipes
+from gm_jax import gallery, recipes
 from gm_jax.cache import cache_directory
 from gm_jax.files import path_of
 from gm_jax.settings import describe
@@ -34,7 +34,8 @@ CONFIGS = Path(__file__).parent / "configs"
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives: a folder, or gs://BUCKET/...")
 MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "evaluate", "study"], "What to do.")
-LIST = flags.DEFINE_bool("list", False, "Print the table of recipes and stop.")
+LIST = flags.DEFINE_string("list", None, "Write the gallery of recipes, docs/zoo.md, and stop.")
+GALLERY = flags.DEFINE_string("gallery", None, "With --mode=sample: also keep a picture here.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, on plain hosts.")
 PROCESSES = flags.DEFINE_integer("processes", None, "How many processes take part.")
 PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
@@ -43,7 +44,8 @@ POD = flags.DEFINE_bool("pod", False, "Join the processes that the TPU pod or Sl
 
 def main(_):
     if LIST.value:
-        print(recipes.table(CONFIGS))
+        path = Path(LIST.value)
+        path.write_text(gallery.page(CONFIGS, path.parent / "gallery"), encoding="utf-8")
         return
     config = flags.FLAGS.config if "config" in flags.FLAGS else None
     if WORKDIR.value is None or (MODE.value in ("train", "study") and config is None):
@@ -69,9 +71,19 @@ def main(_):
     if MODE.value == "sample":
         files = gm_jax.show(trained, workdir / "samples")
         files.append(gm_jax.save_samples(trained, workdir / "samples"))
+        if GALLERY.value:
+            files.append(gallery.keep(trained, _name(), Path(GALLERY.value)))
         print("\n".join(map(str, files)))
     else:
         print(gm_jax.report(gm_jax.evaluate(trained, workdir)))
+
+
+def _name() -> str:
+    """The recipe's name on the command line."""
+    given = next((a for a in sys.argv if a.startswith("--config=")), "")
+    if not given:
+        raise gm_jax.UserError("--gallery names the picture after the recipe: say --config=, too")
+    return Path(given.removeprefix("--config=").partition(":")[0]).stem
 
 
 def _prepare_jax():

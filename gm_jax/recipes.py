@@ -111,7 +111,7 @@ def load_config(name: str | Path) -> ConfigDict:
     """
     path, _, variant = str(name).partition(":")
     if not Path(path).is_file():
-        raise UserError(f"no recipe at {path}; python launch.py --list shows all there are")
+        raise UserError(f"no recipe at {path}; docs/zoo.md shows all there are")
     if path.endswith(".json"):
         try:
             return complete(json.loads(Path(path).read_text()))
@@ -209,18 +209,3 @@ def header(path: Path) -> dict[str, str]:
         elif last and line.startswith(" "):
             fields[last] = f"{fields[last]} {line.strip()}".strip()
     return fields
-
-
-def table(folder: Path) -> str:
-    """All recipes of a folder as a table in Markdown: system, data, status, our number."""
-    rows = ["| recipe | system | data | status | measured | time |", "|---|---|---|---|---|---|"]
-    for path in sorted(folder.glob("[!_]*.py")):
-        fields, config = header(path), load_config(path)
-        status, ours, time = (
-            fields.get(name, "").replace("|", r"\|") for name in ("status", "measured", "time")
-        )
-        rows.append(
-            f"| [{path.stem}]({folder.name}/{path.name}) | {config.system} | {config.data.name}"
-            f" | {status or 'unverified'} | {ours} | {time} |"
-        )
-    return "\n".join(rows)

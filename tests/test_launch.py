@@ -15,7 +15,7 @@ from written import text_file, wav_folder
 
 import gm_jax
 import launch
-from gm_jax import recipes
+from gm_jax import gallery
 
 ROOT = Path(__file__).parent.parent
 RECIPE = re.compile(r"configs/[a-z0-9_]+\.py")
@@ -156,8 +156,14 @@ def test_recipes_that_text_names_exist():
     assert len(named) > 50 and not [pair for pair in named if not (ROOT / pair[1]).exists()]
 
 
-def test_the_readme_shows_the_table_that_list_prints():
-    readme = (ROOT / "README.md").read_text()
-    table = recipes.table(ROOT / "configs")
-    assert {len(re.split(r"(?<!\\)\|", row)) for row in table.splitlines()} == {8}
-    assert table in readme, "paste `python launch.py --list` into README"
+def test_the_gallery_is_as_the_recipes_say():
+    page = gallery.page(ROOT / "configs", ROOT / "docs" / "gallery")
+    assert {len(re.split(r"(?<!\\)\|", row)) for row in page.splitlines() if "|" in row} == {8}
+    assert page == (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8"), (
+        "make it anew: python launch.py --list=docs/zoo.md"
+    )
+
+
+def test_pictures_of_the_gallery_are_small():
+    pictures = [*(ROOT / "docs" / "gallery").iterdir()]
+    assert pictures and all(path.stat().st_size <= gallery.LARGEST for path in pictures)
