@@ -5,6 +5,18 @@ Each is a module with `Settings`, the schema of its recipes, and `build`.
 
 from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
 from gm_jax.autoencoders import autoencoder, dvae, vae, vqvae, vqvae2
+from gm_jax.autoregressive import (
+    bengio,
+    gated_pixelcnn,
+    gpt,
+    latent_prior,
+    nade,
+    ngram,
+    pixelcnn,
+    pixelcnnpp,
+    pixelrnn,
+    wavenet,
+)  # fmt: skip
 from gm_jax.diffusion import ddpm
 
 SYSTEMS = {
@@ -22,4 +34,14 @@ SYSTEMS = {
     "cogan": cogan,
     "vaegan": vaegan,
     "ddpm": ddpm,
+    "ngram": ngram,
+    "bengio": bengio,
+    "gpt": gpt,
+    "wavenet": wavenet,
+    "latent_prior": latent_prior,
+    "nade": nade,
+    "pixelcnn": pixelcnn,
+    "gated_pixelcnn": gated_pixelcnn,
+    "pixelcnnpp": pixelcnnpp,
+    "pixelrnn": pixelrnn,
 }

@@ -1,6 +1,6 @@
 """A prior over the codes of a frozen first stage, such as a VQ-VAE: models in two stages.
 
-van den Oord et al. 2017 (arXiv 1711.00937), section 3.3; a class where the recipe is conditional.
+van den Oord et al. 2017 (arXiv 1711.00937), section 3.3; of a class if the recipe is conditional.
 
     log p(z | h) = sum_t log p(z_t | z_<t, h),  z = codes of x by the first stage
     log p(x | h) >= log p(x | z) + log p(z | h)                       section 3.2, as z depends on x
@@ -11,36 +11,28 @@ code), decode (code to image) and distortion (log p(x|z)).
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from gm_jax.autoregressive import pixels
-from gm_jax.autoregressive.causal import Causal, check_sampler, log_prob, of_module, sample
-from gm_jax.errors import UserError, choose_part
+from gm_jax import games, networks
+from gm_jax.autoregressive.shared import pixels
+from gm_jax.autoregressive.shared.causal import Causal, Sampler, log_prob, of_module, sample
+from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
-from gm_jax.model import (
-    Aux,
-    Field,
-    GenerativeModel,
-    Move,
-    Phase,
-    Player,
-    Stage,
-    Variables,
-    example_keys,
-    field_of,
-)  # fmt: skip
+from gm_jax.model import Aux, Field, Phase, Stage, classes_of, example_keys, field_of
+from gm_jax.networks import Network
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
-from gm_jax.nn.transformer import Transformer
-from gm_jax.optimizers import optimizer, warmed_up
+from gm_jax.nn.transformer import Transformer, TransformerSettings
+from gm_jax.optimizers import Optimizer, adam
+from gm_jax.settings import Recipe, Restartable, arguments, one_of, part_of, schema
 
 
-class Network(NamedTuple):
-    """A causal network, its parameters' beginning, and its logits in training.
+class Prior(NamedTuple):
+    """A causal network over codes; its parameters are `Variables.params["prior"]`.
 
-    init    (key, codes [B, T], label) -> params
-    logits  (params, codes [B, T], label, keys [B] for dropout) -> [B, T, K]
+    init    (key, codes [B, T], label) -> fresh variables
+    logits  (variables, codes [B, T], label, keys [B] for dropout) -> [B, T, K] in training
     """
 
     causal: Causal
@@ -48,65 +40,130 @@ class Network(NamedTuple):
     logits: Callable
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """One player learns the codes; configs/vqvae_prior_mnist.py shows the keys."""
-    check_sampler(**config.sampler)
+def gated_pixelcnn(settings, code: Field, classes: int, dtype) -> Prior:
+    """A gated PixelCNN over a grid of codes [h, w]. Raises UserError if they are no grid."""
+    if len(code.shape) != 2:
+        raise UserError(
+            f"network gated_pixelcnn needs codes in a grid, and stages.codes has a sequence of"
+            f" {math.prod(code.shape)}: set network.name=gpt"
+        )
+    own, shape = arguments(settings), (*code.shape, 1)
+    module = GatedPixelCNN(code.cardinality, **own, classes=classes, dtype=dtype)
+    network, causal = Network("prior", module), pixels.causal(module, shape)
+
+    def init(key, x, label):
+        return networks.init(key[None], (network, x.reshape(-1, *shape), label))
+
+    def logits(variables, x, label, keys):
+        return causal.apply(variables.params["prior"], x, label)
+
+    return Prior(causal, init, logits)
+
+
+def gpt(settings, code: Field, classes: int, dtype) -> Prior:
+    """A transformer over codes as a sequence."""
+    own, length = arguments(settings), math.prod(code.shape)
+    module = Transformer(code.cardinality, length, **own, classes=classes, dtype=dtype)
+    network = Network("prior", module)
+
+    def init(key, x, label):
+        return networks.init(key[None], (network, x, label))
+
+    return Prior(of_module(module), init, network)
+
+
+NETWORKS = {"gated_pixelcnn": gated_pixelcnn, "gpt": gpt}
+GatedPixelCNNSettings = part_of(GatedPixelCNN, "levels", "colors", "classes", "dtype")
+
+
+@schema
+class NetworkSettings:
+    """The network over codes, and the settings of each that there is.
+
+    name            which
+    gated_pixelcnn  its settings, if it is the one
+    gpt             its settings, if it is the one
+    """
+
+    name: Annotated[str, one_of(NETWORKS)] = "gated_pixelcnn"
+    gated_pixelcnn: GatedPixelCNNSettings = GatedPixelCNNSettings()
+    gpt: TransformerSettings = TransformerSettings()
+
+
+@schema
+class Settings(Recipe):
+    """A prior over the codes of a first stage.
+
+    conditional  whether the network knows the label
+    network      the network over codes
+    optimizer    one of optax's
+    sampler      how a code is drawn
+    """
+
+    conditional: bool = False
+    network: NetworkSettings = NetworkSettings()
+    optimizer: Optimizer = adam(1e-3)
+    sampler: Annotated[Sampler, Restartable()] = Sampler()
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """One player learns the codes, in one phase; configs/vqvae_prior_mnist.py."""
     first = first_stage(spec, stages)
-    code = first.model.spec["code"]
-    places = math.prod(code.shape)
-    network = network_of(config, code, pixels.classes(config, spec))
+    code, sampler = first.model.spec["code"], arguments(settings.sampler)
+    length = math.prod(code.shape)
+    classes = classes_of(spec) if settings.conditional else 0
+    prior = prior_of(settings, code, classes)
 
     def label_of(batch):
-        return batch["label"] if config.conditional else None
+        return batch["label"] if classes else None
 
     def sequence(codes):
-        return codes.reshape(-1, places)
+        return codes.reshape(-1, length)
 
-    def encode(variables, batch, key):
-        """The first stage's codes of the images, [B, T]."""
-        return sequence(first.model.functions["encode"](variables.frozen, batch, key)["code"])
+    def at_first(name, variables, batch, key):
+        """A function of the first stage, by its frozen variables."""
+        return first.model.functions[name](variables.frozen["codes"], batch, key)
 
     def init(key, batch, previous):
-        empty = jnp.zeros((len(batch["index"]), places), jnp.int32)
-        return Variables({"prior": network.init(key, empty, label_of(batch))})
+        empty = jnp.zeros((len(batch["index"]), length), jnp.int32)
+        return prior.init(key, empty, label_of(batch))
 
     def negative_log_prob(variables, batch, key, step):
-        x, keys = encode(variables, batch, key), example_keys(key, batch)
-        logits = network.logits(variables.params["prior"], x, label_of(batch), keys)
+        x = sequence(at_first("encode", variables, batch, key)["code"])
+        logits = prior.logits(variables, x, label_of(batch), example_keys(key, batch))
         loss = -jnp.mean(categorical(x, logits))
-        return loss, Aux({"nats_per_code": loss / places})
+        return loss, Aux({"nats_per_code": loss / length})
 
     def sample_images(variables, batch, key):
-        """Codes drawn one by one and decoded; where conditional, beside the label they obey."""
-        codes = sample(
-            network.causal, variables.params["prior"], example_keys(key, batch), places,
-            label_of(batch), **config.sampler,
-        )  # fmt: skip
+        """Codes drawn one by one and decoded; if conditional, with the label of each."""
+        params, keys = variables.params["prior"], example_keys(key, batch)
+        codes = sample(prior.causal, params, keys, length, label_of(batch), **sampler)
         codes = {**batch, "code": codes.reshape(-1, *code.shape)}
-        images = first.model.functions["decode"](variables.frozen, codes, key)
-        return images | ({"label": label_of(batch)} if config.conditional else {})
+        images = at_first("decode", variables, codes, key)
+        return images | ({"label": batch["label"]} if classes else {})
 
     def bound(variables, batch, key):
-        """log p(x|z) + log p(z|h), a bound on log p(x|h), and its two terms, in nats [B]."""
-        judged = first.model.functions["distortion"](variables.frozen, batch, key)
-        x, params = sequence(judged["code"]), variables.params["prior"]
-        prior = log_prob(network.causal, params, x, label_of(batch))
-        reconstruction = judged["reconstruction"]
-        return {"bound": reconstruction + prior, "prior": prior, "reconstruction": reconstruction}
+        """log p(x|z) + log p(z|h), a lower bound on log p(x|h), and its two terms, in nats [B]."""
+        distortion = at_first("distortion", variables, batch, key)
+        x, params = sequence(distortion["code"]), variables.params["prior"]
+        log_p = log_prob(prior.causal, params, x, label_of(batch))
+        reconstruction = distortion["reconstruction"]
+        return {"bound": reconstruction + log_p, "prior": log_p, "reconstruction": reconstruction}
 
-    player = Player(
-        "prior",
-        owns=("prior",),
-        optimizer=optimizer(config.optimizer),
-        moves=(Move("negative_log_prob", negative_log_prob),),
-        average=warmed_up(config.average),
-    )
-    model = GenerativeModel(init, (player,), {"sample": sample_images, "bound": bound})
-    return (Phase("train", model, config.data, config.steps, first.variables),)
+    moves, average = {"negative_log_prob": negative_log_prob}, settings.average
+    players = (games.player("prior", ("prior",), moves, settings, average),)
+    functions = {"sample": sample_images, "bound": bound}
+    return (games.phase(settings, init, players, functions, stages={"codes": first}),)
+
+
+def prior_of(settings: Settings, code: Field, classes: int) -> Prior:
+    """The network that a recipe names, for codes like these."""
+    own = getattr(settings.network, settings.network.name)
+    return NETWORKS[settings.network.name](own, code, classes, jnp.dtype(settings.dtype))
 
 
 def first_stage(spec, stages) -> Stage:
-    """The stage `codes`. Raises UserError where there is none, or none for images like these."""
+    """The stage `codes`. Raises UserError if there is none, or none for images like these."""
     if set(stages) != {"codes"}:
         raise UserError(
             "a prior over codes needs one first stage: configs/vqvae_prior_mnist.py:frozen with"
@@ -127,43 +184,3 @@ def first_stage(spec, stages) -> Stage:
             f" data of this recipe has {ours.shape} of {ours.cardinality}: use the same `data`"
         )
     return first
-
-
-def gated_pixelcnn(settings: dict, code: Field, classes: int, dtype) -> Network:
-    """A gated PixelCNN over a grid of codes [h, w]."""
-    if len(code.shape) != 2:
-        raise UserError(
-            f"network gated_pixelcnn needs codes in a grid, and stages.codes has a sequence of"
-            f" {math.prod(code.shape)}: set network.name=gpt"
-        )
-    net = GatedPixelCNN(code.cardinality, classes=classes, dtype=dtype, **settings)
-    shape = (*code.shape, 1)
-    causal = pixels.causal(net, shape)
-
-    def init(key, x, label):
-        return net.init(key, x.reshape(-1, *shape), label)["params"]
-
-    return Network(causal, init, lambda params, x, label, keys: causal.apply(params, x, label))
-
-
-def gpt(settings: dict, code: Field, classes: int, dtype) -> Network:
-    """A transformer over codes as a sequence."""
-    places = math.prod(code.shape)
-    net = Transformer(code.cardinality, places, classes=classes, dtype=dtype, **settings)
-
-    def init(key, x, label):
-        return net.init(key, x, label)["params"]
-
-    def logits(params, x, label, keys):
-        return net.apply({"params": params}, x, label, keys)
-
-    return Network(of_module(net), init, logits)
-
-
-NETWORKS = {"gated_pixelcnn": gated_pixelcnn, "gpt": gpt}
-
-
-def network_of(config, code: Field, classes: int) -> Network:
-    """The network of a recipe's `network` part."""
-    make, settings = choose_part("network", config.network, NETWORKS)
-    return make(settings, code, classes, jnp.dtype(config.dtype))

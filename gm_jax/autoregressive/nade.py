@@ -14,34 +14,51 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.autoregressive import pixels
-from gm_jax.autoregressive.causal import Causal
+from gm_jax.autoregressive.shared import pixels
+from gm_jax.autoregressive.shared.causal import Causal
 from gm_jax.errors import UserError
-from gm_jax.model import Phase, field_of
+from gm_jax.model import Phase, Variables, field_of
+from gm_jax.nn.common import Size
+from gm_jax.settings import schema
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """One hidden layer that is updated pixel by pixel; configs/nade_mnist.py shows the keys."""
+@schema
+class Settings(pixels.Settings):
+    """A NADE.
+
+    units  H, of the hidden layer
+    """
+
+    units: Size = 500
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """One hidden layer that is updated pixel by pixel, in one phase; configs/nade_mnist.py.
+
+    Raises UserError if the images are not black and white.
+    """
     image = field_of(spec, "image")
     if image.cardinality != 2:
-        raise UserError('NADE is of black and white pixels: set data.binarize="fixed" or "redrawn"')
-    places = math.prod(image.shape)
+        raise UserError(
+            'NADE is a model of black and white pixels: set data.binarize="fixed" or "redrawn"'
+        )
+    length = math.prod(image.shape)
 
-    def begin(key, x, label):
+    def first(key, x, label):
         net_key, order_key = jax.random.split(key)
-        order = jax.random.permutation(order_key, places)
-        return parameters(net_key, places, config.units), {"order": order}
+        order = jax.random.permutation(order_key, length)
+        return Variables({"net": parameters(net_key, length, settings.units)}, {"order": order})
 
-    return pixels.phases(config, spec, causal(jnp.dtype(config.dtype)), begin)
+    return (pixels.phase(settings, image, causal(jnp.dtype(settings.dtype)), first),)
 
 
-def parameters(key, places: int, units: int) -> dict:
+def parameters(key, length: int, units: int) -> dict:
     """W, V [T, H], b [T], c [H]."""
     w_key, v_key = jax.random.split(key)
     return {
-        "w": jax.random.normal(w_key, (places, units)) / math.sqrt(places),
-        "v": jax.random.normal(v_key, (places, units)) / math.sqrt(units),
-        "b": jnp.zeros(places),
+        "w": jax.random.normal(w_key, (length, units)) / math.sqrt(length),
+        "v": jax.random.normal(v_key, (length, units)) / math.sqrt(units),
+        "b": jnp.zeros(length),
         "c": jnp.zeros(units),
     }
 
@@ -58,21 +75,21 @@ def causal(dtype=jnp.float32) -> Causal:
         return jnp.broadcast_to(params["c"], (batch_size, len(params["c"])))
 
     def apply(params, x, condition):
-        def place(a, given):
-            x_t, w, v, b = given
+        def position(a, inputs):
+            x_t, w, v, b = inputs
             return a + x_t[:, None] * w, logits(a, v, b)
 
         x = x.astype(params["w"].dtype).T
-        given = x, params["w"], params["v"], params["b"]
-        _, outputs = lax.scan(place, start(params, x.shape[1]), given)
+        inputs = x, params["w"], params["v"], params["b"]
+        _, outputs = lax.scan(position, start(params, x.shape[1]), inputs)
         return outputs.swapaxes(0, 1)
 
     def begin(params, batch_size, condition):
         return start(params, batch_size)
 
-    def step(params, a, previous, place):
-        last = jnp.where(place > 0, previous, 0)[:, None]
-        a = a + last * params["w"][jnp.maximum(place - 1, 0)]
-        return a, logits(a, params["v"][place], params["b"][place])
+    def step(params, a, previous, position):
+        last = jnp.where(position > 0, previous, 0)[:, None]
+        a = a + last * params["w"][jnp.maximum(position - 1, 0)]
+        return a, logits(a, params["v"][position], params["b"][position])
 
     return Causal(apply, begin, step)

@@ -7,37 +7,57 @@ Kneser & Ney 1995; Chen & Goodman 1999 (TR-10-98), whose equations these are.
     D1, D2, D3+ = i - (i + 1) Y n_{i+1} / n_i,  Y = n1 / (n1 + 2 n2)          eq. 26
 
 Below the highest order c(hw) counts after how many symbols hw was seen, not how often; below the
-first order stands 1/K. After a context never seen, p(w | h) = p(w | h').
+first order p is 1/K. After a context never seen, p(w | h) = p(w | h').
 
-The player owns no parameters. Its move writes the windows it sees into `state["text"]` (twice is
-as once) and counts all n-grams of what it has read so far. k-grams are numbered in the order of
-(number of the first k - 1 symbols) K + last symbol: a table is a sorted list of these keys, and a
-number is a place in it.
+The player owns no parameters. Its move writes the windows it sees into `state["text"]` (writing one
+twice changes nothing) and counts all n-grams of what it has read so far. k-grams are numbered in
+the order of (number of the first k - 1 symbols) K + last symbol: a table is a sorted list of these
+keys, and a number is an index into it.
 """
+
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from gm_jax import axis
-from gm_jax.autoregressive import language
-from gm_jax.autoregressive.causal import Causal
+from gm_jax import axis, games
+from gm_jax.autoregressive.shared import language
+from gm_jax.autoregressive.shared.causal import Causal
 from gm_jax.errors import UserError
-from gm_jax.model import Array, Aux, GenerativeModel, Move, Phase, Player, Variables, field_of
+from gm_jax.model import Array, Aux, Move, Phase, Player, Variables, field_of
+from gm_jax.settings import at_least, schema
 
-NONE = jnp.iinfo(jnp.int32).max  # the key of what is no n-gram, behind all others
-DISCOUNT = 0.75  # where the counts of counts give none
+NONE = jnp.iinfo(jnp.int32).max  # the key of what is no n-gram, after all others
+DISCOUNT = 0.75  # used if the counts of counts give none
 
 
-def build(config, spec, stages) -> tuple[Phase, ...]:
-    """n-grams up to `order`; see configs/ngram_tinyshakespeare.py."""
-    text, order = field_of(spec, "text"), config.order
+@schema
+class Settings(language.Settings):
+    """n-grams.
+
+    order  n: a character is predicted from the n - 1 before it
+    """
+
+    order: Annotated[int, at_least(1)] = 5
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        yield from language.order_wrong(self.order, self)
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """n-grams up to `order`, counted in one phase; configs/ngram_tinyshakespeare.py.
+
+    Raises UserError if the text is too long for int32 numbers of its n-grams.
+    """
+    text, order = field_of(spec, "text"), settings.order
     symbols, size = text.cardinality, spec["position"].cardinality
-    language.check_order(order, config.data)
-    if order < 1 or symbols * size >= NONE:
+    if symbols * size >= NONE:
         raise UserError(
-            f"order {order} must be 1 or more, and {size} characters of {symbols} kinds fewer than"
-            f" {NONE // symbols}"
+            f"a text of {size} characters of {symbols} kinds is too long to count: it must have"
+            f" fewer than {NONE // symbols}"
         )
     causal = kneser_ney(symbols, order)
 
@@ -47,8 +67,8 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
 
     def fit(variables, batch, key, step):
         windows = axis.gather({name: batch[name] for name in ("text", "position")})
-        places = windows["position"][:, None] + jnp.arange(windows["text"].shape[1])
-        text = variables.state["text"].at[places].set(windows["text"])
+        positions = windows["position"][:, None] + jnp.arange(windows["text"].shape[1])
+        text = variables.state["text"].at[positions].set(windows["text"])
         tables = count(text, symbols, order)
         logits = causal.apply(tables, batch["text"], None)
         metrics = {"unread": jnp.sum(text < 0) / size}
@@ -56,26 +76,26 @@ def build(config, spec, stages) -> tuple[Phase, ...]:
         return nats, Aux(metrics, {"text": text, "tables": tables})
 
     player = Player("counter", (), optax.identity(), (Move("count", fit),))
-    functions = language.functions(config, text, causal, lambda v: v.state["tables"])
-    model = GenerativeModel(init, (player,), functions)
-    return (Phase("train", model, config.data, config.steps),)
+    functions = language.functions(settings, text, causal, lambda v: v.state["tables"])
+    return (games.phase(settings, init, (player,), functions),)
 
 
 def count(text: Array, symbols: int, order: int) -> list[dict[str, Array]]:
-    """Tables of the k-grams of a text [N], k = 1 .. order; -1 stands for what is not known.
+    """Tables of the k-grams of a text [N], k = 1 .. order; -1 is a character not read yet.
 
-    keys       sorted, [min(N, symbols^k)], NONE where there are fewer
+    keys       sorted, [min(N, symbols^k)], filled up with NONE
     counts     c(hw) of each: how often for the highest order, else after how many symbols
     discounts  D1, D2, D3+
     """
-    numbers, tables, places = _roots(text), [], jnp.arange(text.size)
+    numbers, tables, positions = _roots(text), [], jnp.arange(text.size)
     for k in range(1, order + 1):
         wanted = _keys(_before(numbers, k - 1), text, symbols)
         keys = jnp.unique(wanted, size=min(text.size, symbols**k), fill_value=NONE)
         shorter, numbers = numbers, _find(keys, wanted)
         if tables:
-            # Where each k-gram ends for one time: what it ends in was seen after one symbol more.
-            end = jnp.full(len(keys), -1).at[_or_beyond(numbers, keys)].set(places, mode="drop")
+            # One position at which each k-gram ends: its last k - 1 symbols were seen after one
+            # symbol more.
+            end = jnp.full(len(keys), -1).at[_or_beyond(numbers, keys)].set(positions, mode="drop")
             suffix = jnp.where(end < 0, -1, shorter[end])
             tables[-1]["counts"] = _tally(suffix, tables[-1]["keys"])
         tables.append({"keys": keys, "counts": _tally(numbers, keys)})
@@ -83,7 +103,7 @@ def count(text: Array, symbols: int, order: int) -> list[dict[str, Array]]:
 
 
 def discounts(counts: Array) -> Array:
-    """D1, D2, D3+ of a table's counts, eq. 26; DISCOUNT where that is not between 0 and i."""
+    """D1, D2, D3+ of a table's counts, eq. 26; DISCOUNT if that is not between 0 and i."""
     n1, n2, n3, n4 = (jnp.sum(counts == i).astype(jnp.float32) for i in range(1, 5))
     y, i = n1 / (n1 + 2.0 * n2), jnp.arange(1.0, 4.0, dtype=jnp.float32)
     found = i - (i + 1.0) * y * jnp.stack([n2, n3, n4]) / jnp.stack([n1, n2, n3])
@@ -105,13 +125,13 @@ def kneser_ney(symbols: int, order: int) -> Causal:
             jnp.full(batch_size, -1, jnp.int32) for _ in range(order - 1)
         ]
 
-    def step(tables, contexts, previous, place):
+    def step(tables, contexts, previous, position):
         longer = [
             _find(table["keys"], _keys(context, previous, symbols))
             for table, context in zip(tables, contexts[: order - 1], strict=False)
         ]
         after = [contexts[0], *longer]
-        contexts = jax.tree.map(lambda a, b: jnp.where(place == 0, a, b), contexts, after)
+        contexts = jax.tree.map(lambda a, b: jnp.where(position == 0, a, b), contexts, after)
         return contexts, _log_mixture(tables, contexts, symbols)
 
     return Causal(apply, begin, step)
@@ -131,12 +151,12 @@ def _log_mixture(tables, contexts, symbols):
 
 
 def _roots(text):
-    """The number of the empty context at every place."""
+    """The number of the empty context at every position."""
     return jnp.zeros(text.shape, jnp.int32)
 
 
 def _before(numbers, length):
-    """The numbers of contexts so long that end before each place; at place 0 only length 0 does."""
+    """Numbers of the contexts of `length` that end before each position; -1 at 0 unless empty."""
     padding = [(0, 0)] * (numbers.ndim - 1) + [(1, 0)]
     return jnp.pad(numbers[..., :-1], padding, constant_values=-1 if length else 0)
 
@@ -146,10 +166,10 @@ def _keys(contexts, text, symbols):
 
 
 def _find(keys, wanted):
-    """Places of the wanted keys in a sorted table, -1 where it has them not."""
-    place = jnp.searchsorted(keys, wanted)
-    there = (wanted < NONE) & (keys[jnp.minimum(place, len(keys) - 1)] == wanted)
-    return jnp.where(there, place, -1)
+    """Indices of the wanted keys in a sorted table, -1 if absent."""
+    index = jnp.searchsorted(keys, wanted)
+    present = (wanted < NONE) & (keys[jnp.minimum(index, len(keys) - 1)] == wanted)
+    return jnp.where(present, index, -1)
 
 
 def _or_beyond(numbers, keys):

@@ -1,10 +1,17 @@
 """Small pieces of every network."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
+from gm_jax.settings import at_least, below
+
+# Settings that many networks have: a number of layers or features, a rate of dropout.
+Size = Annotated[int, at_least(1)]
+Rate = Annotated[float, at_least(0.0), below(1.0)]
 
 
 def full_precision(x: Array) -> Array:

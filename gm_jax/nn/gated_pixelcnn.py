@@ -5,23 +5,27 @@ second one row lower, so that together they see everything before a pixel and ha
 
     y = tanh(W_f * x + V_f h) . sigma(W_g * x + V_g h)                              eq. 2, 4
 
-It works on images (values of colour channels) as on codes (symbols without order, embedded).
+It works on images (values of colour channels) and on codes (symbols without order, embedded).
 """
+
+from typing import Annotated
 
 import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import full_precision
+from gm_jax.nn.common import Size, full_precision
 from gm_jax.nn.masked import (
+    Kernel,
     MaskedConv,
-    Place,
+    Pixel,
     Reach,
     RowConv,
     half_plane,
     scaled,
     shift_down,
 )  # fmt: skip
+from gm_jax.settings import at_least
 
 
 def gate(x: Array) -> Array:
@@ -33,21 +37,26 @@ def gate(x: Array) -> Array:
 class GatedPixelCNN(nn.Module):
     """Symbols [B, H, W, C] to logits [B, H, W, C, levels].
 
-    layers     gated layers of `width` features and kernels `size` x `size`, after a first one of
-               `first_size`; the logits come from a hidden layer of `head` features
-    classes    labels 0..classes-1 that condition every layer; 0 for none
-    embedding  features learned for each symbol; 0 to take symbols as values from -1 to 1
+    levels      values of a symbol
+    colors      C
+    layers      gated layers after the first
+    width       features of a layer
+    head        features of the hidden layer before the logits
+    size        side of a layer's kernel, an odd number
+    first_size  side of the first layer's kernel, an odd number
+    classes     labels 0..classes-1 that condition every layer; 0 for none
+    embedding   features learned for each symbol; 0 takes symbols as values from -1 to 1
     """
 
     levels: int
     colors: int = 1
-    layers: int = 8
-    width: int = 32
-    head: int = 64
-    size: int = 3
-    first_size: int = 7
+    layers: Size = 8
+    width: Size = 32
+    head: Size = 64
+    size: Kernel = 3
+    first_size: Kernel = 7
     classes: int = 0
-    embedding: int = 0
+    embedding: Annotated[int, at_least(0)] = 0
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
@@ -61,7 +70,7 @@ class GatedPixelCNN(nn.Module):
 
     @property
     def reach(self) -> Reach:
-        """The window of the image that `along` takes at a place."""
+        """The window of the image that `along` takes around a pixel."""
         return Reach(0, self.first_size // 2, 0)
 
     def __call__(self, x: Array, label: Array | None = None) -> Array:
@@ -70,21 +79,21 @@ class GatedPixelCNN(nn.Module):
         return self.along(x, maps, label)
 
     def embed(self, x: Array) -> Array:
-        """Symbols [..., C] to features [..., C D]: what the network sees of them."""
+        """Symbols [..., C] to features [..., C D]."""
         if self.embedding:
             embedded = self.embedder(x)
             return embedded.reshape(*x.shape[:-1], -1)
         return scaled(x, self.levels)
 
     def above(self, x: Array, label: Array | None, cached: bool = False) -> tuple[Array, ...]:
-        """What every layer tells the row below, [B, H, W, 2 width] each."""
+        """The maps that every layer passes to the row below, [B, H, W, 2 width] each."""
         return self.vertical(x, label, cached)
 
     def along(
-        self, x: Array, maps: tuple[Array, ...], label: Array | None, place: Place | None = None
+        self, x: Array, maps: tuple[Array, ...], label: Array | None, pixel: Pixel | None = None
     ) -> Array:
-        """Logits from the image, and the maps of the rows above."""
-        return self.horizontal(x, maps, label, place)
+        """Logits of the image, or of one pixel, given the maps of the rows above."""
+        return self.horizontal(x, maps, label, pixel)
 
 
 class _Vertical(nn.Module):
@@ -113,18 +122,18 @@ class _Horizontal(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, maps, label, place):
+    def __call__(self, x, maps, label, pixel):
         def masked(features, **settings):
             return MaskedConv(features, colors=self.colors, dtype=self.dtype, **settings)
 
         for layer, (size, from_above) in enumerate(zip(self.sizes, maps, strict=True)):
             kind, reach = "B" if layer else "A", Reach(0, size // 2, 0)
-            pre = masked(2 * self.width, reach=reach, kind=kind, parts=2)(x, place)
+            pre = masked(2 * self.width, reach=reach, kind=kind, parts=2)(x, pixel)
             pre += nn.Dense(2 * self.width, dtype=self.dtype)(from_above)
-            y = masked(self.width)(gate(_conditioned(self, pre, label)), place)
-            x = x + y if layer else y  # What mask A hides must not pass beside it.
-        x = nn.relu(masked(self.head)(nn.relu(x), place))
-        x = full_precision(masked(self.colors * self.levels)(x, place))
+            y = masked(self.width)(gate(_conditioned(self, pre, label)), pixel)
+            x = x + y if layer else y  # A residual would bypass mask A.
+        x = nn.relu(masked(self.head)(nn.relu(x), pixel))
+        x = full_precision(masked(self.colors * self.levels)(x, pixel))
         return x.reshape(*x.shape[:-1], self.colors, self.levels)
 
 

@@ -1,7 +1,7 @@
 """Convolutions that see only what comes before a pixel in raster order, channels innermost.
 
-Each runs in two ways that give the same numbers: over whole images, and at one place of an image
-that grows pixel by pixel, where what it needs of earlier pixels lies in the collection "cache".
+Each runs in two ways that give the same numbers: over whole images, and at one pixel of an image
+that grows pixel by pixel; what it needs of earlier pixels is then in the collection "cache".
 
 The colour channels of a pixel follow one another. Feature maps are cut into as many groups as there
 are colours, in order, and group c sees colours before c (van den Oord, Kalchbrenner & Kavukcuoglu
@@ -9,7 +9,7 @@ are colours, in order, and group c sees colours before c (van den Oord, Kalchbre
 before c of the pixel itself; mask B adds group c.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -18,9 +18,13 @@ from jax import lax
 
 from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
+from gm_jax.settings import Rule
+
+ODD = Rule(lambda size: "" if size > 0 and size % 2 else "must be odd: a kernel has a centre")
+Kernel = Annotated[int, ODD]
 
 
-class Place(NamedTuple):
+class Pixel(NamedTuple):
     """A pixel of a growing image: scalars, and the width of its rows (static).
 
     new_row  whether this is the first time that a pixel of the row is seen
@@ -67,9 +71,9 @@ def mask(kind: str, reach: Reach, inputs: int, outputs: int, colors: int, parts:
 class MaskedConv(nn.Module):
     """A convolution over the pixels before each one, in raster order.
 
-    Whole images: x [B, H, W, D] to [B, H, W, features]. At a place x is the pixel there, [B, 1, 1,
-    D], and rows of earlier ones are kept; the first layer (mask A), whose input is known only up to
-    the pixel before, is given its window [B, *reach.size, D] of the image instead.
+    Whole images: x [B, H, W, D] to [B, H, W, features]. At one pixel x is [B, 1, 1, D], and rows of
+    earlier ones are kept; the first layer (mask A), whose input is known only up to the pixel
+    before, takes its window [B, *reach.size, D] of the image instead.
     """
 
     features: int
@@ -80,20 +84,20 @@ class MaskedConv(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, place: Place | None = None) -> Array:
+    def __call__(self, x: Array, pixel: Pixel | None = None) -> Array:
         shape = (*self.reach.size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         kernel = kernel * mask(self.kind, self.reach, *shape[2:], self.colors, self.parts)
         x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
-        if place is None:
+        if pixel is None:
             return _convolve(x, kernel, self.reach) + bias
         if self.kind == "B" and self.reach.size != (1, 1):
-            width = place.width + self.reach.left + self.reach.right
+            width = pixel.width + self.reach.left + self.reach.right
             empty = (x.shape[0], self.reach.up + 1, width, x.shape[-1])
             rows = self.variable("cache", "rows", jnp.zeros, empty, x.dtype)
-            rows.value = write(rows.value, x, place, self.reach)
-            x = read(rows.value, place, self.reach)
+            rows.value = write(rows.value, x, pixel, self.reach)
+            x = read(rows.value, pixel, self.reach)
         return jnp.einsum("bijd,ijdf->bf", x, kernel)[:, None, None] + bias
 
 
@@ -123,20 +127,20 @@ class RowConv(nn.Module):
         return _convolve(x, kernel, self.reach)[:, -count:] + bias
 
 
-def write(rows: Array, x: Array, place: Place, reach: Reach) -> Array:
-    """Kept rows [B, up + 1, left + W + right, D] with the pixel x [B, 1, 1, D] in its place."""
-    start = (0, place.row % (reach.up + 1), place.column + reach.left, 0)
+def write(rows: Array, x: Array, pixel: Pixel, reach: Reach) -> Array:
+    """Kept rows [B, up + 1, left + W + right, D] with the features x [B, 1, 1, D] of a pixel."""
+    start = (0, pixel.row % (reach.up + 1), pixel.column + reach.left, 0)
     return lax.dynamic_update_slice(rows, x.astype(rows.dtype), start)
 
 
-def read(rows: Array, place: Place, reach: Reach) -> Array:
-    """The window [B, *reach.size, D] around a place, its rows in order.
+def read(rows: Array, pixel: Pixel, reach: Reach) -> Array:
+    """The window [B, *reach.size, D] around a pixel, its rows in order.
 
-    Right of the place its last row holds old pixels, which the masks hide.
+    Right of the pixel the last row holds old features, which the masks hide.
     """
     b, _, _, depth = rows.shape
-    window = lax.dynamic_slice(rows, (0, 0, place.column, 0), (b, *reach.size, depth))
-    order = (place.row - reach.up + jnp.arange(reach.up + 1)) % (reach.up + 1)
+    window = lax.dynamic_slice(rows, (0, 0, pixel.column, 0), (b, *reach.size, depth))
+    order = (pixel.row - reach.up + jnp.arange(reach.up + 1)) % (reach.up + 1)
     return jnp.take(window, order, axis=1)
 
 

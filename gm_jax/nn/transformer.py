@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.common import Dropout, full_precision
+from gm_jax.nn.common import Dropout, Rate, Size, full_precision
+from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.normal(0.02)
 
@@ -17,7 +18,7 @@ WEIGHTS = nn.initializers.normal(0.02)
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); both branches end scaled by 1/sqrt(2 layers).
 
-    The cache of a block is its keys and values, [B, places, heads, width / heads] each.
+    The cache of a block is its keys and values, [B, length, heads, width / heads] each.
     """
 
     width: int
@@ -41,18 +42,18 @@ class Block(nn.Module):
         self.attention_dropout, self.mlp_dropout = Dropout(self.dropout), Dropout(self.dropout)
 
     def __call__(self, x: Array, keys: Array | None) -> Array:
-        """All places [B, T, width] at once."""
+        """All positions [B, T, width] at once."""
         q, k, v = self._split(x)
         return self._mixed(x, jax.nn.dot_product_attention(q, k, v, is_causal=True), keys)
 
-    def step(self, cache: tuple[Array, Array], x: Array, place: Array) -> tuple:
-        """One place [B, 1, width] after those in the cache."""
+    def step(self, cache: tuple[Array, Array], x: Array, position: Array) -> tuple:
+        """One position [B, 1, width] after those in the cache."""
         q, k, v = self._split(x)
         k, v = (
-            lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), place, 1)
+            lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), position, 1)
             for old, new in zip(cache, (k, v), strict=True)
         )
-        seen = (jnp.arange(k.shape[1]) <= place)[None, None, None]
+        seen = (jnp.arange(k.shape[1]) <= position)[None, None, None]
         mixed = jax.nn.dot_product_attention(q.astype(k.dtype), k, v, mask=seen)
         return (k, v), self._mixed(x, mixed, None)
 
@@ -68,19 +69,27 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Symbols x [B, T] to logits [B, T, symbols] of each given those before it; T <= places.
+    """Symbols x [B, T] to logits [B, T, symbols] of each given those before it; T <= length.
 
-    Place 0 sees the start, an embedding of the label [B] where there are `classes`. Positions are
-    learned, the output layer is the embedding; `bias` says whether layers and norms have one.
-    keys [B] for dropout (of the embedding and of both branches, not of attention weights), or None.
+    Position 0 sees a start symbol: an embedding of the label [B] if there are `classes`. Positions
+    are learned, the output layer is the embedding. Keys [B] are for dropout; None drops nothing.
+
+    symbols  values of a symbol
+    length   positions
+    width    features of a position
+    layers   blocks
+    heads    of attention; they divide the width
+    dropout  rate, of the embedding and of both branches, not of attention weights
+    bias     whether layers and norms have one
+    classes  labels 0..classes-1 that a sequence can start with; 0 for none
     """
 
     symbols: int
-    places: int
-    width: int = 128
-    layers: int = 4
-    heads: int = 4
-    dropout: float = 0.0
+    length: int
+    width: Size = 128
+    layers: Size = 4
+    heads: Size = 4
+    dropout: Rate = 0.0
     bias: bool = True
     classes: int = 0
     dtype: jnp.dtype = jnp.float32
@@ -90,7 +99,7 @@ class Transformer(nn.Module):
         self.starts = nn.Embed(
             max(1, self.classes), self.width, embedding_init=WEIGHTS, dtype=self.dtype
         )
-        self.positions = self.param("positions", WEIGHTS, (self.places, self.width))
+        self.positions = self.param("positions", WEIGHTS, (self.length, self.width))
         self.dropped = Dropout(self.dropout)
         self.blocks = [
             Block(self.width, self.heads, self.layers, self.dropout, self.bias, self.dtype)
@@ -107,18 +116,18 @@ class Transformer(nn.Module):
         return self._logits(h)
 
     def begin(self, batch_size: int, label: Array | None = None) -> tuple:
-        shape = (batch_size, self.places, self.heads, self.width // self.heads)
+        shape = (batch_size, self.length, self.heads, self.width // self.heads)
         empty = jnp.zeros(shape, self.dtype)
         return self._start(batch_size, label), [(empty, empty) for _ in self.blocks]
 
-    def step(self, cache: tuple, previous: Array, place: Array) -> tuple:
-        start, memories = cache
-        h = jnp.where(place == 0, start, self.tokens(previous))
-        h = (h + self.positions[place].astype(self.dtype))[:, None]
+    def step(self, cache: tuple, previous: Array, position: Array) -> tuple:
+        start, caches = cache
+        h = jnp.where(position == 0, start, self.tokens(previous))
+        h = (h + self.positions[position].astype(self.dtype))[:, None]
         after = []
-        for block, memory in zip(self.blocks, memories, strict=True):
-            memory, h = block.step(memory, h, place)
-            after.append(memory)
+        for block, kept in zip(self.blocks, caches, strict=True):
+            kept, h = block.step(kept, h, position)
+            after.append(kept)
         return (start, after), self._logits(h)[:, 0]
 
     def _start(self, batch_size, label):
@@ -126,3 +135,13 @@ class Transformer(nn.Module):
 
     def _logits(self, h):
         return full_precision(self.tokens.attend(self.norm(h)))
+
+
+@schema
+class TransformerSettings(part_of(Transformer, "symbols", "length", "classes", "dtype")):
+    """A transformer."""
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.width % self.heads:
+            yield f"width {self.width} does not divide into heads {self.heads}"

@@ -7,7 +7,7 @@ h and c' are of the row above (row LSTM), or of the left and upper neighbour (di
 convolution K_ss of a state is written as a product with its shifted copies side by side: in a loop
 the gradient of a convolution's kernel would be far slower on a CPU.
 
-Like `nn.masked`, each runs over whole images, and at a place with its states in "cache".
+Like `nn.masked`, each runs over whole images, and at one pixel with its states in "cache".
 """
 
 import flax.linen as nn
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.masked import MaskedConv, Place, Reach, read, shift_down, write
+from gm_jax.nn.masked import MaskedConv, Pixel, Reach, read, shift_down, write
 
 ROWS = Reach(1, 1, 1)  # The three states above a pixel.
 
@@ -38,11 +38,11 @@ class RowLSTM(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, place: Place | None = None) -> Array:
-        inputs = _inputs(self, Reach(0, 1, 0))(x, place)
+    def __call__(self, x: Array, pixel: Pixel | None = None) -> Array:
+        inputs = _inputs(self, Reach(0, 1, 0))(x, pixel)
         kernel = _state_kernel(self, 3)
-        if place is not None:
-            return self._at(inputs, kernel, place)
+        if pixel is not None:
+            return self._at(inputs, kernel, pixel)
 
         def row(states, gates):
             h, c = states
@@ -55,14 +55,14 @@ class RowLSTM(nn.Module):
         _, h = lax.scan(row, (start, start), inputs.swapaxes(0, 1))
         return h.swapaxes(0, 1)
 
-    def _at(self, inputs, kernel, place):
-        empty = (len(inputs), 2, place.width + 2, self.width)
+    def _at(self, inputs, kernel, pixel):
+        empty = (len(inputs), 2, pixel.width + 2, self.width)
         hs = self.variable("cache", "h", jnp.zeros, empty, inputs.dtype)
         cs = self.variable("cache", "c", jnp.zeros, empty, inputs.dtype)
-        around = read(hs.value, place, ROWS)[:, :1].reshape(len(inputs), 1, 1, -1)
-        above = read(cs.value, place, ROWS)[:, :1, 1:2]
+        around = read(hs.value, pixel, ROWS)[:, :1].reshape(len(inputs), 1, 1, -1)
+        above = read(cs.value, pixel, ROWS)[:, :1, 1:2]
         h, c = cell(inputs + around @ kernel, above)
-        hs.value, cs.value = write(hs.value, h, place, ROWS), write(cs.value, c, place, ROWS)
+        hs.value, cs.value = write(hs.value, h, pixel, ROWS), write(cs.value, c, pixel, ROWS)
         return h
 
 
@@ -79,38 +79,38 @@ class DiagonalBiLSTM(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, place: Place | None = None) -> Array:
-        gates = [_inputs(self, name=f"{side}_inputs")(x, place) for side in ("left", "right")]
+    def __call__(self, x: Array, pixel: Pixel | None = None) -> Array:
+        gates = [_inputs(self, name=f"{side}_inputs")(x, pixel) for side in ("left", "right")]
         kernels = [_state_kernel(self, 2, f"{side}_state") for side in ("left", "right")]
-        if place is not None:
-            return self._at(*gates, *kernels, place)
+        if pixel is not None:
+            return self._at(*gates, *kernels, pixel)
         forward = _diagonals(gates[0], kernels[0])
         backward = _diagonals(gates[1][:, :, ::-1], kernels[1])[:, :, ::-1]
         return forward + shift_down(backward)
 
-    def _at(self, gates, other_gates, kernel, other_kernel, place):
+    def _at(self, gates, other_gates, kernel, other_kernel, pixel):
         def kept(name, *shape):
             return self.variable("cache", name, jnp.zeros, (len(gates), *shape), gates.dtype)
 
         near = Reach(1, 1, 0)
-        hs, cs = (kept(name, 2, place.width + 1, self.width) for name in ("h", "c"))
+        hs, cs = (kept(name, 2, pixel.width + 1, self.width) for name in ("h", "c"))
         # From the right a row can be walked only when it is complete.
-        other = kept("other", place.width, self.width)
-        waiting = kept("gates", place.width, 4 * self.width)
+        other = kept("other", pixel.width, self.width)
+        waiting = kept("gates", pixel.width, 4 * self.width)
         other.value = lax.cond(
-            place.new_row & (place.row > 0),
+            pixel.new_row & (pixel.row > 0),
             lambda h: _from_right(waiting.value, h, other_kernel),
             lambda h: h,
             other.value,
         )
         waiting.value = lax.dynamic_update_slice(
-            waiting.value, other_gates[:, 0], (0, place.column, 0)
+            waiting.value, other_gates[:, 0], (0, pixel.column, 0)
         )
-        h, c = read(hs.value, place, near), read(cs.value, place, near)
+        h, c = read(hs.value, pixel, near), read(cs.value, pixel, near)
         beside, above = h[:, 1:, :1], h[:, :1, 1:]
         h, c = cell(gates + jnp.concatenate([beside, above], axis=-1) @ kernel, c[:, 1:, :1])
-        hs.value, cs.value = write(hs.value, h, place, near), write(cs.value, c, place, near)
-        return h + lax.dynamic_slice_in_dim(other.value, place.column, 1, 1)[:, None]
+        hs.value, cs.value = write(hs.value, h, pixel, near), write(cs.value, c, pixel, near)
+        return h + lax.dynamic_slice_in_dim(other.value, pixel.column, 1, 1)[:, None]
 
 
 def _inputs(lstm, reach=Reach(0, 0, 0), name=None) -> MaskedConv:
@@ -142,15 +142,15 @@ def _diagonals(gates: Array, kernel: Array) -> Array:
 def _from_right(gates: Array, above: Array, kernel: Array) -> Array:
     """h [B, W, D] of one row, walked from the right; gates [B, W, 4 D], `above` h of the last."""
 
-    def pixel(states, given):
+    def leftwards(states, inputs):
         h, c = states
-        gates, above = given
+        gates, above = inputs
         states = cell(gates + jnp.concatenate([h, above], axis=-1) @ kernel, c)
         return states, states[0]
 
     start = jnp.zeros_like(above[:, 0])
-    given = gates.swapaxes(0, 1), above.swapaxes(0, 1)
-    _, h = lax.scan(pixel, (start, start), given, reverse=True)
+    inputs = gates.swapaxes(0, 1), above.swapaxes(0, 1)
+    _, h = lax.scan(leftwards, (start, start), inputs, reverse=True)
     return h.swapaxes(0, 1)
 
 

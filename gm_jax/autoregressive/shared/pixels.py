@@ -5,48 +5,52 @@ A network of pixels is a flax module with
     reach                                the window of its first layer (`nn.masked.Reach`)
     __call__(x [B, H, W, C], label)      outputs of all pixels, [B, H, W, C, ...]
     embed(x)                             symbols [..., C] to features [..., C D]
-    above(x, label, cached)              maps [B, H, W, D] that a row leaves to the row below
-    along(x, maps, label, place)         outputs of pixels, given the maps from the rows above
+    above(x, label, cached)              maps [B, H, W, D] that a row passes to the row below
+    along(x, maps, label, pixel)         outputs of pixels, given the maps from the rows above
 
-`causal` makes of it the `Causal` of sequences in raster order, channels innermost; `phases` makes
-of that a game with one player, whose loss is -log p(x), and its functions.
+`causal` makes it the `Causal` of sequences in raster order, channels innermost; `phase` makes that
+a game with one player, whose loss is -log p(x), and its functions.
 """
 
 import math
 from collections.abc import Callable
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.autoregressive.causal import Causal, check_sampler, log_prob, sample
-from gm_jax.model import (
-    Array,
-    Aux,
-    Field,
-    GenerativeModel,
-    Move,
-    Phase,
-    Player,
-    Variables,
-    classes_of,
-    example_keys,
-    field_of,
-)
-from gm_jax.nn.masked import Place, scaled
-from gm_jax.optimizers import optimizer, warmed_up
+from gm_jax import games, networks
+from gm_jax.autoregressive.shared.causal import Causal, Sampler, log_prob, sample
+from gm_jax.model import Array, Aux, Field, Phase, example_keys
+from gm_jax.networks import Network
+from gm_jax.nn.masked import Pixel, scaled
+from gm_jax.optimizers import Optimizer, adam
+from gm_jax.settings import Recipe, Restartable, arguments, schema
+
+
+@schema
+class Settings(Recipe):
+    """A model of pixels.
+
+    optimizer  one of optax's
+    sampler    how a pixel's value is drawn
+    """
+
+    optimizer: Optimizer = adam(1e-3)
+    sampler: Annotated[Sampler, Restartable()] = Sampler()
 
 
 def causal(
     net, shape: tuple[int, int, int], finish: Callable | None = None, margin: bool = False
 ) -> Causal:
-    """The network over images of a shape [H, W, C] as one over sequences of H W C places.
+    """The network over images of a shape [H, W, C] as one over sequences of H W C symbols.
 
     A step costs one pixel (once a row, also the row above), whatever the size of the image.
     finish  (symbols [..., C], the network's output of the pixel) -> logits [..., C, K], those of a
             channel dependent on symbols of the ones before; by default they are its output
     margin  whether the network walks through one column of padding right of the image as well, as
-            a direction from the right must (`nn.pixelrnn`)
+            a direction from the right must (PixelRNN)
     """
     finish = finish or (lambda x, outputs: outputs)
     height, width, colors = shape
@@ -62,13 +66,13 @@ def causal(
         return net.apply({"params": params}, symbols[:, None], method="embed")
 
     def above(params, kept, row, condition):
-        """The maps a row leaves to the next, and what is kept of it."""
+        """The maps that a row passes to the next, and its cache."""
         variables = {"params": params, **kept}
         return net.apply(variables, row, condition, True, method="above", mutable=["cache"])
 
-    def along(params, kept, seen, maps, condition, place):
+    def along(params, kept, seen, maps, condition, pixel):
         variables = {"params": params, **kept}
-        return net.apply(variables, seen, maps, condition, place, method="along", mutable=["cache"])
+        return net.apply(variables, seen, maps, condition, pixel, method="along", mutable=["cache"])
 
     def begin(params, batch_size, condition):
         depth = jax.eval_shape(embed, params, jnp.zeros(batch_size, jnp.int32)).shape[-1] * colors
@@ -78,7 +82,7 @@ def causal(
             maps, rows = above(params, {}, image[:, :1, :width], condition)
             seen = image[:, : window[0], : window[1]]
             here = jax.tree.map(lambda m: m[:, :, :1], maps)
-            start = Place(jnp.int32(0), jnp.int32(0), jnp.bool_(True), wide)
+            start = Pixel(jnp.int32(0), jnp.int32(0), jnp.bool_(True), wide)
             _, pixels = along(params, {}, seen, here, condition, start)
             return {"image": image, "maps": maps, "rows": rows, "pixels": pixels}
 
@@ -86,21 +90,21 @@ def causal(
         symbols = jnp.zeros((batch_size, colors), jnp.int32)
         return {**empty, "symbols": symbols, "condition": condition}
 
-    def step(params, cache, previous, place):
-        features = embed(params, previous) * (place > 0)  # Nothing comes before place 0.
-        image = _put(cache["image"], features, jnp.maximum(place - 1, 0), net.reach, shape)
-        symbols = cache["symbols"].at[:, (place - 1) % colors].set(previous)  # Of this pixel.
-        pixel, color = jnp.divmod(place, colors)
-        row, column = jnp.divmod(pixel, width)
-        here = Place(row, column, (column == 0) & (color == 0), wide)
+    def step(params, cache, previous, position):
+        features = embed(params, previous) * (position > 0)  # Nothing comes before position 0.
+        image = _put(cache["image"], features, jnp.maximum(position - 1, 0), net.reach, shape)
+        symbols = cache["symbols"].at[:, (position - 1) % colors].set(previous)  # Of this pixel.
+        number, color = jnp.divmod(position, colors)
+        row, column = jnp.divmod(number, width)
+        here = Pixel(row, column, (column == 0) & (color == 0), wide)
         condition, maps, pixels = cache["condition"], cache["maps"], cache["pixels"]
 
-        def walk(pixels, place):
-            """The output of a pixel, and what is kept of it."""
-            start = (0, place.row, place.column, 0)
+        def walk(pixels, pixel):
+            """The output of a pixel, and the cache after it."""
+            start = (0, pixel.row, pixel.column, 0)
             seen = lax.dynamic_slice(image, start, (len(image), *window, image.shape[-1]))
-            at = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, place.column, 1, 2), maps)
-            return along(params, pixels, seen, at, condition, place)
+            at = jax.tree.map(lambda m: lax.dynamic_slice_in_dim(m, pixel.column, 1, 2), maps)
+            return along(params, pixels, seen, at, condition, pixel)
 
         def last_row(_):
             start = (0, up + row - 1, left, 0)
@@ -108,7 +112,7 @@ def causal(
             return above(params, cache["rows"], whole, condition)
 
         def last_margin(pixels):
-            return walk(pixels, Place(row - 1, jnp.int32(width), jnp.bool_(False), wide))[1]
+            return walk(pixels, Pixel(row - 1, jnp.int32(width), jnp.bool_(False), wide))[1]
 
         below = here.new_row & (row > 0)
         if margin:
@@ -125,29 +129,22 @@ def causal(
     return Causal(apply, begin, step)
 
 
-def _put(image, features, place, reach, shape):
-    """A padded image [B, up + H, left + W + right, C D] with the features [B, D] at a place."""
-    pixel, color = jnp.divmod(place, shape[2])
-    row, column = jnp.divmod(pixel, shape[1])
+def _put(image, features, position, reach, shape):
+    """A padded image [B, up + H, left + W + right, C D] with the features [B, D] of a position."""
+    number, color = jnp.divmod(position, shape[2])
+    row, column = jnp.divmod(number, shape[1])
     start = (0, reach.up + row, reach.left + column, color * features.shape[-1])
     return lax.dynamic_update_slice(image, features[:, None, None], start)
 
 
-def classes(config, spec) -> int:
-    """How many labels a model is to be conditioned on; 0 where `config.conditional` is False.
-
-    Raises UserError where the data has no labels.
-    """
-    return classes_of(spec) if config.conditional else 0
-
-
 def init(net, image: Field) -> Callable:
-    """(key, x [B, T], label) -> (parameters of a network of pixels, no state)."""
+    """(key, x [B, T], label) -> fresh variables of a network of pixels."""
+    network = Network("net", net)
 
-    def begin(key, x, label):
-        return net.init(key, x.reshape(-1, *image.shape), label)["params"], {}
+    def first(key, x, label):
+        return networks.init(key[None], (network, x.reshape(-1, *image.shape), label))
 
-    return begin
+    return first
 
 
 def to_symbols(image: Array, levels: int) -> Array:
@@ -156,21 +153,20 @@ def to_symbols(image: Array, levels: int) -> Array:
     return values.reshape(len(image), -1)
 
 
-def phases(
-    config, spec, model: Causal, init: Callable, conditional: bool = False,
+def phase(
+    settings: Settings, image: Field, model: Causal, first: Callable, conditional: bool = False,
     nats: Callable | None = None,
-) -> tuple[Phase, ...]:  # fmt: skip
-    """One player who minimises -log p(x) in nats; configs/gated_pixelcnn_mnist.py shows the keys.
+) -> Phase:  # fmt: skip
+    """One player who minimises -log p(x) in nats.
 
-    init         (key, x [B, T], label) -> (params of the network, state); where the state holds an
+    first        (key, x [B, T], label) -> Variables with the params `net`; if their state has an
                  `order` [T], the model reads and writes the pixels in that order
     conditional  whether `label` is the model's condition
     nats         (params, x [B, T], label, keys [B] or None) -> log p(x) [B]; by default that of the
-                 logits. Keys are given where the network trains, for dropout
+                 logits. The keys are for dropout: None at evaluation
     """
-    check_sampler(**config.sampler)
-    levels, shape = field_of(spec, "image").cardinality, spec["image"].shape
-    places = math.prod(shape)
+    levels, shape = image.cardinality, image.shape
+    length, sampler = math.prod(shape), arguments(settings.sampler)
     nats = nats or (lambda params, x, label, keys: log_prob(model, params, x, label))
 
     def label_of(batch):
@@ -181,54 +177,47 @@ def phases(
         return x[:, variables.state["order"]] if "order" in variables.state else x
 
     def arranged(variables, values):
-        """One value a place of the sequence, [B, T], where it belongs in the image."""
+        """Values of the positions of a sequence, [B, T], as an image [B, H, W, C]."""
         if "order" in variables.state:
             values = values[:, jnp.argsort(variables.state["order"])]
         return values.reshape(-1, *shape)
 
-    def begin(key, batch, previous):
-        params, state = init(key, to_symbols(batch["image"], levels), label_of(batch))
-        return Variables({"net": params}, state)
+    def init(key, batch, previous):
+        return first(key, to_symbols(batch["image"], levels), label_of(batch))
 
     def negative_log_likelihood(variables, batch, key, step):
         x, keys = sequence(variables, batch), example_keys(key, batch)
         loss = -jnp.mean(nats(variables.params["net"], x, label_of(batch), keys))
-        return loss, Aux({"bits_per_dimension": loss / (places * math.log(2.0))})
+        return loss, Aux({"bits_per_dimension": loss / (length * math.log(2.0))})
 
     def drawn(variables, batch, key, prompt=None):
         keys, params = example_keys(key, batch), variables.params["net"]
-        x = sample(model, params, keys, places, label_of(batch), prompt, **config.sampler)
+        x = sample(model, params, keys, length, label_of(batch), prompt, **sampler)
         return scaled(arranged(variables, x), levels)
 
     def draw_images(variables, batch, key):
-        """Images drawn pixel by pixel; where conditional, beside the label they obey."""
+        """Images drawn pixel by pixel; if conditional, with the label of each."""
         images = {"image": drawn(variables, batch, key)}
         return images | ({"label": batch["label"]} if conditional else {})
 
     def complete(variables, batch, key):
-        """The image, what is given of it (the first half of its places), and that completed.
+        """The image, the first half of its sequence (the rest grey), and the completion of that.
 
-        [B, 3, H, W, C], what is not given in grey.
+        [B, 3, H, W, C].
         """
-        prompt = sequence(variables, batch)[:, : places // 2]
-        told = arranged(variables, jnp.arange(places)[None] < places // 2)
-        images = [batch["image"], batch["image"] * told, drawn(variables, batch, key, prompt)]
+        prompt = sequence(variables, batch)[:, : length // 2]
+        visible = arranged(variables, jnp.arange(length)[None] < length // 2)
+        images = [batch["image"], batch["image"] * visible, drawn(variables, batch, key, prompt)]
         return {"image": jnp.stack(images, axis=1)}
 
     def log_likelihood(variables, batch, key):
-        """log p(x) in nats, and -log p(x) in bits per dimension, [B]."""
+        """log p(x) in nats, and -log p(x) in bits per dimension, both exact, [B]."""
         x = sequence(variables, batch)
         value = nats(variables.params["net"], x, label_of(batch), None)
-        bits = -value / (places * math.log(2.0))
+        bits = -value / (length * math.log(2.0))
         return {"log_likelihood": value, "bits_per_dimension": bits}
 
-    player = Player(
-        "model",
-        owns=("net",),
-        optimizer=optimizer(config.optimizer),
-        moves=(Move("negative_log_likelihood", negative_log_likelihood),),
-        average=warmed_up(config.average),
-    )
+    moves = {"negative_log_likelihood": negative_log_likelihood}
+    players = (games.player("model", ("net",), moves, settings, settings.average),)
     functions = {"sample": draw_images, "complete": complete, "log_prob": log_likelihood}
-    game = GenerativeModel(begin, (player,), functions)
-    return (Phase("train", game, config.data, config.steps),)
+    return games.phase(settings, init, players, functions)
