@@ -15,7 +15,7 @@ from written import text_file, wav_folder
 
 import gm_jax
 import launch
-from gm_jax import gallery
+from gm_jax import gallery, recipes
 
 ROOT = Path(__file__).parent.parent
 RECIPE = re.compile(r"configs/[a-z0-9_]+\.py")
