@@ -1,0 +1,47 @@
+"""Functions of float64 NumPy in which the papers' equations are written."""
+
+import numpy as np
+
+
+def softplus(x):
+    return np.logaddexp(0.0, x)
+
+
+def sigmoid(x):
+    return np.exp(-softplus(-x))
+
+
+def log_softmax(x):
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def log_normal(x, mean=0.0, log_variance=0.0):
+    """log N(x; mean, exp(log_variance)), summed to [B]."""
+    each = -0.5 * (np.log(2 * np.pi) + log_variance + (x - mean) ** 2 / np.exp(log_variance))
+    return per_example(each)
+
+
+def per_example(x):
+    """Summed over all axes but the first."""
+    return x.reshape(len(x), -1).sum(1)
+
+
+def gaussian_kl(mean, log_variance):
+    """KL(N(mean, exp(log_variance)) || N(0, I)), [B]."""
+    return 0.5 * per_example(np.exp(log_variance) + mean**2 - 1.0 - log_variance)
+
+
+def pick(rows, indices):
+    """rows[..., indices[...]]: one entry of the last axis each."""
+    return np.take_along_axis(rows, np.asarray(indices)[..., None].astype(int), -1)[..., 0]
+
+
+def hot(labels, classes):
+    return np.eye(classes)[np.asarray(labels)]
+
+
+def bernoulli(image, logits):
+    """log-likelihood of images in [-1, 1], read as shares of white, [B]."""
+    white = (image + 1.0) / 2.0
+    return -per_example(white * softplus(-logits) + (1.0 - white) * softplus(logits))
