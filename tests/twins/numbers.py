@@ -45,3 +45,14 @@ def bernoulli(image, logits):
     """log-likelihood of images in [-1, 1], read as shares of white, [B]."""
     white = (image + 1.0) / 2.0
     return -per_example(white * softplus(-logits) + (1.0 - white) * softplus(logits))
+
+
+def drawn_from(outputs, z, other_outputs, other_z):
+    """Draws of N(mean, exp(log-variance)) of two batches by the same noise, which is standard."""
+    mean, log_variance = np.split(outputs, 2, axis=-1)
+    other_mean, other_log_variance = np.split(other_outputs, 2, axis=-1)
+    noise = (z - mean) / np.exp(0.5 * log_variance)
+    other_noise = (other_z - other_mean) / np.exp(0.5 * other_log_variance)
+    assert np.abs(log_variance - other_log_variance).max() > 0.01
+    np.testing.assert_allclose(noise, other_noise, atol=2e-4)
+    assert abs(noise.std() - 1.0) < 0.1 and abs(noise.mean()) < 0.12

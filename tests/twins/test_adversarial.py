@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from twins.numbers import gaussian_kl, hot, log_normal, log_softmax, pick, sigmoid, softplus
+from twins.numbers import drawn_from, gaussian_kl, hot, log_normal, log_softmax, pick, sigmoid, softplus
 from twins.watch import COUNT, KEY, game
 
 RTOL = 1e-5
@@ -299,17 +299,6 @@ def test_bigan(stochastic):
 def others(played, image):
     (codes,) = played.outputs("encoder")
     return codes, on(played.calls["discriminator"], image).inputs[1]
-
-
-def drawn_from(outputs, z, other_outputs, other_z):
-    """Draws of N(mean, exp(log-variance)) of two batches by the same noise, which is standard."""
-    mean, log_variance = np.split(outputs, 2, axis=-1)
-    other_mean, other_log_variance = np.split(other_outputs, 2, axis=-1)
-    noise = (z - mean) / np.exp(0.5 * log_variance)
-    other_noise = (other_z - other_mean) / np.exp(0.5 * other_log_variance)
-    assert np.abs(log_variance - other_log_variance).max() > 0.01
-    np.testing.assert_allclose(noise, other_noise, atol=2e-4)
-    assert abs(noise.std() - 1.0) < 0.1 and abs(noise.mean()) < 0.12
 
 
 def test_cogan():

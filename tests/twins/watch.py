@@ -4,23 +4,27 @@ What a network is given and returns is recorded by flax's own interceptor, so a 
 nothing of how a system calls its networks: it takes these numbers and the paper's equation.
 """
 
+import contextlib
 import functools
 import tempfile
 import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import io_callback
 from sklearn.datasets import load_digits
 
 import gm_jax
 
 KEY = jax.random.key(5)
 COUNT = 16  # examples of a batch
+DRAWS = ("uniform",)  # of jax.random: what no network is given
 FOLDER = Path(tempfile.mkdtemp(prefix="gm_jax_twins_"))
 
 
@@ -103,7 +107,7 @@ def _game(recipe: str, side: int, overrides: tuple) -> Game:
     variables, frozen = None, ()
     for phase in gm_jax.build(config):  # A frozen stage first: as it begins.
         batch = batch_of(recipe, config)
-        variables = away(jax.jit(phase.model.init)(jax.random.key(0), batch, None))
+        variables = away_from_start(phase.model.init, batch)
         variables = variables._replace(frozen=frozen)
         frozen = variables._replace(frozen=())
     moves = {
@@ -159,25 +163,40 @@ def batch_of(recipe: str, config) -> dict:
     return batch | ({"image_b": -image} if config.data.name == "two_domains" else {})
 
 
-def away(variables):
-    """Variables away from their start, where a zero layer or a fresh statistic hides mistakes."""
+def away_from_start(init: Callable, batch: dict):
+    """Variables of which no layer begins at zero and no statistic is fresh: both hide mistakes."""
+    arguments = jax.random.key(0), batch, None
+    shapes = jax.eval_shape(init, *arguments)
+    # The state as it begins (a permutation, a codebook); compiling `init` whole would cost more.
+    state = jax.jit(lambda *inputs: init(*inputs).state)(*arguments) if shapes.state else {}
+    rng = np.random.default_rng(0)
+
+    def fill(path, leaf):
+        noise = rng.normal(0.0, 1.0, leaf.shape).astype(leaf.dtype)
+        if leaf.ndim >= 2:
+            return noise / np.sqrt(np.prod(leaf.shape[:-1]))
+        return 0.1 * noise + ("scale" in jax.tree_util.keystr(path))
 
     def move(path, leaf):
         name = jax.tree_util.keystr(path)
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        if "batch_stats" not in name:
             return leaf
-        seed = sum(map(ord, name)) + leaf.size
-        noise = np.random.default_rng(seed).normal(0.0, 1.0, leaf.shape).astype(leaf.dtype)
-        if "batch_stats" in name:
-            return leaf * np.exp(0.3 * noise) + ("mean" in name) * 0.3 * noise
-        return leaf + 0.1 * noise if ".params" in name else leaf
+        noise = rng.normal(0.0, 0.3, leaf.shape).astype(leaf.dtype)
+        return leaf * np.exp(noise) + noise * ("mean" in name)
 
-    return jax.tree_util.tree_map_with_path(move, variables)
+    along = jax.tree_util.tree_map_with_path
+    return shapes._replace(params=along(fill, shapes.params), state=along(move, state))
 
 
 def watch(function: Callable) -> Callable:
     """A function (variables, ...) as one compiled program that returns its networks' calls, too."""
-    recorded = []
+    recorded = []  # Of each place in the program: (name, what was computed there).
+
+    def place(name, as_call):
+        """A new place of the program, and how it notes what is computed there."""
+        records = []
+        recorded.append((name, records))
+        return lambda *values: records.append(as_call(*exact(values)))
 
     @jax.jit
     def program(variables, *arguments):
@@ -189,26 +208,37 @@ def watch(function: Callable) -> Callable:
             if depth[0]:
                 last[0] = inputs[0] if context.method_name == "__call__" else last[0]
                 return called(*inputs, **options)
-            depth[0] += 1
-            last[0] = None
+            depth[0], last[0] = 1, None
             try:
                 output = called(*inputs, **options)
             finally:
-                depth[0] -= 1
+                depth[0] = 0
             own = jax.tree.leaves(context.module.variables["params"])
             name = next((names[id(leaf)] for leaf in own if id(leaf) in names), "")
             module, method = context.module.clone(parent=None), context.method_name
 
-            def note(inputs, output, last):
-                call = Call(name, method, *exact((inputs, output, last)), module, options)
-                recorded[number][1].append(call)
+            def as_call(output, inputs, last):
+                return Call(name, method, inputs, output, last, module, options)
 
-            number = len(recorded)
-            recorded.append((name, []))
-            jax.debug.callback(note, tuple(x for x in inputs if _is_number(x)), output, last[0])
+            kept = tuple(x for x in inputs if _is_number(x))
+            noted(place(name, as_call), output, kept, last[0])
             return output
 
-        with nn.intercept_methods(intercept):
+        def draw(name, original):
+            """A function of jax.random whose draws are noted: one an example, in order."""
+
+            def drawn(*inputs, **options):
+                value = original(*inputs, **options)
+                noted(place(name, lambda value: value), value)
+                return value
+
+            return drawn
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(nn.intercept_methods(intercept))
+            for name in DRAWS:
+                drawn = draw(name, getattr(jax.random, name))
+                stack.enter_context(mock.patch.object(jax.random, name, drawn))
             return function(variables, *arguments)
 
     def run(variables, *arguments):
@@ -218,10 +248,21 @@ def watch(function: Callable) -> Callable:
         jax.effects_barrier()
         calls = {}
         for name, records in recorded:
+            records = [np.stack(records)] if name in DRAWS else records
             calls.setdefault(name, []).extend(records)
         return result, calls
 
     return run
+
+
+def noted(note: Callable, *values) -> None:
+    """`note(*values)` whenever they are computed; in vmaps row by row, those of the inner outermost."""
+    leaves, structure = jax.tree.flatten(values)
+
+    def tell(*leaves):
+        note(*jax.tree.unflatten(structure, [np.array(leaf) for leaf in leaves]))
+
+    io_callback(tell, None, *jax.lax.stop_gradient(leaves))
 
 
 def _names(variables) -> dict[int, str]:
