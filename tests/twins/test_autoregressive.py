@@ -48,7 +48,7 @@ def test_language(recipe):
     logits = only(calls).output
     agree(outputs["nats_per_character"], -(weight * pick(log_softmax(logits), text)).sum(1))
 
-    outputs, calls = of.work("sample")
+    outputs, calls = of.work("sample", moves=False)
     assert outputs["text"].shape == (COUNT, 6)
     drawn = np.array([[SYMBOLS.index(chr(c)) for c in row] for row in outputs["text"]])
     np.testing.assert_array_equal(drawn[:, :2], [[SYMBOLS.index("a"), SYMBOLS.index("b")]] * COUNT)
@@ -85,7 +85,7 @@ def test_ngram():
     of = of._replace(variables=of.variables._replace(state=played.state))
     outputs, _ = of.work("bound")
     agree(outputs["nats_per_character"], -(weight * p).sum(1))
-    outputs, _ = of.work("sample")
+    outputs, _ = of.work("sample", moves=False)
     drawn = np.array([[SYMBOLS.index(chr(c)) for c in row] for row in outputs["text"]])
     np.testing.assert_array_equal(drawn[:, 2:], second[drawn[:, 1:-1]].argmax(-1))
 
@@ -153,7 +153,7 @@ def test_pixels(recipe):
         np.testing.assert_array_equal(call.inputs[1], label)
         np.testing.assert_array_equal(only(calls).inputs[1], label)
 
-    outputs, calls = of.work("sample")
+    outputs, calls = of.work("sample", moves=conditional)
     drawn = ((outputs["image"] + 1) / 2).astype(int)
     np.testing.assert_array_equal(outputs["image"], 2 * drawn - 1)
     logits = logits_of(of, calls, drawn, *condition)
@@ -230,7 +230,7 @@ def test_nade():
     agree(outputs["log_likelihood"], -nats)
     agree(outputs["bits_per_dimension"], nats / (64 * np.log(2)))
     for name, given in (("sample", 0), ("complete", 32)):
-        made = of.work(name)[0]["image"]
+        made = of.work(name, moves=given > 0)[0]["image"]
         made = made.reshape(COUNT, -1, 64)[:, -1]
         drawn = ((made + 1) / 2).astype(int)[:, order]
         np.testing.assert_array_equal(drawn[:, :given], x[:, :given])

@@ -24,6 +24,7 @@ import gm_jax
 
 KEY = jax.random.key(5)
 COUNT = 16  # examples of a batch
+ROW = 3
 DRAWS = ("uniform",)  # of jax.random: what no network is given
 FOLDER = Path(tempfile.mkdtemp(prefix="gm_jax_twins_"))
 
@@ -91,9 +92,35 @@ class Game(NamedTuple):
         (value, aux), calls = move(self.variables, {**self.batch, **changes}, KEY, step)
         return Played(float(value), aux.metrics, aux.state, calls)
 
-    def work(self, name: str, key=KEY, **changes) -> tuple[dict, dict[str, list[Call]]]:
-        """What a function returns for the batch with these changes, and the networks' calls."""
-        return self.functions[name](self.variables, {**self.batch, **changes}, key)
+    def work(self, name: str, moves: bool = True, **changes) -> tuple[dict, dict[str, list[Call]]]:
+        """What a function returns for the batch with these changes, and the networks' calls.
+
+        Checks on the way that a row depends on its own example alone: with example ROW exchanged,
+        no other row changes, and that one does where it `moves`.
+        """
+        batch = {**self.batch, **changes}
+        outputs, calls = self.functions[name](self.variables, batch, KEY)
+        calls = {name: list(calls) for name, calls in calls.items()}
+        others, _ = self.functions[name](self.variables, _exchanged(batch), KEY)
+        for entry, values in outputs.items():
+            for found, kept in zip(
+                np.delete(others[entry], ROW, 0), np.delete(values, ROW, 0), strict=True
+            ):
+                np.testing.assert_allclose(found, kept, rtol=1e-4, atol=1e-4, err_msg=entry)
+        changed = [not np.allclose(others[e][ROW], outputs[e][ROW]) for e in outputs]
+        assert any(changed) or not moves
+        return outputs, calls
+
+
+def _exchanged(batch: dict) -> dict:
+    """The batch with another example in row ROW: a later one, mirrored, of another class."""
+
+    def exchange(name, x):
+        if name == "index":
+            return x.at[ROW].add(31)
+        return jnp.asarray(x).at[ROW].set(jnp.flip(x[ROW + 1]) if x.ndim > 1 else x[ROW + 1])
+
+    return {name: exchange(name, x) for name, x in batch.items()}
 
 
 def game(recipe: str, side: int = 8, **overrides) -> Game:
@@ -179,6 +206,8 @@ def away_from_start(init: Callable, batch: dict):
 
     def move(path, leaf):
         name = jax.tree_util.keystr(path)
+        if "vectors" in name or "sums" in name:
+            return 0.3 * leaf  # Codes among which the encoder chooses several.
         if "batch_stats" not in name:
             return leaf
         noise = rng.normal(0.0, 0.3, leaf.shape).astype(leaf.dtype)
