@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax import axis
-from gm_jax.errors import choose_part
+from gm_jax.errors import UserError, choose_part
 from gm_jax.losses import quantization
 from gm_jax.model import Array
 
@@ -134,8 +134,12 @@ def lookup_free(
     q(k|z) = softmax_k(-|z - e_k|^2 / temperature). Yu et al. 2023, eq. 5. `width` is not used: the
     codes are as wide as `count` has bits.
     """
-    bits = max(1, (count - 1).bit_length())
-    count = 2**bits
+    bits = max(1, count.bit_length() - 1)
+    if count != 2**bits:
+        raise UserError(
+            f"quantizer.count {count} is not a power of two, as the number of lookup_free's codes"
+            f" is: set it to {2**bits} or {2 ** (bits + 1)}"
+        )
 
     def quantize(learned, carried, z):
         quantized = quantization.lookup_free(z)

@@ -16,6 +16,8 @@ from twins.numbers import (
 )
 from twins.watch import COUNT, game
 
+import gm_jax
+
 
 def agree(found, expected, rtol=1e-5):
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-5)
@@ -142,7 +144,9 @@ def test_mixture_posterior(bound):
 
 def test_categorical_posterior():
     """Gumbel-softmax at max(.5, exp(-3e-5 step)), over a uniform prior; the KL in closed form."""
-    of = game("vae_mnist", latents=4, **{"posterior.name": "categorical", "show.counts.manifold": 0})
+    of = game(
+        "vae_mnist", latents=4, **{"posterior.name": "categorical", "show.counts.manifold": 0}
+    )
     x, noisy = image_of(of), []
     for step, temperature in ((10_000, np.exp(-0.3)), (10**6, 0.5)):
         played = of.play(step=step)
@@ -247,6 +251,13 @@ def test_lookup_free_codes():
     agree(played.value, expected)
     outputs, _ = of.work("encode")
     np.testing.assert_array_equal(outputs["code"], (z > 0) @ [1, 2, 4])
+
+
+@pytest.mark.parametrize("count,near", [(100, "64 or 128"), (0, "2 or 4"), (1, "2 or 4")])
+def test_lookup_free_codes_are_as_many_as_it_says(count, near):
+    """Not 128 if 100 are asked for."""
+    with pytest.raises(gm_jax.UserError, match=f"count .*{count} .*power of two.* {near}"):
+        game("vqvae_mnist", **{"quantizer.name": "lookup_free", "quantizer.count": count})
 
 
 @pytest.mark.parametrize("name", ["averaged", "lookup_free"])
