@@ -74,8 +74,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         mean, log_variance = jnp.split(outputs, 2, axis=-1)
         noise = normal(example_keys(posterior_key, batch), (settings.latents,))
         z = mean + jnp.exp(0.5 * log_variance) * noise
-        again, state["generator"] = generator.train(variables, z)
-        prior, _ = generator.train(variables, latent(game, prior_key, batch))
+        again, _ = generator.train(variables, z)
+        # The statistics that are kept are those of draws of the prior: samples use them.
+        prior, state["generator"] = generator.train(variables, latent(game, prior_key, batch))
         real, of_x, state["discriminator"] = discriminator.train_with_hidden(variables, x)
         fake, of_again, _ = discriminator.train_with_hidden(variables, again)
         other, _ = discriminator.train(variables, prior)
@@ -104,16 +105,15 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         output = generator(variables, mean)
         return {modality: jnp.stack([batch[modality], output], axis=1)}
 
+    average = settings.average  # Of both that reconstruct.
     value = (discriminator_loss, times(settings.discriminator))
-    players = (
-        games.player("encoder", ("encoder",), {"value": encoder_loss}, settings.generator),
-        games.player(
-            "decoder", ("generator",), {"value": decoder_loss}, settings.generator,
-            settings.average,
-        ),
-        games.player(
-            "discriminator", ("discriminator",), {"value": value}, settings.discriminator
-        ),
-    )  # fmt: skip
+    players = tuple(
+        games.player(name, (owned,), {"value": objective}, part, average)
+        for name, owned, objective, part, average in (
+            ("encoder", "encoder", encoder_loss, settings.generator, average),
+            ("decoder", "generator", decoder_loss, settings.generator, average),
+            ("discriminator", "discriminator", value, settings.discriminator, 0.0),
+        )
+    )
     functions = latent_game.functions(game, first_output(game)) | {"reconstruct": reconstruct}
     return (games.phase(settings, init, players, functions),)

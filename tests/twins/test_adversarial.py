@@ -4,7 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from twins.numbers import drawn_from, gaussian_kl, hot, log_normal, log_softmax, pick, sigmoid, softplus
+from twins.numbers import (
+    drawn_from,
+    gaussian_kl,
+    hot,
+    log_normal,
+    log_softmax,
+    pick,
+    sigmoid,
+    softplus,
+)
 from twins.watch import COUNT, KEY, game
 
 RTOL = 1e-5
@@ -107,7 +116,9 @@ def test_cgan():
     z = calls["generator"][0].inputs[0].reshape(COUNT, 10, -1)
     np.testing.assert_array_equal(z[:, :, -10:], np.broadcast_to(np.eye(10), (COUNT, 10, 10)))
     np.testing.assert_array_equal(z[:, :, :-10], np.repeat(z[:, :1, :-10], 10, axis=1))
-    np.testing.assert_array_equal(outputs["image"].reshape(-1, 8, 8, 1), calls["generator"][0].output)
+    np.testing.assert_array_equal(
+        outputs["image"].reshape(-1, 8, 8, 1), calls["generator"][0].output
+    )
 
 
 def test_a_generator_of_several_samples_draws_each_anew():
@@ -355,6 +366,9 @@ def test_vaegan():
             "discriminator": adversarial,
         }[player]
         agree(played.value, expected.mean())
+        if player == "decoder":  # It draws samples with the statistics that it keeps.
+            _, kept = played.calls["generator"][0].again(of.variables, jnp.float32(prior))
+            jax.tree.map(agree, played.state["generator"], kept)
 
 
 @pytest.mark.parametrize("recipe", ["vaegan_digits", "bigan_mnist"])
