@@ -277,5 +277,3 @@ def codebook(of):
     paths = jax.tree_util.tree_leaves_with_path(of.variables.frozen)
     (vectors,) = [leaf for path, leaf in paths if "vectors" in jax.tree_util.keystr(path)]
     return np.float64(vectors)
-
-

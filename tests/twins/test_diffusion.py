@@ -184,7 +184,10 @@ def test_the_bound(name):
             upper = np.where(x0 > 0.999, np.inf, x0 + 1 / 255 - model_mean)
             lower = np.where(x0 < -0.999, -np.inf, x0 - 1 / 255 - model_mean)
             flip = np.where(lower > 0, -1, 1)  # In the tail where it does not cancel.
-            low, high = (np.minimum(flip * lower, flip * upper), np.maximum(flip * lower, flip * upper))
+            low, high = (
+                np.minimum(flip * lower, flip * upper),
+                np.maximum(flip * lower, flip * upper),
+            )
             log_low, log_high = (norm.logcdf(v / np.sqrt(variance)) for v in (low, high))
             nats = nats - per_example(log_high + np.log1p(-np.exp(log_low - log_high)))
     expected = nats / (np.log(2) * 64)

@@ -131,12 +131,12 @@ def game(recipe: str, side: int = 8, **overrides) -> Game:
 @functools.cache
 def _game(recipe: str, side: int, overrides: tuple) -> Game:
     config = small(recipe, side, **dict(overrides))
-    variables, frozen = None, ()
-    for phase in gm_jax.build(config):  # A frozen stage first: as it begins.
-        batch = batch_of(recipe, config)
-        variables = away_from_start(phase.model.init, batch)
-        variables = variables._replace(frozen=frozen)
-        frozen = variables._replace(frozen=())
+    *earlier, phase = gm_jax.build(config)
+    batch = batch_of(recipe, config)
+    stages = [away_from_start(stage.model.init, batch) for stage in earlier]
+    variables = away_from_start(phase.model.init, batch)
+    if stages:
+        variables = variables._replace(frozen=dict(zip(phase.stages, stages, strict=True)))
     moves = {
         player.name: watch(move.objective)
         for player in phase.model.players
