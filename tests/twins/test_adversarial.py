@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from twins.numbers import (
     drawn_from,
     gaussian_kl,

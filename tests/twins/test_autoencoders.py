@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import logsumexp, ndtri
+
+import gm_jax
 from twins.numbers import (
     bernoulli,
     drawn_from,
@@ -15,8 +17,6 @@ from twins.numbers import (
     sigmoid,
 )
 from twins.watch import COUNT, game
-
-import gm_jax
 
 
 def agree(found, expected, rtol=1e-5):
@@ -160,7 +160,7 @@ def test_categorical_posterior():
     kept = noisy[1] > 0.5 * np.log(1e-6)
     noisy = [np.where(kept, n - n.max(-1, keepdims=True), 0) for n in noisy]
     np.testing.assert_allclose(*noisy, atol=1e-3)
-    outputs, calls = of.work("sample")
+    _, calls = of.work("sample")
     z = calls["decoder"][0].inputs[0].reshape(COUNT, 4, 10)
     assert set(np.unique(z)) == {0, 1} and np.all(z.sum(-1) == 1) and z.mean((0, 1)).max() < 0.3
 
@@ -326,7 +326,9 @@ def test_vqvae2s_functions():
     ]
     np.testing.assert_array_equal(codes["code"], np.concatenate(flat, 1))
     outputs, calls = of.work("decode", code=jnp.asarray(codes["code"]))
-    top, bottom = (b[i].reshape(COUNT, s, s, -1) for b, i, s in zip(books, flat, (2, 4)))
+    top, bottom = (
+        b[i].reshape(COUNT, s, s, -1) for b, i, s in zip(books, flat, (2, 4), strict=True)
+    )
     wide = top.repeat(2, 1).repeat(2, 2)
     agree(calls["decoder"][0].inputs[0], np.concatenate([wide, bottom], -1))
     made = mean_image(of, calls["decoder"][0].output)

@@ -1,8 +1,11 @@
 """DDPM: its loss, every step of its samplers and its bound, from what the network returned."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import norm
+
 from twins.numbers import gaussian_kl, per_example
 from twins.watch import COUNT, game
 
@@ -102,7 +105,7 @@ def test_samplers(name):
     assert len(calls) == 4 * (1 + guided)
     times = [10, 8, 5, 2, 0]  # 4 steps of 10 times: 7.5 and 2.5 rounded to even.
     noises = []
-    for t, s in zip(times, times[1:], strict=False):
+    for t, s in itertools.pairwise(times):
         now = [c for c in calls if np.all(c.inputs[1] == t)]
         (told,) = [c for c in now if np.array_equal(c.inputs[2], label)]
         (x, _, _), output = told.inputs, told.output
@@ -114,10 +117,8 @@ def test_samplers(name):
         if sampler.get("clip", True):
             x0 = np.clip(x0, -1, 1)
         a, b, c = step(sampler, "cosine", t, s)
-        if s:
-            after = next(c.inputs[0] for c in calls if np.all(c.inputs[1] == s))
-        else:
-            after = chain[:, -1]
+        later = [c.inputs[0] for c in calls if np.all(c.inputs[1] == s)]
+        after = later[0] if s else chain[:, -1]
         rest = after - a * x0 - b * x
         if c:
             noises.append(rest.ravel() / c)

@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 import pytest
-from twins.watch import small
 
 import gm_jax
 from gm_jax import zoo
+from twins.watch import small
 
 # A recipe for each system, in which an average is asked for, too.
 RECIPES = {
@@ -103,7 +103,11 @@ PINNED = {
         "discriminator.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
     },
     "ebgan_digits": {"pulling_away": 0.1},
-    "began_digits": {"prior": "uniform", "batch_size": 16, "generator.optimizer.learning_rate": 1e-4},
+    "began_digits": {
+        "prior": "uniform",
+        "batch_size": 16,
+        "generator.optimizer.learning_rate": 1e-4,
+    },
     "bigan_mnist": {
         "latents": 50,
         "stochastic": False,

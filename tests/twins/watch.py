@@ -285,7 +285,7 @@ def watch(function: Callable) -> Callable:
 
 
 def noted(note: Callable, *values) -> None:
-    """`note(*values)` whenever they are computed; in vmaps row by row, those of the inner outermost."""
+    """`note(*values)` whenever they are computed; in vmaps row by row, the inner one outermost."""
     leaves, structure = jax.tree.flatten(values)
 
     def tell(*leaves):
