@@ -74,8 +74,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         mean, log_variance = jnp.split(outputs, 2, axis=-1)
         noise = normal(example_keys(posterior_key, batch), (settings.latents,))
         z = mean + jnp.exp(0.5 * log_variance) * noise
-        again, state["generator"] = generator.train(variables, z)
-        prior, _ = generator.train(variables, latent(game, prior_key, batch))
+        again, _ = generator.train(variables, z)
+        # The statistics that are kept are those of draws of the prior: samples use them.
+        prior, state["generator"] = generator.train(variables, latent(game, prior_key, batch))
         real, of_x, state["discriminator"] = discriminator.train_with_hidden(variables, x)
         fake, of_again, _ = discriminator.train_with_hidden(variables, again)
         other, _ = discriminator.train(variables, prior)
@@ -104,12 +105,13 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         output = generator(variables, mean)
         return {modality: jnp.stack([batch[modality], output], axis=1)}
 
-    value = (discriminator_loss, times(settings.discriminator))
+    value, average = (discriminator_loss, times(settings.discriminator)), settings.average
     players = (
-        games.player("encoder", ("encoder",), {"value": encoder_loss}, settings.generator),
         games.player(
-            "decoder", ("generator",), {"value": decoder_loss}, settings.generator,
-            settings.average,
+            "encoder", ("encoder",), {"value": encoder_loss}, settings.generator, average
+        ),
+        games.player(
+            "decoder", ("generator",), {"value": decoder_loss}, settings.generator, average
         ),
         games.player(
             "discriminator", ("discriminator",), {"value": value}, settings.discriminator

@@ -150,8 +150,7 @@ def lookup_free(
     q(k|z) = softmax_k(-|z - e_k|^2 / temperature). Yu et al. 2023, eq. 5. `width` is not used: the
     codes are as wide as `count` has bits.
     """
-    bits = max(1, (count - 1).bit_length())
-    count = 2**bits
+    bits = count.bit_length() - 1
 
     def quantize(learned, carried, z):
         quantized = quantization.lookup_free(z)
@@ -196,6 +195,15 @@ class Settings:
     beta: Annotated[float, at_least(0.0)] = 0.25
     averaged: AveragedSettings = AveragedSettings()
     lookup_free: LookupFreeSettings = LookupFreeSettings()
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        lower = max(2, 2 ** (self.count.bit_length() - 1))
+        if self.name == "lookup_free" and self.count != lower:
+            yield (
+                f"count {self.count} is not a power of two, as the number of lookup_free's codes"
+                f" is: set it to {lower} or {2 * lower}"
+            )
 
 
 def make(settings: Settings) -> Quantizer:

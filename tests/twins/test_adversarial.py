@@ -1,0 +1,429 @@
+"""The games of two and three players: each player's loss from what the networks returned."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from twins.numbers import (
+    drawn_from,
+    gaussian_kl,
+    hot,
+    log_normal,
+    log_softmax,
+    pick,
+    sigmoid,
+    softplus,
+)
+from twins.watch import COUNT, KEY, game
+
+RTOL = 1e-5
+
+
+def agree(found, expected, rtol=RTOL):
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-6)
+
+
+def on(calls, x):
+    """The call of a network that was given x."""
+    (call,) = [c for c in calls if c.inputs[0].shape == x.shape and np.allclose(c.inputs[0], x)]
+    return call
+
+
+def judged(played, real):
+    """D's first outputs on the real examples and on what G made, [B] each."""
+    (fakes,) = played.outputs("generator")
+    calls = played.calls["discriminator"]
+    return on(calls, np.asarray(real)).output[:, 0], on(calls, fakes).output[:, 0]
+
+
+def log_loss(real, fake):
+    return softplus(-real) + softplus(fake)
+
+
+# Of each value function: what D and what G minimises.
+VALUES = {
+    "minimax": (log_loss, lambda real, fake: -log_loss(real, fake)),
+    "non_saturating": (log_loss, lambda real, fake: softplus(-fake)),
+    "least_squares": (
+        lambda real, fake: (real - 1) ** 2 / 2 + fake**2 / 2,
+        lambda real, fake: (fake - 1) ** 2 / 2,
+    ),
+    "wasserstein": (lambda real, fake: fake - real, lambda real, fake: real - fake),
+    "hinge": (
+        lambda real, fake: np.maximum(0, 1 - real) + np.maximum(0, 1 + fake),
+        lambda real, fake: -fake,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_gan(name):
+    """Both players of a value function, on points."""
+    of = game("gan_ring", value_function=name)
+    for player, loss in zip(("discriminator", "generator"), VALUES[name], strict=True):
+        played = of.play(player)
+        real, fake = judged(played, of.batch["point"])
+        assert np.ptp(real) > 0.1 and np.ptp(fake) > 0.01
+        agree(played.value, loss(real, fake).mean())
+
+
+def test_soft_labels():
+    """l softplus(-D) + (1 - l) softplus(D), the real label at .9 and the fake one at .2."""
+    tricks = {"tricks.real_label": (0.9, 0.9), "tricks.fake_label": (0.2, 0.2)}
+    of = game("gan_ring", **tricks)
+    played = of.play("discriminator")
+    real, fake = judged(played, of.batch["point"])
+    of_real = 0.9 * softplus(-real) + 0.1 * softplus(real)
+    of_fake = 0.2 * softplus(-fake) + 0.8 * softplus(fake)
+    agree(played.value, (of_real + of_fake).mean())
+
+
+def test_priors_are_what_they_are_called():
+    for prior, kurtosis in (("normal", 3.0), ("uniform", 1.8)):
+        of = game("gan_ring", prior=prior, latents=64)
+        (z,) = of.play("generator").seen("generator")
+        assert z.shape == (COUNT, 64)
+        variance = 1.0 if prior == "normal" else 1.0 / 3.0
+        assert abs(z.mean()) < 0.1 and abs(z.var() / variance - 1.0) < 0.12
+        assert abs((z**4).mean() / z.var() ** 2 - kurtosis) < 0.7
+    of = game("gan_ring", prior="sphere", latents=64)
+    (z,) = of.play("generator").seen("generator")
+    agree(np.sum(z**2, axis=1), 64.0)
+
+
+def test_cgan():
+    """The one-hot of the label stands behind z and, as planes, behind every pixel that D sees."""
+    of = game("cgan_mnist")
+    image, label = np.asarray(of.batch["image"]), np.asarray(of.batch["label"])
+    planes = np.broadcast_to(hot(label, 10)[:, None, None], (COUNT, 8, 8, 10))
+    for player in ("discriminator", "generator"):
+        played = of.play(player)
+        ((z,), (fakes,)) = played.seen("generator"), played.outputs("generator")
+        np.testing.assert_array_equal(z[:, -10:], hot(label, 10))
+        real, fake = (
+            on(played.calls["discriminator"], np.concatenate([x, planes], -1)).output[:, 0]
+            for x in (image, fakes)
+        )
+        if player == "generator":
+            expected = softplus(-fake)
+        else:  # Its recipe smooths the real label to .9.
+            expected = 0.9 * softplus(-real) + 0.1 * softplus(real) + softplus(fake)
+        agree(played.value, expected.mean())
+    outputs, calls = of.work("sample")
+    np.testing.assert_array_equal(calls["generator"][0].inputs[0][:, -10:], hot(label, 10))
+    np.testing.assert_array_equal(outputs["label"], label)
+    outputs, calls = of.work("classes")
+    z = calls["generator"][0].inputs[0].reshape(COUNT, 10, -1)
+    np.testing.assert_array_equal(z[:, :, -10:], np.broadcast_to(np.eye(10), (COUNT, 10, 10)))
+    np.testing.assert_array_equal(z[:, :, :-10], np.repeat(z[:, :1, :-10], 10, axis=1))
+    np.testing.assert_array_equal(
+        outputs["image"].reshape(-1, 8, 8, 1), calls["generator"][0].output
+    )
+
+
+def test_a_generator_of_several_samples_draws_each_anew():
+    """SNGAN's G judges twice as many samples as D, no two of the same latent."""
+    of = game("sngan_digits")
+    played = of.play("generator")
+    (z,) = played.seen("generator")
+    assert len(z) == 2 * COUNT and len(np.unique(z, axis=0)) == 2 * COUNT
+    assert abs(np.corrcoef(z.reshape(COUNT, 2, -1)[:, 0].ravel(), z[1::2].ravel())[0, 1]) < 0.2
+    (fakes,) = played.outputs("generator")
+    agree(played.value, -on(played.calls["discriminator"], fakes).output[:, 0].mean())
+    assert len(of.play("discriminator").seen("generator")[0]) == COUNT
+
+
+def slopes(call, variables, x):
+    """||grad_x D(x)|| of each example, [B]."""
+    total = jax.grad(lambda x: call.again(variables, x)[0].sum())(jnp.float32(x))
+    return np.sqrt((np.float64(total) ** 2).reshape(len(x), -1).sum(1))
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1", "r2"])
+def test_penalties(name):
+    """Each at its own examples, in D's loss, by the recipe's weight."""
+    recipe = f"{name}_digits" if name in ("wgan_gp", "dragan") else "sngan_digits"
+    own = {} if name in ("wgan_gp", "dragan") else {"penalty.name": name, "penalty.weight": 5.0}
+    of = game(recipe, **own)
+    played, image = of.play("discriminator"), np.asarray(of.batch["image"])
+    (fakes,) = played.outputs("generator")
+    calls = played.calls["discriminator"]
+    if name in ("wgan_gp", "dragan"):
+        (call,) = [
+            c for c in calls if not np.allclose(c.inputs[0], image)
+            and not np.allclose(c.inputs[0], fakes)
+        ]  # fmt: skip
+        (x,) = call.inputs
+        norm = slopes(call, of.variables, x)
+    if name == "wgan_gp":
+        alpha = (x - fakes) / (image - fakes)
+        agree(alpha, np.broadcast_to(alpha[:, :1, :1], alpha.shape), 1e-3)
+        alpha = alpha[:, 0, 0, 0]
+        assert alpha.min() >= 0 and alpha.max() < 1 and alpha.std() > 0.15
+        expected = 10.0 * (norm - 1.0) ** 2
+    elif name == "dragan":
+        product = (x - image) / (0.5 * image.std())  # alpha, one an example, times U[0, 1)
+        assert product.min() > -1e-6 and product.max() < 1.0
+        assert abs(product.mean() - 0.25) < 0.1 and product.max(axis=(1, 2, 3)).std() > 0.1
+        expected = 10.0 * (norm - 1.0) ** 2
+    else:
+        x = image if name == "r1" else fakes
+        expected = 5.0 * slopes(calls[0], of.variables, x) ** 2 / 2
+    real, fake = (calls[0].again(of.variables, jnp.float32(x))[0][:, 0] for x in (image, fakes))
+    value = {"wgan_gp": "wasserstein", "dragan": "non_saturating"}.get(name, "hinge")
+    expected = VALUES[value][0](np.float64(real), np.float64(fake)) + expected
+    agree(played.value, expected.mean(), 1e-4)
+
+
+def test_infogan():
+    """L_I = log Q(c|x) + H(c) for both players: taken away, as it is to grow."""
+    of = game("infogan_mnist", information=0.7)
+    image = np.asarray(of.batch["image"])
+    for player in ("discriminator", "generator"):
+        played = of.play(player)
+        ((z,), (fakes,)) = played.seen("generator"), played.outputs("generator")
+        category, continuous = z[:, -12:-2], z[:, -2:]
+        assert np.all(category.sum(1) == 1) and set(np.unique(category)) == {0, 1}
+        assert np.abs(continuous).max() <= 1 and abs(continuous.std() - 3**-0.5) < 0.15
+        outputs = on(played.calls["discriminator"], fakes).output
+        log_q = (category * log_softmax(outputs[:, 1:11])).sum(1)
+        log_q = log_q + log_normal(continuous, outputs[:, 11:])
+        information = log_q + np.log(10.0) + 2 * np.log(2.0)
+        fake = outputs[:, 0]
+        if player == "discriminator":
+            real = on(played.calls["discriminator"], image).output[:, 0]
+            expected = log_loss(real, fake) - 0.7 * information
+        else:
+            expected = softplus(-fake) - 0.7 * information
+        agree(played.value, expected.mean())
+
+
+def test_infogans_functions():
+    of = game("infogan_mnist", information=0.7)
+    _, calls = of.work("sample")
+    one = calls["generator"][0].inputs[0]
+    assert np.all(one[:, -12:-2].sum(1) == 1) and len(np.unique(one[:, -2:])) == 2 * COUNT
+    outputs, calls = of.work("categories")
+    z = calls["generator"][0].inputs[0].reshape(COUNT, 10, -1)
+    np.testing.assert_array_equal(z[:, :, -12:-2], np.broadcast_to(np.eye(10), (COUNT, 10, 10)))
+    np.testing.assert_array_equal(np.delete(z, np.s_[-12:-2], 2).std(1), 0)
+    outputs, calls = of.work("sweep")
+    z = calls["generator"][0].inputs[0].reshape(COUNT, -1, one.shape[-1])
+    index = np.arange(COUNT)
+    agree(z[index, :, -2 + index % 2], np.tile(np.linspace(-2, 2, z.shape[1]), (COUNT, 1)))
+    np.testing.assert_array_equal(z[index, :, -1 - index % 2], 0)
+    np.testing.assert_array_equal(z[:, 0, -12:-2], hot(index // 2 % 10, 10))
+    outputs, calls = of.work("cluster")
+    (call,) = calls["discriminator"]
+    np.testing.assert_array_equal(outputs["code"], call.output[:, 1:11].argmax(1))
+    np.testing.assert_array_equal(outputs["label"], of.batch["label"])
+
+
+def test_acgan():
+    """D and G both minimise the class's cross-entropy; D that of real and of generated ones."""
+    of = game("acgan_mnist")
+    image, label = np.asarray(of.batch["image"]), np.asarray(of.batch["label"])
+    for player in ("discriminator", "generator"):
+        played = of.play(player)
+        ((z,), (fakes,)) = played.seen("generator"), played.outputs("generator")
+        np.testing.assert_array_equal(z[:, -10:], hot(label, 10))
+        of_fake = on(played.calls["discriminator"], fakes).output
+        expected = softplus(-of_fake[:, 0])
+        if player == "discriminator":
+            of_real = on(played.calls["discriminator"], image).output
+            expected = log_loss(of_real[:, 0], of_fake[:, 0])
+            expected = expected - pick(log_softmax(of_real[:, 1:]), label)
+        expected = expected - pick(log_softmax(of_fake[:, 1:]), label)
+        agree(played.value, expected.mean())
+
+
+def energies(played, real):
+    """E of the real examples and of G's, [B] each, and the codes of G's."""
+    (fakes,) = played.outputs("generator")
+    calls = played.calls["discriminator"]
+    found = []
+    for x in (np.asarray(real), fakes):
+        output, codes = on(calls, x).output if _given(calls, x) else (np.nan, None)
+        found.append((np.asarray(output - x), codes))
+    (of_real, _), (of_fake, codes) = found
+    return of_real, of_fake, codes
+
+
+def _given(calls, x):
+    return any(np.allclose(c.inputs[0], x) for c in calls)
+
+
+def test_ebgan():
+    """E(x) + max(0, m - E(G(z))), and E(G(z)) + w PT over the codes of the whole batch."""
+    of = game("ebgan_digits", margin=0.6, pulling_away=0.3)
+    played = of.play("discriminator")
+    real, fake, _ = energies(played, of.batch["image"])
+    real, fake = (np.mean(error**2, axis=(1, 2, 3)) for error in (real, fake))
+    assert real.min() < 0.6 < real.max() or fake.min() < 0.6
+    agree(played.value, (real + np.maximum(0, 0.6 - fake)).mean())
+    played = of.play("generator")
+    _, fake, codes = energies(played, of.batch["image"])
+    unit = codes / np.linalg.norm(codes, axis=1, keepdims=True)
+    cosines = (unit @ unit.T)[~np.eye(COUNT, dtype=bool)]
+    agree(played.value, np.mean(fake**2) + 0.3 * np.mean(cosines**2), 1e-4)
+
+
+def test_began():
+    """L(x) - k L(G(z)) with the old k, which then moves by lambda (gamma L(x) - L(G(z)))."""
+    of = game("began_digits", gamma=0.7, balance_rate=0.05)
+    of = of._replace(variables=of.variables._replace(state={**of.variables.state, "k": 0.4}))
+    played = of.play("discriminator")
+    real, fake, _ = energies(played, of.batch["image"])
+    real, fake = np.abs(real).mean(), np.abs(fake).mean()
+    agree(played.value, real - 0.4 * fake)
+    agree(played.state["k"], np.clip(0.4 + 0.05 * (0.7 * real - fake), 0, 1))
+    agree(played.metric("measure"), real + abs(0.7 * real - fake))
+    played = of.play("generator")
+    agree(played.value, np.abs(energies(played, of.batch["image"])[1]).mean())
+    start = game("began_digits", gamma=0.7, balance_rate=0.05).variables
+    assert start.state["k"] == 0.0
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_bigan(stochastic):
+    """D sees (x, E(x)) and (G(z), z); G and E have one loss, that of D with the labels flipped."""
+    of = game("bigan_mnist", stochastic=stochastic, **{"encoder.width": 8})
+    image = np.asarray(of.batch["image"])
+    for player in ("discriminator", "generator"):
+        played = of.play(player)
+        ((z,), (fakes,)) = played.seen("generator"), played.outputs("generator")
+        calls = played.calls["discriminator"]
+        real, fake = on(calls, image), on(calls, fakes)
+        np.testing.assert_allclose(fake.inputs[1], z, atol=1e-6)
+        (codes,) = played.outputs("encoder")
+        np.testing.assert_array_equal(played.seen("encoder")[0], np.float32(image))
+        if stochastic:
+            other = of.play(player, image=-of.batch["image"])
+            drawn_from(codes, real.inputs[1], *others(other, -image))
+        else:
+            np.testing.assert_allclose(real.inputs[1], codes, atol=1e-6)
+        real, fake = real.output[:, 0], fake.output[:, 0]
+        pair = (real, fake) if player == "discriminator" else (fake, real)
+        agree(played.value, log_loss(*pair).mean())
+
+
+def others(played, image):
+    (codes,) = played.outputs("encoder")
+    return codes, on(played.calls["discriminator"], image).inputs[1]
+
+
+def test_cogan():
+    """The games of both domains, averaged, the pair of fakes of one latent."""
+    of = game("cogan_mnist")
+    pair = [np.asarray(of.batch[name]) for name in ("image", "image_b")]
+    for player in ("discriminator", "generator"):
+        played = of.play(player)
+        halves = np.split(played.outputs("generator")[0], 2, axis=-1)
+        calls = played.calls["discriminator"]
+        np.testing.assert_array_equal(on(calls, halves[0]).inputs[1], halves[1])
+        fake = on(calls, halves[0]).output
+        expected = [softplus(-f) for f in fake]
+        if player == "discriminator":
+            np.testing.assert_array_equal(on(calls, pair[0]).inputs[1], np.float32(pair[1]))
+            real = on(calls, pair[0]).output
+            expected = [log_loss(r, f) for r, f in zip(real, fake, strict=True)]
+        agree(played.value, np.mean(expected))
+    outputs, calls = of.work("sample")
+    halves = np.split(calls["generator"][0].output, 2, axis=-1)
+    for name, half in zip(("image", "image_b"), halves, strict=True):
+        np.testing.assert_array_equal(outputs[name], half)
+    pairs, _ = of.work("pairs")
+    np.testing.assert_array_equal(pairs["image"], np.stack(halves, 1))
+
+
+def test_vaegan():
+    """KL + L_like; gamma L_like - (1 - gamma) (-L_GAN); -L_GAN with both kinds of fakes."""
+    of, gamma = game("vaegan_digits", gamma=0.2, **{"encoder.width": 8}), 0.2
+    image = np.asarray(of.batch["image"])
+    for player in ("encoder", "decoder", "discriminator"):
+        played, other = of.play(player), of.play(player, image=-of.batch["image"])
+        (outputs,), (other_outputs,) = played.outputs("encoder"), other.outputs("encoder")
+        # The latent of the reconstruction moves with the image, that of the sample does not.
+        moved = {
+            np.array_equal(a, b): (a, b, fakes)
+            for a, b, fakes in zip(
+                played.seen("generator"), other.seen("generator"), played.outputs("generator"),
+                strict=True,
+            )
+        }  # fmt: skip
+        z, other_z, again = moved[False]
+        prior, _, sampled = moved[True]
+        drawn_from(outputs, z, other_outputs, other_z)
+        assert abs(prior.std() - 1.0) < 0.1
+        calls = played.calls["discriminator"]
+        of_image, of_again, of_sampled = (on(calls, x) for x in (image, again, sampled))
+        like = ((of_image.last - of_again.last) ** 2).reshape(COUNT, -1).sum(1) / 2
+        real, fake, sample = (c.output[:, 0] for c in (of_image, of_again, of_sampled))
+        adversarial = softplus(-real) + softplus(fake) + softplus(sample)
+        expected = {
+            "encoder": gaussian_kl(*np.split(outputs, 2, axis=-1)) + like,
+            "decoder": gamma * like - (1 - gamma) * adversarial,
+            "discriminator": adversarial,
+        }[player]
+        agree(played.value, expected.mean())
+        if player == "decoder":  # It draws samples with the statistics that it keeps.
+            _, kept = played.calls["generator"][0].again(of.variables, jnp.float32(prior))
+            jax.tree.map(agree, played.state["generator"], kept)
+
+
+@pytest.mark.parametrize("recipe", ["vaegan_digits", "bigan_mnist"])
+def test_reconstructions_are_of_the_codes_means(recipe):
+    of = game(recipe, **{"encoder.width": 8}, **({"gamma": 0.2} if "vae" in recipe else {}))
+    outputs, calls = of.work("reconstruct")
+    ((code,), (made,)) = calls["encoder"], calls["generator"]
+    size = made.inputs[0].shape[1]
+    np.testing.assert_array_equal(made.inputs[0], code.output[:, :size])
+    np.testing.assert_array_equal(code.inputs[0], np.float32(of.batch["image"]))
+    expected = np.stack([np.float32(of.batch["image"]), made.output], 1)
+    np.testing.assert_array_equal(outputs["image"], expected)
+
+
+def test_interpolations_go_along_the_great_circle_and_samples_are_the_generators():
+    of = game("sngan_digits")
+    outputs, calls = of.work("sample")
+    np.testing.assert_array_equal(outputs["image"], calls["generator"][0].output)
+    outputs, calls = of.work("interpolation")
+    z = calls["generator"][0].inputs[0].reshape(COUNT, -1, of.config.latents)
+    a, b, t = z[:, 0], z[:, -1], np.linspace(0, 1, z.shape[1])[None, :, None]
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    angle = np.arccos(cosine)[:, None, None]
+    expected = np.sin((1 - t) * angle) * a[:, None] + np.sin(t * angle) * b[:, None]
+    agree(z, expected / np.sin(angle), 1e-3)
+    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.2
+    made = calls["generator"][0].output.reshape(outputs["image"].shape)
+    np.testing.assert_array_equal(outputs["image"], made)
+
+
+def test_landscapes_are_ds_outputs_over_the_square():
+    """Fifty places a side of the square of half-width 5, row by row."""
+    of = game("gan_ring", value_function="hinge")
+    index = jnp.arange(COUNT) * 157 + 40
+    outputs, calls = of.work("landscape", index=index)
+    row, column = np.divmod(np.asarray(index), 50)
+    place = 0.2 * np.stack([column, row], 1) - 4.9
+    agree(outputs["place"], place)
+    (call,) = calls["discriminator"]
+    agree(call.inputs[0], place)
+    np.testing.assert_array_equal(outputs["field"], call.output[:, 0])
+    np.testing.assert_array_equal(outputs["point"], calls["generator"][0].output)
+
+
+def test_packs_and_probabilities():
+    """D of packs of two sees neighbours side by side; a probability of a half costs log 2."""
+    of = game("gan_ring", **{"tricks.packing": 2})
+    played = of.play("discriminator")
+    shown = [call.inputs[0] for call in played.calls["discriminator"]]
+    point = np.asarray(of.batch["point"]).reshape(COUNT // 2, 4)
+    (fakes,) = played.outputs("generator")
+    real, fake = (
+        on(played.calls["discriminator"], x).output[:, 0] for x in (point, fakes.reshape(-1, 4))
+    )
+    assert all(x.shape == (COUNT // 2, 4) for x in shown)
+    agree(played.value, -(np.log(sigmoid(real)) + np.log(1 - sigmoid(fake))).mean())
+    assert KEY is not None

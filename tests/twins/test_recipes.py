@@ -1,0 +1,162 @@
+"""What recipes ask for beyond a loss: moving averages, and the numbers of their papers."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import gm_jax
+from gm_jax import zoo
+from twins.watch import small
+
+# A recipe for each system, in which an average is asked for, too.
+RECIPES = {
+    "gan": "gan_digits",
+    "infogan": "infogan_mnist",
+    "acgan": "acgan_mnist",
+    "ebgan": "ebgan_digits",
+    "began": "began_digits",
+    "bigan": "bigan_mnist",
+    "cogan": "cogan_mnist",
+    "vaegan": "vaegan_digits",
+    "ddpm": "ddpm_digits",
+    "autoencoder": "ae_mnist",
+    "vae": "vae_mnist",
+    "vqvae": "vqvae_mnist",
+    "vqvae2": "vqvae2_mnist",
+    "dvae": "dvae_fashion_mnist",
+    "ngram": "ngram_tinyshakespeare",
+    "bengio": "bengio_tinyshakespeare",
+    "gpt": "gpt_tinyshakespeare",
+    "wavenet": "wavenet_fsdd",
+    "latent_prior": "vqvae_prior_mnist",
+    "nade": "nade_mnist",
+    "pixelcnn": "pixelcnn_mnist",
+    "gated_pixelcnn": "gated_pixelcnn_mnist",
+    "pixelcnnpp": "pixelcnnpp_mnist",
+    "pixelrnn": "pixelrnn_mnist",
+}
+
+
+def test_every_system_is_among_them():
+    assert set(RECIPES) == set(zoo.SYSTEMS)
+
+
+@pytest.mark.parametrize("system", RECIPES)
+def test_all_that_samples_come_from_has_the_average_that_is_asked_for(system):
+    """What only judges has none, and nothing has one if none is asked for."""
+    for decay in (0.0, 0.97):
+        config = small(RECIPES[system], average=decay)
+        assert config.system == system
+        players = gm_jax.build(config)[-1].model.players
+        for player in players:
+            judges = player.name == "discriminator"
+            if decay and player.owns and not judges:
+                np.testing.assert_allclose(player.average(10**6), 0.97, rtol=1e-6)
+                np.testing.assert_allclose(player.average(0), 0.1, rtol=1e-6)
+            else:
+                assert player.average is None
+
+
+ADAM = {"b1": 0.5}
+# What a recipe has of its paper, or of its authors' code, as ../shared/reference quotes them.
+PINNED = {
+    "gan_mnist": {"generator.optimizer": ADAM, "discriminator.optimizer": ADAM},
+    "lsgan_digits": {"value_function": "least_squares", "penalty.name": ""},
+    "wgan_digits": {
+        "value_function": "wasserstein",
+        "generator.optimizer": {"name": "rmsprop", "learning_rate": 5e-5, "decay": 0.99},
+        "discriminator.optimizer": {
+            "name": "rmsprop", "learning_rate": 5e-5, "decay": 0.99, "clip_weights": 0.01,
+        },
+        "discriminator.times": 5,
+        "discriminator.often": {"times": 100, "first": 25, "every": 500},
+        "discriminator.normalization": "none",
+    },
+    "wgan_gp_digits": {
+        "value_function": "wasserstein",
+        "penalty": {"name": "wgan_gp", "weight": 10.0},
+        "discriminator.times": 5,
+        "discriminator.normalization": "none",
+        "discriminator.optimizer": {"learning_rate": 1e-4, "b1": 0.0, "b2": 0.9},
+        "generator.optimizer": {"learning_rate": 1e-4, "b1": 0.0, "b2": 0.9},
+    },
+    "dragan_digits": {
+        "value_function": "non_saturating",
+        "penalty": {"name": "dragan", "weight": 10.0},
+        "discriminator.times": 1,
+        "discriminator.optimizer": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9},
+    },
+    "sngan_digits": {
+        "value_function": "hinge",
+        "generator.samples": 2,
+        "discriminator.times": 5,
+        "discriminator.normalization": "spectral",
+        "discriminator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.9},
+    },
+    "cgan_mnist": {"conditional": True, "tricks.real_label": (0.9, 0.9)},
+    "infogan_mnist": {
+        "latents": 62,
+        "codes": {"categories": 10, "continuous": 2},
+        "information": 1.0,
+        "generator.optimizer": {"learning_rate": 1e-3, "b1": 0.5},
+        "discriminator.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
+    },
+    "ebgan_digits": {"pulling_away": 0.1},
+    "began_digits": {
+        "prior": "uniform",
+        "batch_size": 16,
+        "generator.optimizer.learning_rate": 1e-4,
+    },
+    "bigan_mnist": {
+        "latents": 50,
+        "stochastic": False,
+        "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
+    },
+    "vaegan_digits": {"gamma": 0.01, "prior": "normal"},
+    "gan_ring": {
+        "latents": 256,
+        "batch_size": 512,
+        "data": {"modes": 8, "radius": 2.0, "deviation": 0.02},
+        "generator": {"width": 128, "optimizer": {"learning_rate": 1e-3, "b1": 0.5}},
+        "discriminator": {"width": 128, "optimizer": {"learning_rate": 1e-4, "b1": 0.5}},
+    },
+    "unrolled_ring": {"unroll": {"steps": 5, "through": True}, "value_function": "minimax"},
+    "vae_mnist": {"beta": 1.0, "bound": "elbo", "samples": 1, "latents": 20},
+    "beta_vae_mnist": {"beta": 4.0},
+    "iwae_mnist": {"bound": "importance", "samples": 5},
+    "vqvae_mnist": {
+        "quantizer": {"beta": 0.25, "averaged": {"decay": 0.99, "epsilon": 1e-5}},
+    },
+    "vqvae2_mnist": {
+        "quantizer": {"beta": 0.25, "averaged": {"decay": 0.99, "epsilon": 1e-5}},
+    },
+    "dvae_fashion_mnist": {"temperature.end": 1 / 16},
+    "ddpm_mnist": {"times": 1000, "prediction": "noise"},
+    "gpt_tinyshakespeare": {
+        "optimizer": {
+            "name": "adamw", "weight_decay": 0.1, "clip_norm": 1.0, "b1": 0.9, "b2": 0.99,
+            "learning_rate": 1e-3, "final_rate": 1e-4, "warmup_steps": 100,
+        },
+        "network": {"width": 128, "layers": 4, "heads": 4},
+        "data.length": 64,
+    },
+    "wavenet_fsdd": {"network.dilations": tuple(2**i for i in range(10))},
+    "gated_pixelcnn_mnist": {"network": {"size": 3, "first_size": 7}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", PINNED)
+def test_numbers_of_the_papers(recipe):
+    config = gm_jax.load_config(f"configs/{recipe}.py")
+
+    def check(path, expected):
+        if isinstance(expected, dict):
+            for name, value in expected.items():
+                check(f"{path}.{name}", value)
+        else:
+            found = functools.reduce(lambda part, name: part[name], path.split("."), config)
+            assert found == expected, path
+
+    for path, expected in PINNED[recipe].items():
+        check(path, expected)
