@@ -91,7 +91,7 @@ class Aux(NamedTuple):
 
     metrics  {name: scalar}, averaged over the devices by the trainer
     state    the top-level entries of `Variables.state` that it replaces, equal on all devices:
-             make them with `axis.mean` and `axis.gather`, the trainer does not average them
+             make them with `replicas.mean` and `replicas.gather`, the trainer does not average them
     """
 
     metrics: dict[str, Array] = {}

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path("gm_jax")
-CONTRACT = {"model", "settings", "replicas", "errors", "fingerprint", "cache"}
+CONTRACT = {
+    "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
+}  # fmt: skip
 COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers"}
 FAMILIES = {"adversarial", "autoencoders", "autoregressive", "diffusion"}
 # What each room may import beside itself; rooms that are not here are at the top.

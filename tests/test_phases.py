@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import gm_jax
-from gm_jax import axis, zoo
+from gm_jax import replicas, zoo
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables
 from gm_jax.training import loop, state
 from gm_jax.training.checkpoint import Place
@@ -162,8 +162,8 @@ def test_state_of_the_whole_batch_is_gathered():
     """A pool fed with what all devices saw is the same on one device and on eight."""
 
     def objective(variables, batch, key, step):
-        pool = axis.gather(batch["index"])
-        return jnp.zeros(()), Aux({"size": jnp.float32(axis.size())}, {"pool": pool})
+        pool = replicas.gather(batch["index"])
+        return jnp.zeros(()), Aux({"size": jnp.float32(replicas.size())}, {"pool": pool})
 
     model = GenerativeModel(
         lambda key, batch, previous: Variables({}, {"pool": jnp.zeros(8, jnp.int32)}),

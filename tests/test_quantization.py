@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gm_jax.nn.quantizers import Memory
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.losses import quantization
 from gm_jax.nn import quantizers
 from gm_jax.nn.common import gumbel
-from gm_jax.nn.quantizers import Memory
 
 KEY = jax.random.key(0)
 CODES = jax.random.normal(jax.random.key(1), (7, 3))
@@ -114,9 +114,9 @@ def test_counts_and_sums_are_those_of_all_devices():
         return quantizers.ema_update(memory, z, indices, KEY, 0.5, 1e-5, revive_below=3.0)
 
     whole, revived = update(memory, z, indices)
-    mesh = Mesh(np.array(jax.devices()), (axis.NAME,))
+    mesh = Mesh(np.array(jax.devices()), (replicas.NAME,))
     spread = jax.shard_map(
-        update, mesh=mesh, in_specs=(P(), P(axis.NAME), P(axis.NAME)), out_specs=P(),
+        update, mesh=mesh, in_specs=(P(), P(replicas.NAME), P(replicas.NAME)), out_specs=P(),
         check_vma=False,
     )  # fmt: skip
     parts, revived_parts = jax.jit(spread)(memory, z, indices)

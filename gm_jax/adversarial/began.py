@@ -14,7 +14,7 @@ from typing import Annotated
 
 import jax.numpy as jnp
 
-from gm_jax import axis, networks
+from gm_jax import networks, replicas
 from gm_jax.adversarial.shared import latent_game
 from gm_jax.adversarial.shared.critics import auto_encoder
 from gm_jax.adversarial.shared.latent_game import latent, open_game, phase
@@ -59,7 +59,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         k = variables.state["k"]
         fakes, _ = generator.train(variables, latent(game, key, batch))
         real, fake = error(variables, batch[game.modality]), error(variables, fakes)
-        means = axis.mean((jnp.mean(real), jnp.mean(fake)))
+        means = replicas.mean((jnp.mean(real), jnp.mean(fake)))
         after, measure = balance(*means, k, settings.gamma, settings.balance_rate)
         metrics = {"real_error": jnp.mean(real), "fake_error": jnp.mean(fake)}
         metrics |= {"k": after, "measure": measure}

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import jax.numpy as jnp
 
-from gm_jax import axis, networks
+from gm_jax import networks, replicas
 from gm_jax.adversarial.shared import latent_game
 from gm_jax.adversarial.shared.critics import auto_encoder
 from gm_jax.adversarial.shared.latent_game import latent, open_game, phase
@@ -66,7 +66,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def generator_loss(variables, batch, key, step):
         fakes, state = generator.train(variables, latent(game, key, batch))
         fake, codes = energy(variables, fakes)
-        apart = pulling_away(axis.gather(codes))
+        apart = pulling_away(replicas.gather(codes))
         loss = jnp.mean(fake) + settings.pulling_away * apart
         return loss, Aux({"pulling_away": apart}, {"generator": state})
 

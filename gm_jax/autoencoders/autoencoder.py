@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax import axis, games, networks
+from gm_jax import games, networks, replicas
 from gm_jax.autoencoders.shared.corruption import CORRUPTIONS, Corruption
 from gm_jax.losses.likelihoods import LIKELIHOODS
 from gm_jax.model import Aux, Phase, example_keys, field_of
@@ -120,7 +120,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 def updated(moments, z):
     """The codes' first two moments after a batch z [B, D] of all devices."""
     z = lax.stop_gradient(z)
-    now = axis.mean({"mean": jnp.mean(z, axis=0), "second": z.T @ z / len(z)})
+    now = replicas.mean({"mean": jnp.mean(z, axis=0), "second": z.T @ z / len(z)})
     return jax.tree.map(lambda old, new: DECAY * old + (1.0 - DECAY) * new, moments, now)
 
 

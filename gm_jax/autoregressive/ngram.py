@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gm_jax import axis, games
+from gm_jax import games, replicas
 from gm_jax.autoregressive.shared import language
 from gm_jax.autoregressive.shared.causal import Causal
 from gm_jax.errors import UserError
@@ -66,7 +66,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return Variables({}, {"text": unread, "tables": count(unread, symbols, order)})
 
     def fit(variables, batch, key, step):
-        windows = axis.gather({name: batch[name] for name in ("text", "position")})
+        windows = replicas.gather({name: batch[name] for name in ("text", "position")})
         positions = windows["position"][:, None] + jnp.arange(windows["text"].shape[1])
         text = variables.state["text"].at[positions].set(windows["text"])
         tables = count(text, symbols, order)

@@ -16,7 +16,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax import axis, games, networks
+from gm_jax import games, networks, replicas
 from gm_jax.autoregressive.shared import causal, mulaw
 from gm_jax.autoregressive.shared.causal import of_module, sample
 from gm_jax.losses.likelihoods import categorical
@@ -202,7 +202,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def nats(variables, batch, key, step):
         """Per sample that counts: windows differ in how many do, and devices in their windows."""
         counts = batch["weight"] > 0
-        number = axis.mean(jnp.mean(jnp.sum(counts, axis=1).astype(jnp.float32)))
+        number = replicas.mean(jnp.mean(jnp.sum(counts, axis=1).astype(jnp.float32)))
         return -jnp.mean(log_likelihood(variables, batch, counts)) / number, Aux()
 
     def sample_audio(variables, batch, key):

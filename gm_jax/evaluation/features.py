@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.evaluation.errors import EvaluationError
 
 
@@ -70,7 +70,7 @@ def _programs(apply, layers: tuple[str, ...], devices: tuple[jax.Device, ...]):
         outputs = apply(params, images)
         return {layer: outputs[layer] for layer in layers}
 
-    over = partial(jax.pmap, axis_name=axis.NAME, in_axes=(None, 0), devices=devices)
+    over = partial(jax.pmap, axis_name=replicas.NAME, in_axes=(None, 0), devices=devices)
     return over(lambda params, _: params, out_axes=None), over(chosen)
 
 

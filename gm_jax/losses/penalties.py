@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.model import Array
 
 Critic = Callable[[Array], Array]
@@ -41,8 +41,8 @@ def dragan(critic: Critic, real: Array, alpha: Array, uniform: Array) -> Array:
     alpha [B] and u = uniform [B, ...], both of U[0, 1). Kodali et al. 2017, algorithm 1 (lambda 10,
     k 1), as its authors' code has it: std is that of all values of the global batch.
     """
-    mean = axis.mean(jnp.mean(real))
-    deviation = jnp.sqrt(axis.mean(jnp.mean((real - mean) ** 2)))
+    mean = replicas.mean(jnp.mean(real))
+    deviation = jnp.sqrt(replicas.mean(jnp.mean((real - mean) ** 2)))
     x = real + _broadcast(alpha, real) * 0.5 * deviation * uniform
     return (per_example_gradient_norm(critic, x) - 1.0) ** 2
 

@@ -5,7 +5,7 @@ import functools
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.model import Array
 
 NORMALIZATIONS = ("batch", "spectral", "none")  # of discriminators
@@ -28,7 +28,7 @@ class BatchNorm(nn.Module):
             momentum=0.9,
             dtype=self.dtype,
             scale_init=_scale_around_one,
-            axis_name=axis.name(),
+            axis_name=replicas.name(),
         )(x)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.errors import UserError
 from gm_jax.model import Batch, Variables
 
@@ -51,7 +51,7 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
 
     mapped = jax.pmap(
         grouped,
-        axis_name=axis.NAME,
+        axis_name=replicas.NAME,
         in_axes=(None, None, 0),
         out_axes=None,
         donate_argnums=0,
@@ -83,7 +83,7 @@ def map_function(
         prepared = prepare(batch, jax.random.fold_in(key, 0))
         return finish(function(variables, prepared, jax.random.fold_in(key, 1)))
 
-    mapped = jax.pmap(program, axis_name=axis.NAME, in_axes=(None, 0), devices=devices)
+    mapped = jax.pmap(program, axis_name=replicas.NAME, in_axes=(None, 0), devices=devices)
     count = len(local(devices))
 
     def apply(variables: Variables, batches: Iterable[Batch], key) -> Iterator[Batch]:
@@ -105,7 +105,7 @@ def replicate(tree, devices: Devices = None):
     So the first call of a program compiles it for all the calls that follow. No two leaves share
     a buffer afterwards (a moving average begins as its parameters), as donation demands.
     """
-    placement = NamedSharding(Mesh(np.array(local(devices)), (axis.NAME,)), PartitionSpec())
+    placement = NamedSharding(Mesh(np.array(local(devices)), (replicas.NAME,)), PartitionSpec())
     return jax.tree.map(lambda x: jax.device_put(np.array(x), placement), tree)
 
 

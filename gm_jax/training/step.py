@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.model import Batch, Move, Player, Variables
 
 
@@ -30,7 +30,7 @@ def make_move(player: Player, move: Move, prepare: Callable) -> Callable:
 
         owned = {name: variables.params[name] for name in player.owns}
         (value, aux), gradients = jax.value_and_grad(loss, has_aux=True)(owned)
-        gradients, metrics = axis.mean((gradients, {"loss": value, **aux.metrics}))
+        gradients, metrics = replicas.mean((gradients, {"loss": value, **aux.metrics}))
         updates, opt = player.optimizer.update(gradients, variables.opt[player.name], owned)
         owned = optax.apply_updates(owned, updates)
         average = variables.average

@@ -174,7 +174,7 @@ def test_pixels(recipe):
 
 
 def logistic_mixture(x, raw, parts):
-    """log p of grey levels x [B, H, W] in [-1, 1] under `parts` logistics. Salimans et al., eq. 2."""
+    """log p of grey x [B, H, W] in [-1, 1] under `parts` logistics. Salimans et al., eq. 2."""
     logits, means, log_scales = np.split(raw, 3, -1)
     scales = np.exp(np.maximum(log_scales, -7.0))
     upper = (x[..., None] + 1 / 255 - means) / scales

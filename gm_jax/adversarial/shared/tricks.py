@@ -11,7 +11,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.model import Array, Batch
 from gm_jax.nn.common import normal
 from gm_jax.settings import at_least, at_most, schema
@@ -100,7 +100,7 @@ def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> 
     devices, and so is the pool. Raises ValueError if the pool is smaller than a
     global batch.
     """
-    new = axis.gather(jax.lax.stop_gradient(fakes))
+    new = replicas.gather(jax.lax.stop_gradient(fakes))
     count, size = len(new), len(pool["kept"])
     if size < count:
         raise ValueError(f"a replay pool of {size} cannot take a batch of {count}: make it larger")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax
 import optax
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.model import PyTree
 
 
@@ -32,7 +32,7 @@ def unroll(
     The steps are written out, not looped: gradients of convolutions in a loop are slow on a CPU.
     """
     for _ in range(steps):
-        gradients = axis.mean(jax.grad(loss)(params))
+        gradients = replicas.mean(jax.grad(loss)(params))
         updates, opt = optimizer.update(gradients, opt, params)
         params = optax.apply_updates(params, updates)
     return params if through else jax.lax.stop_gradient(params)

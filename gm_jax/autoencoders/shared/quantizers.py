@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax import axis
+from gm_jax import replicas
 from gm_jax.losses import quantization
 from gm_jax.model import Array
 from gm_jax.settings import above, arguments, at_least, below, one_of, part_of, schema
@@ -68,14 +68,14 @@ def ema_update(
     flat, chosen = lax.stop_gradient(z).reshape(-1, width), indices.reshape(-1)
     number = jnp.zeros(count, flat.dtype).at[chosen].add(1.0)
     total = jnp.zeros((count, width), flat.dtype).at[chosen].add(flat)
-    number, total = jax.tree.map(lambda x: x * axis.size(), axis.mean((number, total)))
+    number, total = jax.tree.map(lambda x: x * replicas.size(), replicas.mean((number, total)))
     counts = decay * memory.counts + (1.0 - decay) * number
     sums = decay * memory.sums + (1.0 - decay) * total
     everything = jnp.sum(counts)
     smoothed = (counts + epsilon) / (everything + count * epsilon) * everything
     moved = Memory(sums / smoothed[:, None], counts, sums)
 
-    candidates = axis.gather(flat)
+    candidates = replicas.gather(flat)
     fresh = remember(candidates[jax.random.randint(key, (count,), 0, len(candidates))])
     dead = counts < revive_below
     memory = Memory(
@@ -157,7 +157,7 @@ def lookup_free(
         codes = quantization.signs(jnp.arange(count), bits).astype(z.dtype)
         # |z - e|^2 differs between codes by its cross term alone.
         log_q = jax.nn.log_softmax(2.0 * z @ codes.T / temperature)
-        marginal = axis.mean(jnp.mean(jnp.exp(log_q), axis=tuple(range(z.ndim - 1))))
+        marginal = replicas.mean(jnp.mean(jnp.exp(log_q), axis=tuple(range(z.ndim - 1))))
         unsure, spread = quantization.entropies(log_q, marginal)
         return quantized, beta * quantized.losses["commitment"] + entropy * (unsure - spread)
 
@@ -216,7 +216,7 @@ def make(settings: Settings) -> Quantizer:
 
 def used(indices: Array, count: int) -> dict[str, Array]:
     """Perplexity of the codes chosen on all devices, and how many of `count` were never chosen."""
-    frequencies = axis.mean(quantization.usage(indices, count))
+    frequencies = replicas.mean(quantization.usage(indices, count))
     return {
         "perplexity": quantization.perplexity(frequencies),
         "unused_codes": jnp.sum(frequencies == 0.0, dtype=frequencies.dtype),
