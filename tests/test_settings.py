@@ -167,7 +167,6 @@ def trace(phase, batch_size):
         ("vae", {"show.counts.sample": -3}, "show.counts.sample is -3"),
         ("gan", {"value_funtion": "minimax"}, "unknown setting value_funtion"),
         ("gan", {"penalty.weight": -1.0}, "penalty.weight is -1.0"),
-        ("gan", {"tricks.real_label": 0.9}, "tricks.real_label is 0.9: it must be 2 values"),
         ("gan", {"generator.width": 0}, "generator.width is 0: it must be at least 1"),
         ("gan", {"discriminator.optimizer.beta1": 0.5}, "optax.adam takes no argument beta1"),
         ("vae", {"show.counts": {"manifld": 9}}, "show.counts.manifld: the model has no function"),
@@ -179,6 +178,11 @@ def test_settings_that_cannot_be_meant_are_refused_before_anything_is_trained(
     with pytest.raises(gm_jax.UserError, match=message) as caught:
         gm_jax.build(config(system, digits16, **change))
     assert "\n" not in str(caught.value)
+
+
+def test_a_number_is_no_pair():
+    settings = with_value(smoke("gan"), ("tricks", "real_label"), 0.9)
+    assert refusal(settings) == "tricks.real_label is 0.9: it must be 2 values (a number, a number)"
 
 
 def test_a_layer_changes_only_what_a_recipe_has():
@@ -197,8 +201,9 @@ def test_an_optimizer_that_is_named_starts_anew_and_one_that_is_not_keeps_its_ow
     settings = recipe("", stated | {"optimizer": adam}, {"optimizer": {"learning_rate": 2e-3}})
     assert dict(settings.optimizer, b1=0.5) == dict(settings.optimizer)
     assert (settings.optimizer.learning_rate, settings.optimizer.warmup_steps) == (2e-3, 7)
-    named = changed(settings.to_dict(), {"optimizer": {"name": "sgd", "learning_rate": 1.0}})
-    assert named["optimizer"]["warmup_steps"] == 0 and not named["optimizer"].get("b1")
+    sgd = {"optimizer": {"name": "sgd", "learning_rate": 1.0}}
+    named = ConfigDict(changed(settings.to_dict(), sgd)).optimizer
+    assert named.warmup_steps == 0 and named.b1 is None
 
 
 def test_another_system_keeps_what_it_has_in_common_with_the_recipe():

@@ -69,9 +69,11 @@ class UNet(nn.Module):
     """A noised image and its noise level to an image of the same shape.
 
     x [B, H, W, C], level [B] (a time step), label [B] int or None, keys [B] for dropout or None.
-    width        channels at full resolution; `multipliers` scale it level by level
+    width        channels at full resolution
     blocks       residual blocks a level
+    multipliers  of `width`, level by level
     attention    the image sides (in pixels) at which blocks are followed by self-attention
+    dropout      rate within the blocks
     classes      labels 0..classes-1; `classes` itself is the null label; 0 for no labels
     """
 

@@ -32,6 +32,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from ml_collections import config_dict
+from ml_collections.config_dict import FieldReference
 
 from gm_jax.errors import UserError
 
@@ -178,7 +179,7 @@ def read(of: type, config, path: str = ""):
         return config
     if not isinstance(config, Mapping | config_dict.ConfigDict):
         raise UserError(f"{path[:-1]} is {config!r}: it must be a group of settings")
-    given = dict(config.items())
+    given = {k: v.get() if isinstance(v, FieldReference) else v for k, v in config.items()}
     known = fields(of)
     rest = next((s for s in known.values() if s.mark(Rest)), None)
     unknown = [key for key in given if key not in known or (rest and key == rest.name)]
