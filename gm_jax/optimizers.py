@@ -14,7 +14,7 @@ from gm_jax.settings import Rest, at_least, one_of, read, schema
 
 
 def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
-    return optax.cosine_decay_schedule(rate, steps, final / rate)
+    return optax.cosine_decay_schedule(rate, steps, final / rate if rate else 0.0)
 
 
 # Each: (rate, final rate, steps) -> schedule.

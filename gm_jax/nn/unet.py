@@ -4,12 +4,15 @@ Every residual branch and the output end in a layer that begins at zero, so the 
 the zero function of its input.
 """
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.common import Dropout, full_precision
+from gm_jax.settings import at_least, below
 
 ZERO = nn.initializers.zeros
 
@@ -77,11 +80,11 @@ class UNet(nn.Module):
     classes      labels 0..classes-1; `classes` itself is the null label; 0 for no labels
     """
 
-    width: int = 64
-    multipliers: tuple[int, ...] = (1, 2, 2)
-    blocks: int = 2
+    width: Annotated[int, at_least(4)] = 64
+    multipliers: tuple[Annotated[int, at_least(1)], ...] = (1, 2, 2)
+    blocks: Annotated[int, at_least(1)] = 2
     attention: tuple[int, ...] = (16,)
-    dropout: float = 0.0
+    dropout: Annotated[float, at_least(0.0), below(1.0)] = 0.0
     classes: int = 0
     dtype: jnp.dtype = jnp.float32
 
