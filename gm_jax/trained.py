@@ -95,7 +95,9 @@ def _whole(name: str, value, least: int) -> int:
     """A whole number below 2^32 as Python has it. Raises UserError if it is none."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and least <= value < 2**32):
-        raise UserError(f"{name} is {value!r}: it must be a whole number of at least {least}")
+        raise UserError(
+            f"{name} is {value!r}: it must be a whole number from {least} on, below 2^32"
+        )
     return int(value)
 
 
