@@ -52,7 +52,7 @@ def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
     Of a mixture by its centres; of stacked images by a classifier of each channel. Raises UserError
     on other data.
     """
-    config = trained.phase.data
+    config = read(Data, trained.phase.data, "data.")
     if config.name not in MODES_OF:
         known = ", ".join(MODES_OF)
         raise UserError(f"evaluate.modes needs data with known modes ({known}), not {config.name}")
@@ -65,7 +65,6 @@ def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
 
 
 def _of_mixture(config, samples) -> tuple[modes.Coverage, dict]:
-    config = read(Data, config, "data.")
     centres, deviation = mixtures.centres(config), mixtures.deviation(config)
     found = modes.of_points(samples["point"], centres, deviation)
     return found, {"of_modes": len(centres), "deviation": deviation}

@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import data, files
-from gm_jax.errors import UserError, choose
+from gm_jax.errors import UserError
 from gm_jax.model import Batch, Phase, Spec, Variables
 from gm_jax.training import parallel
 from gm_jax.workdir import writable
@@ -70,7 +70,9 @@ def apply(
     images as uint8. Raises UserError if the model has no such function, or the function has no use
     for what is given, or the data could not hold it.
     """
-    function = choose("function", name, trained.functions)
+    if name not in trained.functions:
+        known = ", ".join(trained.functions)
+        raise UserError(f"the model has no function {name!r}; it has: {known}")
     count = _whole("count", count, 1)
     seed = _whole("seed", trained.config.sample.seed if seed is None else seed, 0)
     devices = len(jax.devices() if trained.devices is None else trained.devices)
@@ -82,7 +84,7 @@ def apply(
         values = _checked(given, trained.phase.model.spec | source.spec, count)
         _check_use(trained, name, source, values)
         batches = _with(batches, values, count)
-    return function(trained.variables, batches, _key(trained.config.seed, seed))
+    return trained.functions[name](trained.variables, batches, _key(trained.config.seed, seed))
 
 
 def _key(seed: int, draw: int) -> jax.Array:
@@ -95,7 +97,9 @@ def _whole(name: str, value, least: int) -> int:
     """A whole number below 2^32 as Python has it. Raises UserError if it is none."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and least <= value < 2**32):
-        raise UserError(f"{name} is {value!r}: it must be a whole number of at least {least}")
+        raise UserError(
+            f"{name} is {value!r}: it must be a whole number from {least} on, below 2^32"
+        )
     return int(value)
 
 

@@ -77,6 +77,18 @@ def test_pixels_of_two_images_are_drawn_apart_and_by_other_keys_than_flips():
     assert 0.4 < np.mean(flipped == (drawn["image"][:, 0, 0, 0] == 1)) < 0.6
 
 
+def test_both_images_of_a_source_are_binarised_once_for_all_each_by_its_own_draws():
+    grey = np.full((50, 8, 8, 1), 128, np.uint8)
+    spec = dict.fromkeys(("image", "image_b"), Field((8, 8, 1), 256, domain="b"))
+    source = data.from_arrays("grey", {"image": grey, "image_b": grey}, spec)
+    fixed = data.binary.binarized(source, "fixed", "train")
+    assert {(field.cardinality, field.domain) for field in fixed.spec.values()} == {(2, "b")}
+    drawn, again = fixed.load(np.arange(50)), fixed.load(np.array([7]))
+    assert set(np.unique(drawn["image_b"])) == {0, 255}
+    assert 0.45 < np.mean(drawn["image"] == drawn["image_b"]) < 0.55
+    np.testing.assert_array_equal(again["image_b"], drawn["image_b"][7:8])
+
+
 def test_an_image_alone_draws_as_it_did_before_entries_had_keys_of_their_own():
     """Runs of that time go on bitwise."""
     image = np.random.default_rng(0).integers(0, 256, (N, 4, 4, 1), dtype=np.uint8)

@@ -13,6 +13,7 @@ from gm_jax import data
 from gm_jax.data import composed, mixtures
 from gm_jax.data.show import film
 from gm_jax.evaluation import modes
+from gm_jax.settings import Data, read
 from gm_jax.study import table, version
 
 RING = ConfigDict({"name": "ring", "modes": 8, "radius": 2.0, "deviation": 0.02})
@@ -59,7 +60,7 @@ def test_endless_data_is_a_pure_function_of_position_and_split():
 
 def test_stacked_images_have_the_label_of_their_three_channels(digits16):
     config = ConfigDict({"name": "stacked", "base": "npz", "path": str(digits16)})
-    source, base = data.open_source(config), composed.base_of(config, "train")
+    source, base = data.open_source(config), composed.base_of(read(Data, config), "train")
     drawn = source.load(np.arange(300))
     assert drawn["image"].shape == (300, 16, 16, 3) and source.spec["label"].cardinality == 1000
     known = base.load(np.arange(base.size))

@@ -91,8 +91,11 @@ def test_a_text_is_read_once_until_it_changes(tmp_path, monkeypatch):
     read = everything(data.open_source(config))["text"]
     read[:] = 0  # Of nobody else.
     assert everything(data.open_source(config))["text"].max() == 3
+    key = data.open_source(config).key
     written(tmp_path, b"abcd\n" * 20)
-    assert data.open_source(config).spec["text"].symbols == "\nabcd" and len(reads) == 2
+    changed = data.open_source(config)
+    assert changed.spec["text"].symbols == "\nabcd" and len(reads) == 2
+    assert key and changed.key not in ("", key)
 
 
 def test_a_vocabulary_may_be_larger_than_a_byte(tmp_path):
@@ -157,10 +160,10 @@ def floats(path, samples):
     return recordings(path)
 
 
-def named(path, *names):
+def named(path, *names, **settings):
     for name in names:
         write_wav(path / f"{name}.wav", np.arange(30))
-    return recordings(path)
+    return ConfigDict({**recordings(path), **settings})
 
 
 BAD = [
@@ -184,7 +187,8 @@ BAD = [
     (lambda p: floats(p, [0.5, np.nan]), "samples of magnitude nan"),
     (recordings, "no wav file below"),
     (lambda p: named(p, "20240101_a_120000", "20240102_a_9"), "20240102_a_9.wav .*class 20240102"),
-    (lambda p: named(p, "20240101120000_mic_1"), "of class 20240101120000, as the number"),
+    (lambda p: named(p, "3_a_7", classes=3), "3_a_7.wav .*class 3 among 3 classes"),
+    (lambda p: named(p, "20240101120000_mic_1"), "of class 20240101120000 among 1 files, as the"),
 ]
 
 

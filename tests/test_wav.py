@@ -96,11 +96,12 @@ def test_recordings_are_found_whatever_their_suffix_and_no_split_is_part_of_anot
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "part.wav").rename(tmp_path / name)
     (tmp_path / "old.wav").mkdir()
-    assert set(samples_of(tmp_path)) == {1, 2, 3}
+    with pytest.warns(RuntimeWarning, match="passed over 2 in folders of other splits"):
+        assert set(samples_of(tmp_path)) == {1, 2, 3}
     test = data.open_source(recordings(tmp_path), "test").load(np.arange(1))
     assert test["audio"].max() == 4
     (tmp_path / "song.mp3").write_bytes(b"ID3")
-    with pytest.warns(RuntimeWarning, match="passed over 1 recordings .*song.mp3"):
+    with pytest.warns(RuntimeWarning, match="1 recordings that are no wav files .song.mp3"):
         data.open_source(recordings(tmp_path))
 
 

@@ -1,16 +1,18 @@
 """Recordings: a folder of wav files."""
 
 import functools
+import hashlib
 import math
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 from scipy import signal
 
 from gm_jax.cache import stamp
+from gm_jax.data.listing import say_passed
 from gm_jax.data.source import SPLITS, Source, path_of
+from gm_jax.data.splits import NAMES as SPLIT_FOLDERS
 from gm_jax.data.wavfile import read_wav
 from gm_jax.data.windows import Windows, cover, weights
 from gm_jax.errors import UserError, one_of
@@ -19,9 +21,7 @@ from gm_jax.settings import Data, read
 
 NAME = re.compile(r"(\d+)_.*?(\d+)")  # digit_speaker_index, as the Free Spoken Digit Dataset has it
 TEST_INDICES = 5  # recordings numbered below this one are the test split, as that data set says
-CLASSES = 1000  # more than these, and than there are files: such a number is no class
-# Names of a split's folder, in any case.
-SPLIT_FOLDERS = (("train", "training"), ("test", "testing"), ("val", "valid", "validation"))
+CLASSES = 1000  # A number beyond these, and beyond the number of files, is hardly a class.
 OTHER_SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"}
 
 
@@ -37,12 +37,13 @@ def wav(config, split: str) -> Source:
 
     audio   [L] int16, L = context + length
     weight  [L] float32, what each sample counts in a mean over the split (`windows.weights`)
-    label   int32, the number that the file's name begins with, if every name does
+    label   int32, the number that the file's name begins with, if every name does; of `classes`,
+            by default one more than the highest
     """
     config = read(Data, config, "data.")
-    path = Path(path_of(config))
-    files, classes = _files(path, split)
-    recordings = _recordings(
+    path = path_of(config)
+    files, classes = _files(path, split, config.classes)
+    recordings, key = _recordings(
         tuple((file, stamp(file)) for file in files), config.rate, config.mono, config.resample
     )
     length, context = config.length, config.context
@@ -68,21 +69,19 @@ def wav(config, split: str) -> Source:
         }
         return arrays | ({"label": labels[owner[indices]]} if classes else {})
 
-    return Source(path.name, len(windows.start), load, spec)
+    return Source(path.name, len(windows.start), load, spec, key=key)
 
 
-def _files(path: Path, split: str) -> tuple[list[Path], int]:
+def _files(path: Path, split: str, stated: int | None) -> tuple[list[Path], int]:
     """The wav files of a split, sorted, and how many classes their names tell of; 0 for none."""
     own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
     root = next((f for f in sorted(path.glob("*/")) if f.name.lower() in own), path)
     others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
-    files = [
-        file for file in _recordings_below(root) if not _lies_in(file.relative_to(root), others)
-    ]
+    files = _wav_files(root, others)
     if not files:
         raise UserError(f"no wav file below {root}")
     names = [NAME.fullmatch(file.stem) for file in files]
-    classes = _classes(files, names) if all(names) else 0
+    classes = _classes(files, names, stated) if all(names) else 0
     if root is path and all(names):
         one_of("split of recordings by their number", split, SPLITS)
         test = [int(name[2]) < TEST_INDICES for name in names]
@@ -96,42 +95,46 @@ def _files(path: Path, split: str) -> tuple[list[Path], int]:
     return files, classes
 
 
-def _recordings_below(root: Path) -> list[Path]:
-    """The wav files below a folder, sorted; those that are hidden, as macOS's ._NAME, left out."""
-    files = [
-        file for file in sorted(root.rglob("*"))
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
-    ]  # fmt: skip
-    others = [file for file in files if file.suffix.lower() in OTHER_SUFFIXES]
-    if others:
-        warnings.warn(
-            f"{root}: passed over {len(others)} recordings that are no wav files"
-            f" ({others[0].name})",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return [file for file in files if file.suffix.lower() == ".wav"]
+def _wav_files(root: Path, others: set[str]) -> list[Path]:
+    """Those below a folder, sorted, but for hidden ones (as macOS's ._NAME) and other splits'."""
+    files, passed = [], {}
+    for file in sorted(root.rglob("*")):
+        name, suffix = file.relative_to(root), file.suffix.lower()
+        if any(part.startswith(".") for part in name.parts) or not file.is_file():
+            continue
+        if suffix in OTHER_SUFFIXES:
+            passed.setdefault("recordings that are no wav files", []).append(str(name))
+        elif suffix == ".wav" and not others.isdisjoint(p.lower() for p in name.parts[:-1]):
+            passed.setdefault("in folders of other splits", []).append(str(name))
+        elif suffix == ".wav":
+            files.append(file)
+    say_passed(root, passed)
+    return files
 
 
-def _lies_in(path: Path, folders: set[str]) -> bool:
-    return not folders.isdisjoint(part.lower() for part in path.parts[:-1])
-
-
-def _classes(files: list[Path], names: list[re.Match]) -> int:
+def _classes(files: list[Path], names: list[re.Match], stated: int | None) -> int:
     label, file = max((int(name[1]), file.name) for name, file in zip(names, files, strict=True))
-    if label >= max(CLASSES, len(files)):
+    if label >= (stated or max(CLASSES, len(files))):
         raise UserError(
-            f"{file} would be a recording of class {label}, as the number that a name begins with"
-            f" is its label: begin the names of these {len(files)} files with another character,"
-            " or with labels from 0 on"
+            f"{file} would be a recording of class {label} among {stated or len(files)}"
+            f" {'classes' if stated else 'files'}, as the number that a name begins with is its"
+            " label: begin names with labels from 0 on or with no number, or state how many there"
+            " are with --config.data.classes=..."
         )
-    return label + 1
+    return stated or label + 1
 
 
 @functools.lru_cache(maxsize=4)
-def _recordings(files: tuple, rate: int, mono: bool, resample: bool) -> list[np.ndarray]:
-    """The samples of each file, [N] int16; `files` holds pairs of a path and its `stamp`."""
-    return [_read(file, rate, mono, resample) for file, _ in files]
+def _recordings(files: tuple, rate: int, mono: bool, resample: bool) -> tuple[list, str]:
+    """The samples of each file, [N] int16, and a key of them all.
+
+    files  pairs of a path and its `stamp`
+    """
+    recordings, key = [_read(file, rate, mono, resample) for file, _ in files], hashlib.sha256()
+    for (file, _), samples in zip(files, recordings, strict=True):
+        key.update(file.name.encode())
+        key.update(samples)
+    return recordings, key.hexdigest()
 
 
 def _read(file: Path, rate: int, mono: bool, resample: bool) -> np.ndarray:

@@ -148,9 +148,9 @@ def checked(name: str, value, field: Field, count: int) -> np.ndarray:
     meant = "finite numbers" if bounds is None else "whole numbers from {} to {}".format(*bounds)
     numbers = value.dtype.kind in "iuf"
     if kind(name).bounds and value.dtype.kind == "f":
-        scale = f"np.round({bounds[1]} * x).astype(np.{np.dtype(dtype)})"
+        scaled = f"np.round({bounds[1]} * x).astype(np.{np.dtype(dtype)})"
         raise UserError(
-            f"{name} is given as {value.dtype}: give {meant}, which of x in 0 to 1 are {scale}"
+            f"{name} is given as {value.dtype}: give {meant}; of x up to 1 they are {scaled}"
         )
     if not numbers:
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"

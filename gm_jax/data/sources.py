@@ -21,7 +21,7 @@ SOURCES = {
 ONLY = {
     "size": ("folder", "stacked", "two_domains"),
     "channels": ("folder",),
-    "classes": ("npz", "stacked", "two_domains"),
+    "classes": ("npz", "wav", "stacked", "two_domains"),
 }
 
 

@@ -1,6 +1,7 @@
 """Characters of a text file."""
 
 import functools
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ def text(config, split: str) -> Source:
     """
     one_of("split of a text", split, SPLITS)
     config = read(Data, config, "data.")
-    path = Path(path_of(config))
-    symbols, vocabulary = _symbols(path, config.encoding)
+    path = path_of(config)
+    symbols, vocabulary, key = _symbols(path, config.encoding)
     context, length = config.context, config.length
     positions, border = context + length, int(TRAIN_SHARE * len(symbols))
     last = border - positions  # where the last window of the training split begins
@@ -70,11 +71,11 @@ def text(config, split: str) -> Source:
         "weight": Field((positions,)),
         "position": Field((), len(symbols)),
     }
-    return Source(path.stem, size, load, spec)
+    return Source(path.stem, size, load, spec, key=key)
 
 
-def _symbols(path: Path, encoding: str) -> tuple[np.ndarray, str]:
-    """The file's characters as numbers in its vocabulary, and the vocabulary."""
+def _symbols(path: Path, encoding: str) -> tuple[np.ndarray, str, str]:
+    """The file's characters as numbers in its vocabulary, the vocabulary, and a key of both."""
     try:
         return _read(path, encoding, stamp(path))
     except OSError as error:
@@ -82,7 +83,7 @@ def _symbols(path: Path, encoding: str) -> tuple[np.ndarray, str]:
 
 
 @functools.lru_cache(maxsize=2)
-def _read(path: Path, encoding: str, when: tuple) -> tuple[np.ndarray, str]:
+def _read(path: Path, encoding: str, when: tuple) -> tuple[np.ndarray, str, str]:
     """`_symbols` of a file with the stamp `when`: read once, in the fewest bytes a character."""
     content = _decoded(path, encoding)
     pieces = [slice(first, first + PIECE) for first in range(0, len(content), PIECE)]
@@ -98,7 +99,8 @@ def _read(path: Path, encoding: str, when: tuple) -> tuple[np.ndarray, str]:
     numbers[known] = np.arange(len(known))
     symbols = np.concatenate([numbers[points(piece)] for piece in pieces])
     symbols.flags.writeable = False
-    return symbols, "".join(map(chr, known))
+    vocabulary = "".join(map(chr, known))
+    return symbols, vocabulary, hashlib.sha256(vocabulary.encode() + symbols.data).hexdigest()
 
 
 def _decoded(path: Path, encoding: str) -> str:
