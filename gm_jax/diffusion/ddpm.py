@@ -171,7 +171,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         x0, keys = batch["image"], example_keys(key, batch)
         denoise = denoiser(variables, batch)
         nats = variational_bound(schedule, denoise, x0, keys, sampler.variance)
-        return {"bits_per_dimension": nats / (math.log(2.0) * math.prod(shape))}
+        return {"bits_per_dimension_bound": nats / (math.log(2.0) * math.prod(shape))}
 
     moves, average = {"l_simple": l_simple}, settings.average
     players = (games.player("ddpm", ("network",), moves, settings, average),)
