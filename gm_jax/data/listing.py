@@ -13,7 +13,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,11 @@ def listing_of(root: Path) -> Listing:
     return listed
 
 
+def suffix_of(name: str) -> str:
+    """A file's suffix, in lower case."""
+    return os.path.splitext(name)[1].lower()
+
+
 def content(listing: Listing, name: str) -> bytes:
     """All bytes of a file."""
     file = listing.open(name)
@@ -96,14 +101,14 @@ def _list(root: Path) -> Listing:
         raise UserError(f"{root} cannot be read as a folder or a zip archive: {error}") from error
     found, texts = [], set()
     for entry in entries:
-        suffix = PurePosixPath(entry.name).suffix.lower()
+        suffix = suffix_of(entry.name)
         if suffix in SUFFIXES and entry.bytes is None:
             passed.setdefault("a link to nothing", []).append(entry.name)
         elif suffix in SUFFIXES:
             found.append(entry)
         elif suffix in OTHER_SUFFIXES:
             passed.setdefault("of a kind that is not read", []).append(entry.name)
-        elif suffix == ".txt" or PurePosixPath(entry.name).name == CAPTIONS:
+        elif suffix == ".txt" or os.path.basename(entry.name) == CAPTIONS:
             texts.add(entry.name)
     say_passed(root, passed)
     found.sort(key=lambda entry: entry.name.split("/"))
@@ -140,7 +145,7 @@ def _walk(root: Path, passed, changed) -> Iterator[_Entry]:
                         seen |= {target} if target else set()
                         waiting.append(f"{name}/")
                 elif entry.name.startswith("."):
-                    if PurePosixPath(entry.name).suffix.lower() in SUFFIXES:
+                    if suffix_of(entry.name) in SUFFIXES:
                         passed.setdefault("hidden or of the system", []).append(name)
                 elif entry.is_file():
                     status = entry.stat()
@@ -158,7 +163,7 @@ def _members(archive: zipfile.ZipFile, passed) -> Iterator[_Entry]:
     """Every file of a zip archive."""
     for info in archive.infolist():
         if any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/")):
-            if PurePosixPath(info.filename).suffix.lower() in SUFFIXES:
+            if suffix_of(info.filename) in SUFFIXES:
                 passed.setdefault("hidden or of the system", []).append(info.filename)
         elif not info.is_dir():
             yield _Entry(info.filename, info.file_size, info.CRC)

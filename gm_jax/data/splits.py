@@ -74,7 +74,7 @@ def _rows(listing: Listing, split: str) -> tuple[str, list[int], dict[str, list[
     for row, name in enumerate(listing.names):
         folders = [part.lower() for part in name[len(folder or base) :].split("/")[:-1]]
         if folder and not name.startswith(folder):
-            if name[len(base) :].split("/")[0].lower() not in others:
+            if below[row][0].lower() not in others:
                 passed.setdefault(f"outside {folder}", []).append(name)
         elif others.intersection(folders):
             passed.setdefault("in folders of other splits", []).append(name)
