@@ -10,7 +10,7 @@ import numpy as np
 from scipy import signal
 
 from gm_jax.cache import stamp
-from gm_jax.data.source import SPLITS, Source, path_of
+from gm_jax.data.source import SPLIT_FOLDERS, SPLITS, Source, path_of
 from gm_jax.data.wavfile import read_wav
 from gm_jax.data.windows import Windows, cover, weights
 from gm_jax.errors import UserError, one_of
@@ -20,8 +20,6 @@ from gm_jax.settings import Data, read
 NAME = re.compile(r"(\d+)_.*?(\d+)")  # digit_speaker_index, as the Free Spoken Digit Dataset has it
 TEST_INDICES = 5  # recordings numbered below this one are the test split, as that data set says
 CLASSES = 1000  # more than these, and than there are files: such a number is no class
-# Names of a split's folder, in any case.
-SPLIT_FOLDERS = (("train", "training"), ("test", "testing"), ("val", "valid", "validation"))
 OTHER_SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"}
 
 

@@ -4,8 +4,6 @@ Which files count is said in `listing` and `splits`, what is read of each in `pi
 """
 
 import functools
-import hashlib
-import os
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -68,13 +66,7 @@ def _folder(config, split: str, listing: Listing) -> Source:
     name = root.stem if root.is_file() else root.name
     source = from_files(name, len(found.names), read, spec, config, found.bytes)
     captions = captions_of(listing, found.split)
-    return source._replace(captions=captions, classes=classes, key=_key(found))
-
-
-def _key(found: Pictures) -> str:
-    """Of the files' names and sizes, which a copy on another machine shares."""
-    rows = zip(found.names, found.marks[:, 0].tolist(), strict=True)
-    return hashlib.sha256(b"\0".join(os.fsencode(f"{n}\0{size}") for n, size in rows)).hexdigest()
+    return source._replace(captions=captions, classes=classes)
 
 
 def pictures_of(config, split: str, listing: Listing) -> Pictures:
