@@ -10,7 +10,6 @@ import functools
 import io
 import os
 import time
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.data.pictures import OTHER_SUFFIXES, SUFFIXES, shown
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, note
 
 CAPTIONS = "metadata.jsonl"
 SMALL = 2**16  # bytes
@@ -54,6 +53,7 @@ class _Entry(NamedTuple):
 
 
 _LISTED: dict[Path, Listing] = {}
+note_once = functools.cache(note)
 
 
 def listing_of(root: Path) -> Listing:
@@ -61,7 +61,7 @@ def listing_of(root: Path) -> Listing:
     listed = _LISTED.get(root)
     if listed is None or _changed(listed):
         began = time.time_ns()
-        _LISTED[root] = listed = _list(root)
+        _LISTED[root] = listed = list_pictures(root)
         if began - max(listed.changed.values()) < SETTLED * 1e9:
             del _LISTED[root]  # Its clock may not tell the next change from the last.
     return listed
@@ -85,7 +85,8 @@ def _changed(listed: Listing) -> bool:
         return True
 
 
-def _list(root: Path) -> Listing:
+def list_pictures(root: Path) -> Listing:
+    """The listing of a folder or zip archive. Raises UserError if it is neither."""
     passed: dict[str, list[str]] = {}
     try:
         if root.is_dir():
@@ -118,10 +119,10 @@ def _list(root: Path) -> Listing:
 
 
 def say_passed(root: Path, passed: dict[str, list[str]]) -> None:
-    """One warning for what was not taken: {reason: names}."""
+    """Says in one line what was not taken: {reason: names}."""
     if passed:
         told = [f"{len(names)} {why} ({shown(min(names))})" for why, names in passed.items()]
-        warnings.warn(f"{root}: passed over {', '.join(told)}", RuntimeWarning, stacklevel=2)
+        note_once(f"{root}: passed over {', '.join(told)}")
 
 
 def _walk(root: Path, passed, changed) -> Iterator[_Entry]:
