@@ -41,7 +41,7 @@ def bare(phase, feed, variables, key):
     for number in itertools.count():
         for move, play in moves:
             for _ in range(move.times(number)):
-                variables, aux = play(variables, (), batch, key, number, number)
+                variables, aux = play(variables, (), batch, key, number, number, number, True)
                 under_way.append(aux)
                 if len(under_way) >= most:
                     jax.block_until_ready(under_way.popleft())

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from gm_jax.data import listing
+
 MAPS = Path("/proc/self/maps")
 
 
@@ -49,3 +51,12 @@ def digits16(tmp_path_factory):
     label = raw.target[:200].astype(np.int32)
     np.savez(path, image=image, label=label, test_image=image[:40], test_label=label[:40])
     return path
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty folder for pictures; nothing of earlier ones is remembered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    listing.note_once.cache_clear()
+    (tmp_path / "pictures").mkdir()
+    return tmp_path / "pictures"

@@ -11,8 +11,7 @@ from scipy import signal
 
 from gm_jax.cache import stamp
 from gm_jax.data.listing import say_passed
-from gm_jax.data.source import SPLITS, Source, path_of
-from gm_jax.data.splits import NAMES as SPLIT_FOLDERS
+from gm_jax.data.source import SPLIT_FOLDERS, SPLITS, Source, path_of
 from gm_jax.data.wavfile import read_wav
 from gm_jax.data.windows import Windows, cover, weights
 from gm_jax.errors import UserError, one_of

@@ -5,8 +5,8 @@ a.txt            beside a.png
 """
 
 import json
+import os
 from collections.abc import Callable
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def captions_of(listing: Listing, split: Split) -> Callable[[np.ndarray], list[s
         if f"{folder}{CAPTIONS}" in listing.texts:
             texts = _read(listing, folder)
             return lambda indices: [texts.get(names[i], "") for i in indices]
-    beside = [str(PurePosixPath(name).with_suffix(".txt")) for name in names]
-    if not listing.texts.intersection(beside):
+    beside = [f"{os.path.splitext(name)[0]}.txt" for name in names]
+    if listing.texts.isdisjoint(beside):
         return None
     return lambda indices: [
         _text(listing, beside[i]).strip() if beside[i] in listing.texts else "" for i in indices

@@ -4,9 +4,6 @@ Which files count is said in `listing` and `splits`, what is read of each in `pi
 """
 
 import functools
-import hashlib
-import os
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +12,7 @@ import numpy as np
 from gm_jax.data import pictures
 from gm_jax.data.captions import captions_of
 from gm_jax.data.examples import from_files
-from gm_jax.data.listing import Listing, listing_of
+from gm_jax.data.listing import Listing, listing_of, note_once
 from gm_jax.data.looks import looks_of
 from gm_jax.data.pictures import Look, shown
 from gm_jax.data.source import Source, path_of
@@ -68,13 +65,7 @@ def _folder(config, split: str, listing: Listing) -> Source:
     name = root.stem if root.is_file() else root.name
     source = from_files(name, len(found.names), read, spec, config, found.bytes)
     captions = captions_of(listing, found.split)
-    return source._replace(captions=captions, classes=classes, key=_key(found))
-
-
-def _key(found: Pictures) -> str:
-    """Of the files' names and sizes, which a copy on another machine shares."""
-    rows = zip(found.names, found.marks[:, 0].tolist(), strict=True)
-    return hashlib.sha256(b"\0".join(os.fsencode(f"{n}\0{size}") for n, size in rows)).hexdigest()
+    return source._replace(captions=captions, classes=classes)
 
 
 def pictures_of(config, split: str, listing: Listing) -> Pictures:
@@ -105,7 +96,7 @@ def pictures_of(config, split: str, listing: Listing) -> Pictures:
 
 
 def _channels(listing: Listing, looks: list[Look]) -> int:
-    """1 if all pictures are grey, else 3; a warning if the files did not say so themselves."""
+    """1 if all pictures are grey, else 3; a note if the files did not say so themselves."""
     grey = sum(bool(look.grey) for look in looks)
     said = ""
     if 0 < grey < len(looks):
@@ -113,7 +104,7 @@ def _channels(listing: Listing, looks: list[Look]) -> int:
     elif grey and not all(look.plain for look in looks):
         said = "single bits or palettes of greys are read as grey (data.channels is 1)"
     if said:
-        warnings.warn(f"{listing.root}: {said}", RuntimeWarning, stacklevel=2)
+        note_once(f"{listing.root}: {said}")
     return 1 if grey == len(looks) else 3
 
 

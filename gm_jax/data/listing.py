@@ -10,16 +10,15 @@ import functools
 import io
 import os
 import time
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gm_jax.data.pictures import OTHER_SUFFIXES, SUFFIXES, shown
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, note
 
 CAPTIONS = "metadata.jsonl"
 SMALL = 2**16  # bytes
@@ -54,6 +53,7 @@ class _Entry(NamedTuple):
 
 
 _LISTED: dict[Path, Listing] = {}
+note_once = functools.cache(note)
 
 
 def listing_of(root: Path) -> Listing:
@@ -61,10 +61,15 @@ def listing_of(root: Path) -> Listing:
     listed = _LISTED.get(root)
     if listed is None or _changed(listed):
         began = time.time_ns()
-        _LISTED[root] = listed = _list(root)
+        _LISTED[root] = listed = list_pictures(root)
         if began - max(listed.changed.values()) < SETTLED * 1e9:
             del _LISTED[root]  # Its clock may not tell the next change from the last.
     return listed
+
+
+def suffix_of(name: str) -> str:
+    """A file's suffix, in lower case."""
+    return os.path.splitext(name)[1].lower()
 
 
 def content(listing: Listing, name: str) -> bytes:
@@ -80,7 +85,8 @@ def _changed(listed: Listing) -> bool:
         return True
 
 
-def _list(root: Path) -> Listing:
+def list_pictures(root: Path) -> Listing:
+    """The listing of a folder or zip archive. Raises UserError if it is neither."""
     passed: dict[str, list[str]] = {}
     try:
         if root.is_dir():
@@ -96,14 +102,14 @@ def _list(root: Path) -> Listing:
         raise UserError(f"{root} cannot be read as a folder or a zip archive: {error}") from error
     found, texts = [], set()
     for entry in entries:
-        suffix = PurePosixPath(entry.name).suffix.lower()
+        suffix = suffix_of(entry.name)
         if suffix in SUFFIXES and entry.bytes is None:
             passed.setdefault("a link to nothing", []).append(entry.name)
         elif suffix in SUFFIXES:
             found.append(entry)
         elif suffix in OTHER_SUFFIXES:
             passed.setdefault("of a kind that is not read", []).append(entry.name)
-        elif suffix == ".txt" or PurePosixPath(entry.name).name == CAPTIONS:
+        elif suffix == ".txt" or os.path.basename(entry.name) == CAPTIONS:
             texts.add(entry.name)
     say_passed(root, passed)
     found.sort(key=lambda entry: entry.name.split("/"))
@@ -113,10 +119,10 @@ def _list(root: Path) -> Listing:
 
 
 def say_passed(root: Path, passed: dict[str, list[str]]) -> None:
-    """One warning for what was not taken: {reason: names}."""
+    """Says in one line what was not taken: {reason: names}."""
     if passed:
         told = [f"{len(names)} {why} ({shown(min(names))})" for why, names in passed.items()]
-        warnings.warn(f"{root}: passed over {', '.join(told)}", RuntimeWarning, stacklevel=2)
+        note_once(f"{root}: passed over {', '.join(told)}")
 
 
 def _walk(root: Path, passed, changed) -> Iterator[_Entry]:
@@ -140,7 +146,7 @@ def _walk(root: Path, passed, changed) -> Iterator[_Entry]:
                         seen |= {target} if target else set()
                         waiting.append(f"{name}/")
                 elif entry.name.startswith("."):
-                    if PurePosixPath(entry.name).suffix.lower() in SUFFIXES:
+                    if suffix_of(entry.name) in SUFFIXES:
                         passed.setdefault("hidden or of the system", []).append(name)
                 elif entry.is_file():
                     status = entry.stat()
@@ -158,7 +164,7 @@ def _members(archive: zipfile.ZipFile, passed) -> Iterator[_Entry]:
     """Every file of a zip archive."""
     for info in archive.infolist():
         if any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/")):
-            if PurePosixPath(info.filename).suffix.lower() in SUFFIXES:
+            if suffix_of(info.filename) in SUFFIXES:
                 passed.setdefault("hidden or of the system", []).append(info.filename)
         elif not info.is_dir():
             yield _Entry(info.filename, info.file_size, info.CRC)

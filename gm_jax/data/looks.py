@@ -3,6 +3,7 @@
 A picture whose name, bytes and time of change are as they were is not opened again.
 """
 
+import contextlib
 import hashlib
 import os
 import zipfile
@@ -78,4 +79,5 @@ def _save(root: Path, looks: dict[str, tuple]) -> None:
             np.savez(file, names=names, table=table)
         part.replace(path)  # Another process never reads half a file.
     except OSError:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()

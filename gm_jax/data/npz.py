@@ -6,7 +6,6 @@ The test split's arrays are called test_...
 """
 
 import functools
-import hashlib
 import math
 import struct
 import zipfile
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gm_jax.cache import stamp
 from gm_jax.data.source import SPLITS, Source, from_arrays, path_of
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
@@ -45,8 +45,7 @@ def npz(config, split: str) -> Source:
     """
     one_of("split of an npz file", split, SPLITS)
     path = path_of(config)
-    status = path.stat()
-    arrays = _arrays(path, config.classes, status.st_mtime_ns, status.st_size)
+    arrays = _arrays(path, config.classes, stamp(path))
     prefix = "test_" if split == "test" else ""
     if f"{prefix}image" not in arrays:
         raise UserError(f"{path} must hold `{prefix}image`, uint8 of shape [N, H, W, C]")
@@ -54,12 +53,12 @@ def npz(config, split: str) -> Source:
     spec = {"image": Field(chosen["image"].shape[1:], 256)}
     if "label" in chosen:
         spec["label"] = Field((), _classes(config.classes, arrays))
-    return from_arrays(path.stem, chosen, spec)._replace(key=key_of(heads(path)))
+    return from_arrays(path.stem, chosen, spec)
 
 
 @functools.lru_cache(maxsize=2)  # A run opens its data many times.
-def _arrays(path: Path, classes: int | None, *_when) -> dict[str, np.ndarray]:
-    """Images and labels of both splits, checked; `_when` it was written tells files apart."""
+def _arrays(path: Path, classes: int | None, when: tuple) -> dict[str, np.ndarray]:
+    """Images and labels of both splits of a file with the stamp `when`, checked."""
     known = heads(path)
     arrays = {}
     for prefix in ("", "test_"):
@@ -69,7 +68,7 @@ def _arrays(path: Path, classes: int | None, *_when) -> dict[str, np.ndarray]:
         image = array_of(path, name)
         arrays[f"{prefix}image"] = image if image.ndim == 4 else image[..., None]
         name = next((prefix + n for n in ("label", "labels") if prefix + n in known), None)
-        if name:
+        if name and (not prefix or "label" in arrays):
             arrays[f"{prefix}label"] = _labels(path, name, known[name], len(image))
     shapes = {x.shape[1:] for name, x in arrays.items() if name.endswith("image")}
     if len(shapes) > 1:
@@ -107,17 +106,16 @@ def read_head(file, crc: int) -> Head:
     return Head(*READERS[version](file), crc)
 
 
-def key_of(known: dict[str, Head]) -> str:
-    """Another one for an npz file that holds something else."""
-    return hashlib.sha256(repr(sorted(known.items())).encode()).hexdigest()
-
-
 def image_name(path: Path, known: dict[str, Head], prefix: str = "") -> str:
     """The name of the images among the arrays of an npz file. Raises UserError for other kinds.
 
     prefix  "test_" for the test split's
     """
-    looks = [n for n, head in known.items() if head.dtype == np.uint8 and len(head.shape) in (3, 4)]
+    looks = [
+        name for name, head in known.items()
+        if head.dtype == np.uint8 and len(head.shape) in (3, 4)
+        and name.startswith("test_") == bool(prefix)
+    ]  # fmt: skip
     names = [prefix + name for name in ("image", "images") if prefix + name in known] or looks
     if len(names) != 1:
         held = ", ".join(f"{n} {head.dtype} {head.shape}" for n, head in known.items()) or "nothing"

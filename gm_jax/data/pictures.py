@@ -20,53 +20,15 @@ from PIL import ExifTags, Image, ImageOps
 from gm_jax.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF")
-SUFFIXES = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".tif",
-        ".tiff",
-        ".gif",
-        ".avif",
-    ]
-)
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".ppm", ".pgm", ".pbm"),
+    *(".pnm", ".tif", ".tiff", ".gif", ".avif"),
+}
 # Of files that a person calls pictures, and that are passed over.
-OTHER_SUFFIXES = frozenset(
-    [
-        ".apng",
-        ".arw",
-        ".cr2",
-        ".cr3",
-        ".dds",
-        ".dng",
-        ".eps",
-        ".heic",
-        ".heif",
-        ".icns",
-        ".ico",
-        ".j2k",
-        ".jp2",
-        ".jxl",
-        ".nef",
-        ".pcx",
-        ".pdf",
-        ".psd",
-        ".qoi",
-        ".raw",
-        ".svg",
-        ".tga",
-    ]
-)
+OTHER_SUFFIXES = {
+    *(".apng", ".arw", ".cr2", ".cr3", ".dds", ".dng", ".eps", ".heic", ".heif", ".icns", ".ico"),
+    *(".j2k", ".jp2", ".jxl", ".nef", ".pcx", ".pdf", ".psd", ".qoi", ".raw", ".svg", ".tga"),
+}
 LEVELS = 255  # the highest of 8 bits; an opaque alpha
 ENDS = {"PNG": b"\0\0\0\0IEND\xaeB`\x82", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}
 LATE_EXIF = 2**16  # bytes at the end of a PNG, in which an orientation is looked for

@@ -10,6 +10,8 @@ from gm_jax.errors import UserError
 from gm_jax.model import Spec
 
 SPLITS = ("train", "test")  # of data whose splits are our own
+# Names of a split's folder, in any case.
+SPLIT_FOLDERS = (("train", "training"), ("test", "testing"), ("val", "valid", "validation"))
 
 
 class Source(NamedTuple):
@@ -20,7 +22,6 @@ class Source(NamedTuple):
               (random crops); None if visits do not differ
     captions  indices -> what is written about each; None if nothing is
     classes   names of the labels, if they have any
-    key       of what the data is: another one if files changed; "" if that is not known
     """
 
     name: str
@@ -30,7 +31,6 @@ class Source(NamedTuple):
     visit: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
     captions: Callable[[np.ndarray], list[str]] | None = None
     classes: tuple[str, ...] = ()
-    key: str = ""
 
 
 def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from gm_jax.data.listing import Listing, say_passed
 from gm_jax.data.pictures import shown
+from gm_jax.data.source import SPLIT_FOLDERS
 from gm_jax.errors import UserError
-
-NAMES = (("train", "training"), ("test", "testing"), ("val", "valid", "validation"))
 
 
 class Split(NamedTuple):
@@ -38,7 +37,7 @@ def split_of(listing: Listing, split: str) -> Split:
     if not rows:
         raise UserError(f"no image (png, jpg, webp, bmp, tif, gif, ppm, avif) below {listing.root}")
     names = [_class(listing.names[row], folder) for row in rows]
-    if split in NAMES[0]:
+    if split in SPLIT_FOLDERS[0]:
         trained = names
     else:
         train, others, _ = _rows(listing, "train")
@@ -57,30 +56,29 @@ def split_of(listing: Listing, split: str) -> Split:
 
 def _rows(listing: Listing, split: str) -> tuple[str, list[int], dict[str, list[str]]]:
     """The split's folder, its rows of the listing, and what was passed over and why."""
-    own = next((names for names in NAMES if split in names), (split,))
-    others = {name for names in NAMES if names is not own for name in names}
+    own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
+    others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
     base = _wrapper(listing)
-    tops = dict.fromkeys(
-        name[len(base) :].split("/")[0] for name in listing.names if "/" in name[len(base) :]
-    )
+    below = [name[len(base) :].split("/") for name in listing.names]
+    tops = dict.fromkeys(parts[0] for parts in below if len(parts) > 1)
     folder = next((f"{base}{top}/" for top in tops if top.lower() in own), None)
-    if folder is None and split not in NAMES[0]:
+    if folder is None and split not in SPLIT_FOLDERS[0]:
         known = [top for top in tops if top.lower() in others]
         there = f"; there are: {', '.join(known)}" if known else ""
         raise UserError(
             f"{listing.root} has no subfolder {split!r}{there}: put the images of that split there"
         )
     rows, passed = [], {}
-    for row, name in enumerate(listing.names):
-        folders = [part.lower() for part in name[len(folder or base) :].split("/")[:-1]]
+    for row, (name, parts) in enumerate(zip(listing.names, below, strict=True)):
+        folders = {part.lower() for part in parts[bool(folder) : -1]}
         if folder and not name.startswith(folder):
-            if name[len(base) :].split("/")[0].lower() not in others:
+            if parts[0].lower() not in others:
                 passed.setdefault(f"outside {folder}", []).append(name)
         elif others.intersection(folders):
             passed.setdefault("in folders of other splits", []).append(name)
         else:
             rows.append(row)
-    return folder or base, rows, {} if split not in NAMES[0] else passed
+    return folder or base, rows, {} if split not in SPLIT_FOLDERS[0] else passed
 
 
 def _wrapper(listing: Listing) -> str:
@@ -89,7 +87,7 @@ def _wrapper(listing: Listing) -> str:
     if listing.root.is_dir() or len(tops) != 1 or not all("/" in name for name in listing.names):
         return ""
     (top,) = tops
-    return "" if top.lower() in sum(NAMES, ()) else f"{top}/"
+    return "" if top.lower() in sum(SPLIT_FOLDERS, ()) else f"{top}/"
 
 
 def _class(name: str, folder: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gm_jax.data import npz
 from gm_jax.data.folder import pictures_of
-from gm_jax.data.listing import listing_of
+from gm_jax.data.listing import list_pictures
 from gm_jax.data.workers import in_parallel
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.settings import Data
@@ -66,7 +66,7 @@ def _key(*parts) -> str:
 
 
 def _folder(root: Path) -> Images:
-    pictures = pictures_of(Data(name="folder", path=str(root)), "train", listing_of(root))
+    pictures = pictures_of(Data(name="folder", path=str(root)), "train", list_pictures(root))
     size = len(pictures.names)
 
     def read(rows):

@@ -50,7 +50,7 @@ def test_statistics_are_cached_reused_and_kept(call, tmp_path, monkeypatch):
     b = npz(tmp_path / "b.npz", images=pictures(21, seed=1))
     kept = tmp_path / "a_stats.npz"
     code, first, _, _ = call(a, b, "--metrics=fid_64", f"--save={kept}")
-    assert code == 0 and len(list((tmp_path / "cache").rglob("*.npz"))) == 2
+    assert code == 0 and len(list((tmp_path / "cache/gm_jax/statistics").rglob("*.npz"))) == 2
 
     def never(*args, **kwargs):
         raise AssertionError("a second pass")
@@ -153,13 +153,12 @@ BAD = {
     "grey": (grey_folder, "grey (1 channels)"),
     "alpha": (alpha_folder, "000.png has an alpha channel"),
     "a clear colour": (palette_folder, "100.png has an alpha channel"),
-    "mixed sizes": (mixed_folder, "100.png is 28x28 RGB"),
-    "some grey": (greyish_folder, "100.png is 24x24 grey"),
-    "a broken image": (broken_folder, "002.png cannot be read"),
-    "16 bits": (deep_folder, "convert it to 8-bit RGB"),
+    "mixed sizes": (mixed_folder, "100.png is 28x28"),
+    "a broken image": (broken_folder, "002.png is not a readable image"),
+    "16 bits": (deep_folder, "100.png has more than 8 bits a channel"),
     "one image": (lambda p: folder(p / "one", pictures(1)), "holds 1 images"),
-    "no image": (lambda p: folder(p / "none", []), "holds 0 images"),
-    "nothing there": (lambda p: p / "nowhere", "no such folder or npz"),
+    "no image": (lambda p: folder(p / "none", []), "no image (png"),
+    "nothing there": (lambda p: p / "nowhere", "no such folder, zip or npz"),
     "truncated": (truncated, "broken or truncated"),
     "scrambled": (scrambled, "broken or truncated"),
     "floats": (lambda p: npz(p / "f.npz", x=np.zeros((9, 8, 8, 3))), "quantise floats"),
@@ -205,6 +204,13 @@ def test_images_in_a_folder_and_an_npz_are_the_same(tmp_path):
         assert opened.size == 150
         for _ in range(2):
             np.testing.assert_array_equal(np.concatenate(list(opened.batches())), x)
+
+
+def test_grey_pictures_among_coloured_ones_are_read_as_in_training(tmp_path, capsys):
+    opened = sources.open_images(greyish_folder(tmp_path))
+    (batch,) = opened.batches()
+    assert batch.shape == (4, 24, 24, 3) and np.ptp(batch[3], axis=-1).max() == 0
+    assert "1 of 4 pictures are grey, all are read as RGB" in capsys.readouterr().err
 
 
 def test_an_unknown_name_says_what_there_is():
