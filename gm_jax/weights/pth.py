@@ -9,6 +9,7 @@ import collections
 import io
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 from pathlib import Path
@@ -55,8 +56,21 @@ def _names() -> dict:
     return names
 
 
+def _refuse_large_memo(file) -> None:
+    """Refuses a pickle that numbers its memo beyond its length; the file stays where it is.
+
+    Python makes a table as long as the largest number: a few bytes could ask for all memory.
+    """
+    start = file.tell()
+    for operation, number, position in pickletools.genops(file):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number > position - start:
+            raise pickle.UnpicklingError(f"it numbers its memo {number}, beyond its length")
+    file.seek(start)
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file):
+        _refuse_large_memo(file)
         super().__init__(file, encoding="utf-8")
         self.names = _names()
 

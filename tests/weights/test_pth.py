@@ -54,6 +54,7 @@ def attacks(tmp_path):
     yield "a type called", b"\x80\x02ctorch\nFloatStorage\nU\x01a\x85R."
     yield "import of a module", b"\x80\x02cbuiltins\n__import__\nU\x02os\x85R."
     yield "extension code", b"\x80\x02\x82\x01."
+    yield "a memo of 8 GB", b"\x80\x02Nr\x00\x00\x00\x20."
     yield "nothing", b""
     yield "not a pickle", b"hello"
 
@@ -67,6 +68,7 @@ def test_a_hostile_pickle_does_not_run(container, tmp_path):
         with pytest.raises(UserError, match="no PyTorch file of tensors") as error:
             read_pth(path)
         assert "\n" not in str(error.value), name
+        assert "memo" not in name or "numbers its memo" in str(error.value)
     path.write_bytes(next(data for _, data in attacks(tmp_path)))
     with pytest.raises(UserError, match="no PyTorch file of tensors"):
         read_pth(path)
