@@ -163,9 +163,16 @@ def derive(name: str | Path, changes: dict) -> ConfigDict:
 
 
 def _settings(stated: Mapping) -> dict:
-    """What a recipe states, and the defaults of its system for the rest."""
+    """What a recipe states, and the defaults of its system for the rest.
+
+    A stage with the same data shares it, so that an override of the recipe's data reaches both.
+    """
     schema = schema_of(stated)
-    return merge(schema, defaults(schema), stated)
+    settings = merge(schema, defaults(schema), stated)
+    for name, stage in stated.get("stages", {}).items():
+        if isinstance(stage, Mapping) and stage.get("data") == stated.get("data"):
+            settings["stages"][name]["data"] = settings["data"]
+    return settings
 
 
 def differences(old: Mapping, new: Mapping, free: bool = True) -> list[str]:

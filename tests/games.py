@@ -124,7 +124,7 @@ GAMES = {
     # the bias of the keys, whose gradient is zero.
     "latent_prior_gpt": Game(
         "vqvae_prior_mnist",
-        {"data.name": "digits", "network.name": "gpt", "network.bias": False},
+        {"data.name": "digits", "network.name": "gpt", "network.gpt.bias": False},
         slow=True,
     ),
     "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gm_jax import UserError
-from gm_jax.autoregressive.causal import Causal, log_prob, sample, sample_naive, truncate
+from gm_jax.autoregressive.shared.causal import Causal, log_prob, sample, sample_naive, truncate
 
 K, T = 3, 3
 # p(x_t | x_{t-1}, t, label): a table [2, T, K + 1, K]; row K is the start.
@@ -20,8 +20,8 @@ def markov():
         before = jnp.pad(x[:, :-1], ((0, 0), (1, 0)), constant_values=K)
         return params[label[:, None], jnp.arange(x.shape[1])[None], before]
 
-    def step(params, label, previous, place):
-        return label, params[label, place, jnp.where(place == 0, K, previous)]
+    def step(params, label, previous, position):
+        return label, params[label, position, jnp.where(position == 0, K, previous)]
 
     return Causal(apply, lambda params, batch_size, label: label, step)
 
@@ -80,7 +80,15 @@ def test_truncation_by_hand(settings, expected):
     np.testing.assert_allclose(rows, [expected, expected[::-1]], atol=1e-6)
 
 
-@pytest.mark.parametrize("bad", [dict(temperature=-1), dict(top_k=-1), dict(top_p=0.0)])
-def test_senseless_truncation_is_refused(bad):
-    with pytest.raises(UserError, match="top_p"):
+@pytest.mark.parametrize(
+    "bad,message",
+    [
+        (dict(temperature=-1), "sampler.temperature is -1: it must be at least 0"),
+        (dict(top_k=-1), "sampler.top_k is -1: it must be at least 0"),
+        (dict(top_p=0.0), "sampler.top_p is 0.0: it must be above 0"),
+        (dict(top_p=1.1), "sampler.top_p is 1.1: it must be at most 1"),
+    ],
+)
+def test_senseless_truncation_is_refused(bad, message):
+    with pytest.raises(UserError, match=message):
         truncate(LOGITS, **bad)

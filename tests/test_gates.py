@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config
 
-from gm_jax import zoo
+from gm_jax.autoregressive import gpt, latent_prior
+from gm_jax.autoregressive.pixelcnnpp import PixelCNNpp
+from gm_jax.autoregressive.wavenet import Dilated, GatedLayer
 from gm_jax.losses import logistic_mixture
 from gm_jax.model import Field, GenerativeModel, Stage
-from gm_jax.nn.dilated import Dilated, GatedLayer
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
-from gm_jax.nn.pixelcnnpp import PixelCNNpp
+from gm_jax.settings import read
 
 KEY = jax.random.key(0)
 LABEL = np.array([0, 2])
@@ -139,11 +139,11 @@ def test_the_two_stacks_of_the_gated_pixelcnn_are_figure_2():
     assert_same(found, conv(h["MaskedConv_7"], relu(hidden), 0)[..., None, :])
 
 
-def pixelcnnpp_block(params, name, number, x, link=None, beside=None):
-    """x + a sigma(b): two convolutions of concat_elu, and 1x1 of what is told besides."""
+def pixelcnnpp_block(params, name, number, x, link=None, extra=None):
+    """x + a sigma(b): two convolutions of concat_elu, and 1x1 of the extra inputs."""
     y = conv(params[f"{name}_{2 * number + 1}"], concat_elu(x), 1)
     if link is not None:
-        y = y + dense(params[f"Dense_{link}"], concat_elu(beside))
+        y = y + dense(params[f"Dense_{link}"], concat_elu(extra))
     y = conv(params[f"{name}_{2 * number + 2}"], concat_elu(y), 1)
     a, b = np.split(y + of_label(params[f"Embed_{number}"]), 2, axis=-1)
     return x + a * sigma(b)
@@ -162,9 +162,9 @@ def test_the_blocks_of_pixelcnnpp_are_gated_residuals_joined_by_short_cuts():
     fifth = pixelcnnpp_block(v, "RowConv", 3, fourth, 1, first)
     above = [lowered(x) for x in (first, second, third, fourth, fifth)]
 
-    def block(number, x, *told):
-        beside = np.concatenate([above[number + 1], *told], axis=-1)
-        return pixelcnnpp_block(h, "MaskedConv", number, x, number + 1, beside)
+    def block(number, x, *skipped):
+        extra = np.concatenate([above[number + 1], *skipped], axis=-1)
+        return pixelcnnpp_block(h, "MaskedConv", number, x, number + 1, extra)
 
     first = conv(h["MaskedConv_0"], image, 1, hidden=[(1, 1), (1, 2)])
     first = first + dense(h["Dense_0"], concat_elu(above[0]))
@@ -181,7 +181,7 @@ def test_pixelcnnpp_gives_every_value_a_one():
 
 
 def test_pixelcnnpp_tells_grey_from_the_padding_around_it():
-    """All inputs are zero and, as first made, all biases: nothing but the ones tells of borders."""
+    """All inputs are zero, and all biases at first: only the ones show where the borders are."""
     net, grey = PixelCNNpp(3, 4, blocks=1, width=4), jnp.ones((1, 14, 18, 1), int)
     outputs, _ = jax.jit(net.init_with_output)(KEY, grey)
     (outputs,) = np.asarray(outputs)
@@ -197,26 +197,29 @@ def test_the_smallest_log_scale_of_a_logistic_is_minus_seven():
     np.testing.assert_allclose(np.ravel(log_scales), [-7.0, -7.0, -6.9, 2.0], rtol=1e-6)
 
 
-def small(game, **network):
-    settings = config(game, None)
-    with settings.unlocked():
-        settings.network = {"width": 8, "heads": 2, "layers": 1, "bias": True, **network}
-        settings.optimizer = {"name": "adamw", "learning_rate": 0.5, "weight_decay": 0.2}
-    return settings
+TRANSFORMER = {"width": 8, "heads": 2, "layers": 1}
+
+
+def small(system, **settings):
+    optimizer = {"name": "adamw", "learning_rate": 0.5, "weight_decay": 0.2}
+    stated = {"system": "", "steps": 1, "batch_size": 2, "optimizer": optimizer, **settings}
+    return read(system.Settings, stated)
 
 
 def gpt_of_text():
     """Over windows of nine characters."""
     spec, batch = {"text": Field((9,), 4, "\nabc")}, {"text": np.zeros((2, 9), int)}
-    return *zoo.SYSTEMS["gpt"](small("gpt"), spec, {}), batch
+    return *gpt.build(small(gpt, network=TRANSFORMER), spec, {}), batch
 
 
 def gpt_of_codes():
     """Over the codes of a first stage, given the class."""
     spec = {"image": Field((8, 8, 1), 2), "label": Field((), 3)}
     codes = Stage(GenerativeModel(None, (), {}, {**spec, "code": Field((2, 3), 4)}), None)
-    settings, batch = small("latent_prior", name="gpt"), {"index": np.arange(2), "label": LABEL}
-    return *zoo.SYSTEMS["latent_prior"](settings, spec, {"codes": codes}), batch
+    network = {"name": "gpt", "gpt": TRANSFORMER}
+    settings = small(latent_prior, network=network, conditional=True)
+    batch = {"index": np.arange(2), "label": LABEL}
+    return *latent_prior.build(settings, spec, {"codes": codes}), batch
 
 
 @pytest.mark.parametrize("build", [gpt_of_text, gpt_of_codes])

@@ -8,20 +8,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config
 
-import gm_jax
-from gm_jax import zoo
-from gm_jax.autoregressive import nade, pixels
-from gm_jax.autoregressive.causal import log_prob, sample, sample_naive
+from gm_jax import UserError, zoo
+from gm_jax.autoregressive import nade
+from gm_jax.autoregressive.pixelcnn import PixelCNN
+from gm_jax.autoregressive.pixelcnnpp import PixelCNNpp
+from gm_jax.autoregressive.pixelrnn import PixelRNN
+from gm_jax.autoregressive.shared import lstm, pixels
+from gm_jax.autoregressive.shared.causal import log_prob, sample, sample_naive
 from gm_jax.losses import logistic_mixture
 from gm_jax.model import Field
-from gm_jax.nn import lstm
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
 from gm_jax.nn.masked import scaled
-from gm_jax.nn.pixelcnn import PixelCNN
-from gm_jax.nn.pixelcnnpp import PixelCNNpp
-from gm_jax.nn.pixelrnn import PixelRNN
+from gm_jax.settings import read
 
 KEY = jax.random.key(0)
 SMALL = dict(layers=2, width=6, head=12, first_size=3)
@@ -86,22 +85,22 @@ def test_probabilities_of_all_images_add_up_to_one(name, shape):
 
 
 def sight(name, shape):
-    """[s, t]: whether the outputs of place t change with the symbol at s, for some parameters."""
-    places = math.prod(shape)
+    """[s, t]: whether outputs of position t change with the symbol at s, for some parameters."""
+    length = math.prod(shape)
     apply = jax.jit(model(name, shape)[0].apply)
-    x = jax.random.randint(KEY, (places,), 0, 2)
-    flipped = jnp.where(jnp.eye(places, dtype=bool), 1 - x, x)
-    x, seen = jnp.concatenate([x[None], flipped]), np.zeros((places, places), bool)
+    x = jax.random.randint(KEY, (length,), 0, 2)
+    flipped = jnp.where(jnp.eye(length, dtype=bool), 1 - x, x)
+    x, seen = jnp.concatenate([x[None], flipped]), np.zeros((length, length), bool)
     for seed in range(8):  # One network alone may be blind where its ReLUs are silent.
         _, params, label, _ = model(name, shape, seed=seed)
-        label = None if label is None else jnp.zeros(places + 1, int)
-        outputs = np.asarray(apply(params, x, label)).reshape(places + 1, places, -1)
+        label = None if label is None else jnp.zeros(length + 1, int)
+        outputs = np.asarray(apply(params, x, label)).reshape(length + 1, length, -1)
         seen |= (outputs[1:] != outputs[:1]).any(-1)
     return seen
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ("pixelcnn", "row")])
-def test_a_place_sees_all_places_before_it_and_none_after(name):
+def test_a_position_sees_all_positions_before_it_and_none_after(name):
     """No blind spot: two stacks, two directions, or one hidden layer of all."""
     np.testing.assert_array_equal(sight(name, (3, 4, 1)), ~np.tri(12, dtype=bool))
 
@@ -125,20 +124,20 @@ def test_colors_follow_one_another_within_a_pixel(name):
     "name,shape", [(name, (3, 4, 1)) for name in MODELS] + [(name, (2, 2, 3)) for name in IN_COLOR]
 )
 def test_cached_is_uncached_and_so_are_the_samples(name, shape):
-    levels, places = 2 if name == "nade" else 3, 12
+    levels, length = 2 if name == "nade" else 3, 12
     causal, params, label, _ = model(name, shape, levels)
-    x = jax.random.randint(KEY, (3, places), 0, levels)
+    x = jax.random.randint(KEY, (3, length), 0, levels)
 
     keys = jax.random.split(KEY, 3)
 
     @jax.jit
     def every_way(x):
-        def body(cache, place):
-            return causal.step(params, cache, x[:, place - 1], place)
+        def body(cache, position):
+            return causal.step(params, cache, x[:, position - 1], position)
 
-        _, outputs = jax.lax.scan(body, causal.begin(params, 3, label), jnp.arange(places))
+        _, outputs = jax.lax.scan(body, causal.begin(params, 3, label), jnp.arange(length))
         whole = causal.apply(params, x, label)
-        drawn = (s(causal, params, keys, places, label, x[:, :4]) for s in (sample, sample_naive))
+        drawn = (s(causal, params, keys, length, label, x[:, :4]) for s in (sample, sample_naive))
         return outputs.swapaxes(0, 1), whole, *drawn
 
     steps, whole, cached, naive = every_way(x)
@@ -154,7 +153,7 @@ def test_a_class_changes_the_probabilities():
 
 
 def test_nade_is_its_equations():
-    """h_t = sigma(c + W_<t x_<t) and p = sigma(b_t + V_t h_t), each place from the beginning."""
+    """h_t = sigma(c + W_<t x_<t) and p = sigma(b_t + V_t h_t), each position from the beginning."""
     params = jax.tree.map(np.asarray, model("nade", (2, 3, 1))[1])
     x = np.random.default_rng(0).integers(0, 2, (5, 6))
     outputs = nade.causal().apply(params, jnp.asarray(x), None)
@@ -164,10 +163,16 @@ def test_nade_is_its_equations():
         np.testing.assert_allclose(outputs[:, t, 1] - outputs[:, t, 0], white, atol=1e-5)
 
 
+def built(name, spec, **settings):
+    """The phases of a system in its default settings."""
+    system = zoo.SYSTEMS[name]
+    stated = {"system": name, "steps": 1, "batch_size": 2, **settings}
+    return system.build(read(system.Settings, stated), spec, {})
+
+
 def test_nade_keeps_one_order_and_completes_what_comes_later_in_it():
-    settings = config("nade", None)
     spec = {"image": Field((2, 3, 1), 2)}
-    (phase,) = zoo.SYSTEMS["nade"](settings, spec, {})
+    (phase,) = built("nade", spec, units=8)
     every = jnp.array(list(itertools.product([-1.0, 1.0], repeat=6))).reshape(64, 2, 3, 1)
     batch = {"image": every, "index": jnp.arange(64)}
     variables = phase.model.init(KEY, batch, None)
@@ -183,9 +188,9 @@ def test_nade_keeps_one_order_and_completes_what_comes_later_in_it():
     np.testing.assert_allclose(values["bits_per_dimension"], bits, rtol=1e-5)
     # A pixel's distribution moves with those before it in the order, not with those after it.
     flat = np.asarray(jax.jit(functions["complete"])(variables, batch, KEY)["image"])
-    original, given, completed = flat.reshape(64, 3, 6).swapaxes(0, 1)
+    original, visible, completed = flat.reshape(64, 3, 6).swapaxes(0, 1)
     np.testing.assert_array_equal(completed[:, order[:3]], original[:, order[:3]])
-    np.testing.assert_array_equal(given[:, order[3:]], 0)
+    np.testing.assert_array_equal(visible[:, order[3:]], 0)
     assert (completed[:, order[3:]] != original[:, order[3:]]).any()
     assert set(np.unique(completed)) == {-1.0, 1.0}
 
@@ -249,12 +254,19 @@ def test_skewing_turns_diagonals_into_columns_and_back():
 
 
 def test_what_a_model_of_pixels_cannot_do_is_said_in_a_line():
-    grey, unlabelled = {"image": Field((2, 3, 1), 256)}, {"image": Field((2, 3, 1), 2)}
-    for name, spec, overrides, message in (
+    grey, black = {"image": Field((2, 3, 1), 256)}, {"image": Field((2, 3, 1), 2)}
+    for name, spec, settings, message in (
         ("nade", grey, {}, 'black and white.*data.binarize="fixed"'),
-        ("gated_pixelcnn", unlabelled, {}, "no labels: set conditional=False"),
-        ("pixelcnnpp", grey, {}, "no labels: set conditional=False"),
-        ("pixelrnn", unlabelled, {"network.lstm": "rows"}, "'rows'; it can be: row, diagonal"),
+        ("gated_pixelcnn", black, {"conditional": True}, "no labels: set conditional=False"),
+        ("pixelcnnpp", grey, {"conditional": True}, "no labels: set conditional=False"),
+        ("pixelcnn", {"text": Field((9,), 4)}, {}, "this system needs `image`"),
+        ("pixelrnn", black, {"network": {"lstm": "rows"}}, "must be one of: row, diagonal"),
+        ("pixelcnn", black, {"network": {"size": 4}}, "network.size is 4: it must be odd"),
+        ("gated_pixelcnn", black, {"network": {"layers": 0}}, "network.layers is 0: .* at least 1"),
+        ("pixelcnnpp", grey, {"network": {"dropout": 1.0}}, "dropout is 1.0: it must be below 1"),
+        ("pixelcnnpp", grey, {"components": 0}, "components is 0: it must be at least 1"),
+        ("nade", black, {"unit": 8}, "unknown setting unit .did you mean units"),
     ):
-        with pytest.raises(gm_jax.UserError, match=message):
-            zoo.SYSTEMS[name](config(name, None, **overrides), spec, {})
+        with pytest.raises(UserError, match=message) as caught:
+            built(name, spec, **settings)
+        assert "\n" not in str(caught.value)

@@ -13,22 +13,23 @@ from ml_collections import ConfigDict
 from written import text_file
 
 from gm_jax import UserError
-from gm_jax.autoregressive import bengio, language, ngram
-from gm_jax.autoregressive.causal import Causal, log_prob, of_module, sample, sample_naive
-from gm_jax.nn.dilated import Dilated
+from gm_jax.autoregressive import bengio, ngram
+from gm_jax.autoregressive.shared import language
+from gm_jax.autoregressive.shared.causal import Causal, log_prob, of_module, sample, sample_naive
+from gm_jax.autoregressive.wavenet import Dilated
 from gm_jax.nn.transformer import Transformer
 from gm_jax.optimizers import optimizer
 
 K, T = 3, 12
 KEY = jax.random.key(0)
-# Some symbols are rare: where all is seen after all, the lower orders know nothing.
+# Some symbols are rare: if every n-gram occurs, the lower orders say nothing.
 TEXT = jax.random.categorical(
     jax.random.key(7), jnp.log(jnp.array([0.8, 0.15, 0.05])), shape=(150,)
 )
 
 
 class Network(NamedTuple):
-    """A network with its parameters; `sees` is how many symbols before a place it looks at."""
+    """A network with its parameters; `sees` is how many symbols before a position it looks at."""
 
     causal: Causal
     params: dict
@@ -61,7 +62,7 @@ EACH = pytest.mark.parametrize("name", NETWORKS)
 X = jax.random.randint(jax.random.key(1), (5, T), 0, K)
 
 
-def told(network, count):
+def labels(network, count):
     return None if network.label is None else network.label[:count]
 
 
@@ -81,7 +82,7 @@ def test_outputs_see_all_before_them_and_nothing_else(name):
     network = NETWORKS[name]()
     apply = jax.jit(network.causal.apply)
     one = jnp.tile(X[:1], (T + 1, 1))
-    # Row j differs from the last one at place j.
+    # Row j differs from the last one at position j.
     changed = one.at[jnp.arange(T), jnp.arange(T)].add(1) % K
     label = None if network.label is None else jnp.zeros(T + 1, int)
     logits = np.asarray(apply(network.params, changed, label))
@@ -96,15 +97,15 @@ def test_outputs_see_all_before_them_and_nothing_else(name):
 @EACH
 def test_the_cached_network_is_the_whole_one_and_its_sampler_draws_the_same(name):
     causal, params, *_ = network = NETWORKS[name]()
-    label = told(network, len(X))
+    label = labels(network, len(X))
     whole = jax.jit(causal.apply)(params, X, label)
 
-    def body(carry, place):
+    def body(carry, position):
         cache, previous = carry
-        cache, logits = causal.step(params, cache, previous, place)
-        return (cache, X[:, place]), logits
+        cache, logits = causal.step(params, cache, previous, position)
+        return (cache, X[:, position]), logits
 
-    # What stands before place 0 is ignored.
+    # The symbol before position 0 is ignored.
     start = causal.begin(params, len(X), label), jnp.full(len(X), 2)
     _, logits = jax.jit(functools.partial(jax.lax.scan, body))(start, jnp.arange(T))
     np.testing.assert_allclose(jnp.moveaxis(logits, 0, 1), whole, atol=1e-5)
@@ -118,25 +119,27 @@ def test_the_cached_network_is_the_whole_one_and_its_sampler_draws_the_same(name
     assert len(np.unique(a, axis=0)) > 1
 
 
-def test_samples_go_on_beyond_the_places_of_a_network():
-    """Counting upwards: each window goes on from the half that it was given."""
+def test_samples_continue_beyond_the_positions_of_a_network():
+    """Counting upwards: each window continues the half that it begins with."""
 
-    def step(params, recent, previous, place):
-        recent = jnp.where(place == 0, recent, previous)
+    def step(params, recent, previous, position):
+        recent = jnp.where(position == 0, recent, previous)
         return recent, 50.0 * jax.nn.one_hot((recent + 1) % 30, 30)
 
     counting = Causal(None, lambda params, batch_size, condition: jnp.full(batch_size, -1), step)
     keys = jax.random.split(KEY, 2)
-    for length, places, given in ((20, 7, 1), (6, 6, 2), (17, 6, 9)):
-        prompt = jnp.tile(jnp.arange(given), (2, 1))
-        going = jax.jit(functools.partial(language.onwards, counting), static_argnums=(2, 3))
-        text = going(None, keys, length, places, prompt)
+    for length, window, prompted in ((20, 7, 1), (6, 6, 2), (17, 6, 9)):
+        prompt = jnp.tile(jnp.arange(prompted), (2, 1))
+        onwards = jax.jit(functools.partial(language.onwards, counting), static_argnums=(2, 3))
+        text = onwards(None, keys, length, window, prompt)
         np.testing.assert_array_equal(text, np.tile(np.arange(length), (2, 1)))
 
 
 def test_a_prompt_with_an_unknown_character_is_refused():
     np.testing.assert_array_equal(language.encode("ba", "abc"), [1, 0])
-    with pytest.raises(UserError, match=r"sampler.prompt has 'xé', which .*characters are 'abc'"):
+    with pytest.raises(
+        UserError, match=r"characters 'xé', which do not occur .* are 'abc'"
+    ):
         language.encode("axbé", "abc")
 
 
@@ -171,9 +174,9 @@ def test_bengios_equation_by_hand():
     H, U, W = (params[name]["kernel"] for name in ("hidden", "out", "connections"))
     first = np.concatenate([C[x[:, 0]], C[np.full(5, K)]], axis=-1)
     whole = np.asarray(jax.jit(network.apply)({"params": params}, X))
-    for place, seen in ((5, later), (1, first)):
+    for position, seen in ((5, later), (1, first)):
         by_hand = seen @ W + np.tanh(seen @ H) @ U
-        np.testing.assert_allclose(whole[:, place], by_hand, atol=1e-6)
+        np.testing.assert_allclose(whole[:, position], by_hand, atol=1e-6)
 
 
 def kneser_ney(text, order):

@@ -9,8 +9,8 @@ from written import write_wav
 
 import gm_jax
 from gm_jax import UserError
-from gm_jax.nn import mulaw
-from gm_jax.nn.dilated import Dilated
+from gm_jax.autoregressive.shared import mulaw
+from gm_jax.autoregressive.wavenet import Dilated
 
 KEY = jax.random.key(0)
 
@@ -62,7 +62,22 @@ def test_wavenet_counts_no_target_inside_its_receptive_field(wave_game):
         gm_jax.build(config("wavenet", None, **{"data.context": 7}))
 
 
-def test_wavenet_of_recordings_without_labels_is_told_so(tmp_path):
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"network.dilations": ()}, "network.dilations is empty"),
+        ({"network.dilations": (1, 0)}, "network.dilations is 0: it must be at least 1"),
+        ({"sampler.length": 0}, "sampler.length is 0: it must be at least 1"),
+        ({"network.skip": -1}, "network.skip is -1: it must be at least 1"),
+    ],
+)
+def test_settings_that_no_wavenet_can_have_are_refused_in_one_line(change, message):
+    with pytest.raises(UserError, match=message) as caught:
+        gm_jax.build(config("wavenet", None, **change))
+    assert "\n" not in str(caught.value)
+
+
+def test_wavenet_of_recordings_without_labels_is_refused(tmp_path):
     write_wav(tmp_path / "train" / "noise.wav", np.zeros(200))
     with pytest.raises(UserError, match="no labels: set conditional=False"):
         gm_jax.build(config("wavenet", None, **{"data.path": str(tmp_path)}))
