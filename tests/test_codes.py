@@ -8,10 +8,12 @@ from games import config, opening, perturb
 
 import gm_jax
 from gm_jax.autoencoders import autoencoder, dvae
+from gm_jax.autoencoders.shared.corruption import CORRUPTIONS
+from gm_jax.autoencoders.shared.quantizers import Memory
 from gm_jax.losses import likelihoods, quantization
-from gm_jax.nn import corruption
 from gm_jax.nn.grid import GridDecoder, GridEncoder, halved
-from gm_jax.nn.quantizers import Memory
+from gm_jax.recipes import schema_of
+from gm_jax.settings import read
 
 KEY = jax.random.key(0)
 ONE = jax.devices()[:1]
@@ -26,7 +28,7 @@ def begun(system, **overrides):
 
 def test_vqvae_quantises_with_the_old_codes_and_then_moves_them():
     game, variables, batch = begun("vqvae", **{"quantizer.averaged.revive_below": 0.0})
-    # Sums that are another order of the codes: this move takes every code to another place.
+    # Sums in another order than the codes: this move changes every code.
     old = Memory(**variables.state["codebook"])
     old = old._replace(sums=old.sums[::-1])
     variables = variables._replace(state={"codebook": old._asdict()})
@@ -152,14 +154,13 @@ def test_logit_laplace_is_a_density_and_of_grey_values_a_distribution():
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-def test_a_denoiser_is_judged_on_the_clean_image_and_shown_the_spoiled_one(likelihood):
+def test_a_denoiser_is_judged_on_the_clean_image_and_sees_the_corrupted_one(likelihood):
     game, variables, batch = begun("dae", likelihood=likelihood)
-    clean, spoiled, output = game.functions["denoise"](variables, batch, KEY)["image"].swapaxes(
-        0, 1
-    )
+    images = game.functions["denoise"](variables, batch, KEY)["image"]
+    clean, corrupted, output = images.swapaxes(0, 1)
     np.testing.assert_array_equal(clean, batch["image"])
     values = game.functions["distortion"](variables, batch, KEY)
-    for name, image in (("denoising_error", output), ("spoiled_error", spoiled)):
+    for name, image in (("denoising_error", output), ("corrupted_error", corrupted)):
         expected = np.mean((image - clean) ** 2, axis=(1, 2, 3))
         np.testing.assert_allclose(values[name], expected, rtol=1e-5)
     loss, _ = game.players[0].moves[0].objective(variables, batch, KEY, 0)
@@ -172,22 +173,20 @@ def test_a_denoiser_is_judged_on_the_clean_image_and_shown_the_spoiled_one(likel
     np.testing.assert_allclose(loss, -expected.mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name,low,high,spoiled", [("masking", 0.3, 0.0, 0.3), ("salt_and_pepper", 0.15, 0.15, 0.3)]
-)
-def test_corruptions_spoil_as_much_as_they_say(name, low, high, spoiled):
+@pytest.mark.parametrize("name,low,high", [("masking", 0.3, 0.0), ("salt_and_pepper", 0.15, 0.15)])
+def test_corruptions_change_the_share_of_pixels_that_they_say(name, low, high):
     x, keys = jnp.zeros((50, 20, 20, 1)), jax.random.split(KEY, 50)
-    made = corruption.CORRUPTIONS[name](x, keys, 0.3)
-    for value, share in ((-1.0, low), (1.0, high), (0.0, 1.0 - spoiled)):
-        assert abs(np.mean(made == value) - share) < 0.02
-    np.testing.assert_array_equal(corruption.CORRUPTIONS[name](x[9:], keys[9:], 0.3), made[9:])
+    corrupted = CORRUPTIONS[name](x, keys, 0.3)
+    for value, share in ((-1.0, low), (1.0, high), (0.0, 0.7)):
+        assert abs(np.mean(corrupted == value) - share) < 0.02
+    np.testing.assert_array_equal(CORRUPTIONS[name](x[9:], keys[9:], 0.3), corrupted[9:])
 
 
 def test_samples_of_an_autoencoder_have_the_moments_of_its_codes():
     z = jax.random.normal(KEY, (500, 3)) @ jnp.array([[2.0, 0, 0], [1, 0.5, 0], [0, 0, 1]]) + 1.0
     moments = {"mean": jnp.zeros(3), "second": jnp.eye(3)}
     for _ in range(1000):
-        moments = autoencoder.follow(moments, z)
+        moments = autoencoder.updated(moments, z)
     root = autoencoder.root_of_covariance(moments)
     np.testing.assert_allclose(moments["mean"], z.mean(0), rtol=1e-3)
     np.testing.assert_allclose(root @ root.T, np.cov(z.T, bias=True), rtol=1e-2, atol=5e-3)
@@ -220,3 +219,30 @@ def test_perplexity_of_the_codes_over_a_split_is_reported(tmp_path):
     assert results["code_used"]["value"] == len(p)
     assert results["squared_error"]["standard_error"] > 0
     assert "code_perplexity" in gm_jax.report(results)
+
+
+@pytest.mark.parametrize(
+    "system,change,message",
+    [
+        ("dae", {"latents": 0}, "latents is 0"),
+        ("dae", {"corruption.name": "blur"}, "corruption.name is 'blur': .* masking"),
+        ("dae", {"corruption.amount": -0.1}, "corruption.amount is -0.1: it must be at least 0"),
+        ("dae", {"corruption.amount": 1.5}, "amount 1.5 is the probability of masking"),
+        ("vqvae", {"quantizer.name": "ema"}, "quantizer.name is 'ema': .* averaged, learned"),
+        ("vqvae", {"quantizer.averaged.decay": 1.0}, "quantizer.averaged.decay is 1.0"),
+        ("vqvae", {"quantizer.averaged.epsilon": 0.0}, "epsilon is 0.0: it must be above 0"),
+        ("vqvae", {"quantizer.lookup_free.temperature": 0.0}, "temperature is 0.0"),
+        ("vqvae", {"quantizer.decay": 0.9}, "unknown setting quantizer.decay"),
+        ("vqvae", {"network.widths": ()}, "network.widths is .*at least one width"),
+        ("vqvae2", {"network.top_widths": (4, -1)}, "network.top_widths is -1"),
+        ("vqvae2", {"network.widths": ("4",)}, "network.widths is '4': it must be a whole number"),
+        ("dvae", {"codes.count": 0}, "codes.count is 0"),
+        ("dvae", {"beta.steps": 0}, "beta.steps is 0"),
+        ("dvae", {"temperature.end": 0.0}, "temperature.end is 0: it must be above 0"),
+    ],
+)
+def test_settings_of_autoencoders_are_refused_by_name_in_one_line(system, change, message):
+    settings = config(system, None, **change)
+    with pytest.raises(gm_jax.UserError, match=message) as caught:
+        read(schema_of(settings), settings)
+    assert "\n" not in str(caught.value)

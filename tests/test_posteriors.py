@@ -7,21 +7,26 @@ import pytest
 from test_vae import BATCH, model
 
 from gm_jax.autoencoders import vae
+from gm_jax.autoencoders.shared import posteriors
 from gm_jax.losses.elbo import importance_weighted
-from gm_jax.nn import posteriors
+from gm_jax.settings import read
 
 KINDS = {
     "gaussian": {"name": "gaussian"},
-    "mixture": {"name": "mixture", "components": 3},
-    "categorical": {"name": "categorical", "categories": 3},
+    "mixture": {"name": "mixture", "mixture": {"components": 3}},
+    "categorical": {"name": "categorical", "categorical": {"categories": 3, "anneal": 1e-3}},
 }
 MANY = 20_000
 KEY = jax.random.key(0)
 
 
+def posterior_of(kind):
+    return posteriors.make(read(posteriors.Settings, KINDS[kind]), 2)
+
+
 def drawn(kind):
     """A posterior, its parameters for one example, MANY draws z [S, MANY, D] and their shares."""
-    posterior = posteriors.make(KINDS[kind], 2)
+    posterior = posterior_of(kind)
     outputs = 0.7 * jax.random.normal(jax.random.key(3), (1, posterior.outputs))
     outputs = jnp.broadcast_to(outputs, (MANY, posterior.outputs))
     z = posterior.draw(outputs, jax.random.split(jax.random.key(4), MANY), None)
@@ -67,7 +72,7 @@ def test_shares_of_a_mixture_learn_by_exact_gradients():
 
 def test_the_relaxation_of_a_categorical_cools_with_the_step_alone():
     """Jang et al. 2017: a function of the step, where `temp *= exp(-r step)` would compound."""
-    posterior = posteriors.make({"name": "categorical", "categories": 3, "anneal": 1e-3}, 2)
+    posterior = posterior_of("categorical")
     outputs, keys = jnp.zeros((500, 6)), jax.random.split(jax.random.key(6), 500)
     draws = [posterior.draw(outputs, keys, step) for step in (0, 300, 5000, 9000, None)]
     first, middle, last, later, hard = (np.max(z, axis=-1).mean() for z in draws)

@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gm_jax.nn.quantizers import Memory
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from gm_jax import replicas
+from gm_jax.autoencoders.shared import quantizers
+from gm_jax.autoencoders.shared.quantizers import Memory
 from gm_jax.losses import quantization
-from gm_jax.nn import quantizers
 from gm_jax.nn.common import gumbel
 
 KEY = jax.random.key(0)
@@ -18,7 +18,7 @@ CODES = jax.random.normal(jax.random.key(1), (7, 3))
 Z = 2.0 * jax.random.normal(jax.random.key(2), (4, 2, 5, 3))
 
 
-def test_the_nearest_code_is_found_and_its_losses_are_sums_over_places():
+def test_the_nearest_code_is_found_and_its_losses_are_sums_over_positions():
     quantized = quantization.quantize(CODES, Z)
     distance = np.sum((np.asarray(Z, float)[..., None, :] - np.asarray(CODES, float)) ** 2, -1)
     np.testing.assert_array_equal(quantized.indices, distance.argmin(-1))
@@ -81,7 +81,7 @@ def test_the_moving_average_against_a_float64_twin():
         assert revived == 0.0
 
 
-def test_a_code_that_nobody_chooses_stays_where_it_is():
+def test_a_code_that_is_never_chosen_stays_where_it_is():
     """Counts begin at 1 and sums at the codes: from zeros, it would be thrown to the origin."""
     memory, z = quantizers.remember(CODES), jnp.broadcast_to(CODES[0], (50, 3))
     for _ in range(20):
@@ -89,7 +89,7 @@ def test_a_code_that_nobody_chooses_stays_where_it_is():
     np.testing.assert_allclose(memory.vectors, CODES, rtol=1e-3)
 
 
-def test_a_dead_code_begins_anew_at_a_vector_of_the_batch_and_stays_there():
+def test_a_dead_code_restarts_at_a_vector_of_the_batch_and_stays_there():
     memory = quantizers.remember(CODES)._replace(counts=jnp.full(7, 0.3), sums=0.3 * CODES)
     z = 5.0 + jax.random.normal(KEY, (50, 3))
     indices = quantization.quantize(memory.vectors, z).indices
@@ -101,7 +101,7 @@ def test_a_dead_code_begins_anew_at_a_vector_of_the_batch_and_stays_there():
     np.testing.assert_array_equal(memory.counts[dead], 1.0)
     np.testing.assert_array_equal(memory.sums[dead], memory.vectors[dead])
     assert len(np.unique(memory.vectors[dead], axis=0)) > 1
-    # Nobody chooses them in the next batch: they stand where they were put, and live.
+    # Never chosen in the next batch, they stay where they are, and are not revived again.
     after, _ = quantizers.ema_update(memory, z, jnp.full(50, np.argmin(dead)), KEY)
     np.testing.assert_allclose(after.vectors[dead], memory.vectors[dead], rtol=1e-3)
 
@@ -161,7 +161,7 @@ def test_lookup_free_codes_are_signs_and_indices_their_bits():
     np.testing.assert_allclose(quantized.losses["commitment"], expected, rtol=1e-5)
 
 
-def test_entropies_are_those_of_the_places_and_of_all_together():
+def test_entropies_are_those_of_the_positions_and_of_all_together():
     logits = jax.random.normal(KEY, (4, 5, 8))
 
     def marginal_entropy(logits):
@@ -189,7 +189,7 @@ def test_perplexity_counts_the_codes_in_equal_use():
 
 @pytest.mark.parametrize("name", quantizers.QUANTIZERS)
 def test_every_quantizer_looks_up_the_code_it_gave(name):
-    quantizer = quantizers.make({"name": name, "count": 8, "width": 3})
+    quantizer = quantizers.make(quantizers.Settings(name=name, count=8, width=3))
     learned, carried = quantizer.init(KEY)
     quantized, loss = quantizer.quantize(learned, carried, Z)
     found = quantizer.look_up(learned, carried, quantized.indices)

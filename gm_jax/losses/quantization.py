@@ -1,10 +1,10 @@
-"""Quantisers as pure functions: vectors or logits at places become one of K codes, and back.
+"""Quantisers as pure functions: vectors or logits become one of K codes each, and back.
 
     z_q = e_k,  k = argmin_j |z_e - e_j|                       van den Oord et al. 2017, eq. 1, 2
     L = -log p(x|z_q) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                            eq. 3
 
-A place is one cell of a grid: z is [B, ..., D] with any axes of places between. Losses are summed
-over places, as log p(x|z) is over pixels, and are computed before gradients are passed through.
+z is [B, ..., D] with any number of axes of positions between, such as those of a grid. Losses are
+summed over positions, as log p(x|z) is over pixels, and taken before the straight-through line.
 """
 
 from typing import NamedTuple
@@ -75,16 +75,16 @@ def lookup_free(z: Array) -> Quantized:
 
 
 def signs(indices: Array, width: int) -> Array:
-    """The codes [..., width] of -1 and 1 that `lookup_free` gives these indices to."""
+    """The codes [..., width] of -1 and 1 whose indices by `lookup_free` these are."""
     return jnp.where(indices[..., None] >> jnp.arange(width) & 1, 1.0, -1.0)
 
 
 def entropies(log_probabilities: Array, marginal: Array) -> tuple[Array, Array]:
-    """How unsure each place is of its code, and how many codes all places share, in nats, [B] each.
+    """Entropy of the codes at each position, and of their marginal, in nats, [B] each.
 
-    log q(k|z) [B, ..., K] and q(k), its mean over all places of all examples [K]: the entropies
-    H(q(k|z)) summed over places, and -sum_k q(k|z) log q(k), whose mean over places is H(q(k)) and
-    has its gradient although `marginal` is held fixed. Yu et al. 2023, eq. 5, is their difference.
+    Of log q(k|z) [B, ..., K] and q(k), its mean over all positions of all examples [K]: H(q(k|z))
+    summed over positions, and -sum_k q(k|z) log q(k), whose mean over positions is H(q(k)) and has
+    its gradient although `marginal` is held fixed. Yu et al. 2023, eq. 5, is their difference.
     """
     probabilities = jnp.exp(log_probabilities)
     log_marginal = jnp.log(lax.stop_gradient(marginal) + jnp.finfo(marginal.dtype).tiny)
