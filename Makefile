@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-all lint benchmark clean
+.PHONY: demo test test-all mutants lint benchmark clean
 
 demo: .venv/installed
 	$(BIN)/python launch.py --config=configs/ddpm_digits.py --workdir=runs/demo
@@ -14,6 +14,10 @@ test: .venv/tested lint
 
 test-all: .venv/tested lint
 	$(BIN)/python -m pytest -n 2
+
+# Plants mistakes one by one: the tests must notice each (tests/mutants).
+mutants: .venv/tested
+	$(BIN)/python tests/mutants
 
 lint: .venv/tested
 	$(BIN)/ruff check .

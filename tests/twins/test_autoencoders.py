@@ -144,9 +144,8 @@ def test_mixture_posterior(bound):
 
 def test_categorical_posterior():
     """Gumbel-softmax at max(.5, exp(-3e-5 step)), over a uniform prior; the KL in closed form."""
-    of = game(
-        "vae_mnist", latents=4, **{"posterior.name": "categorical", "show.counts.manifold": 0}
-    )
+    kind = {"posterior.name": "categorical", "show.counts.manifold": 0, "importance_samples": 2}
+    of = game("vae_mnist", latents=4, **kind)
     x, noisy = image_of(of), []
     for step, temperature in ((10_000, np.exp(-0.3)), (10**6, 0.5)):
         played = of.play(step=step)
@@ -163,6 +162,15 @@ def test_categorical_posterior():
     _, calls = of.work("sample")
     z = calls["decoder"][0].inputs[0].reshape(COUNT, 4, 10)
     assert set(np.unique(z)) == {0, 1} and np.all(z.sum(-1) == 1) and z.mean((0, 1)).max() < 0.3
+    # The bound is of draws of q itself, not of relaxed ones.
+    outputs, calls = of.work("bound")
+    weights = []
+    for call in calls["decoder"]:
+        z = call.inputs[0].reshape(COUNT, 4, 10)
+        assert set(np.unique(z)) == {0, 1} and np.all(z.sum(-1) == 1)
+        weights.append(bernoulli(x, call.output) - 4 * np.log(10) - per_example(z * log_q))
+    agree(outputs["elbo"], bernoulli(x, calls["decoder"][0].output) - kl)
+    agree(outputs["log_likelihood_2"], logsumexp(weights, axis=0) - np.log(2))
 
 
 def test_vaes_functions():

@@ -42,6 +42,7 @@ def test_language(recipe):
     text, weight = np.asarray(of.batch["text"]), np.asarray(of.batch["weight"], np.float64)
     played = of.play()
     call = only(played.calls)
+    assert call.keys == ("gpt" in recipe)
     np.testing.assert_array_equal(call.inputs[0], text)
     nats = -(weight * pick(log_softmax(call.output), text)).sum(1)
     agree(played.value, nats.mean())
@@ -194,12 +195,14 @@ def test_pixelcnnpp():
     played = of.play()
     call = only(played.calls)
     symbols = np.round((image + 1) * 127.5)
+    assert call.keys == 1
     np.testing.assert_array_equal(call.inputs[0], symbols)
     np.testing.assert_array_equal(call.inputs[1], label)
     nats = -logistic_mixture(image[..., 0], call.output, 2).reshape(COUNT, -1).sum(1)
     agree(played.value, nats.mean(), 1e-4)
     agree(played.metric("bits_per_dimension"), nats.mean() / (64 * np.log(2)), 1e-4)
     outputs, calls = of.work("log_prob")
+    assert only(calls).keys == 0
     agree(outputs["bits_per_dimension"], nats / (64 * np.log(2)), 1e-4)
     outputs, calls = of.work("sample")
     drawn = np.round((outputs["image"] + 1) * 127.5).astype(int)
@@ -245,6 +248,7 @@ def test_latent_prior(network):
     x, label = np.asarray(of.batch["image"], np.float64), np.asarray(of.batch["label"])
     played = of.play()
     (call,) = played.calls["prior"]
+    assert call.keys == (network == "gpt")
     z, vectors = played.outputs("encoder")[0], codebook(of)
     codes = ((z[..., None, :] - vectors) ** 2).sum(-1).argmin(-1)
     np.testing.assert_array_equal(played.seen("encoder")[0], x)

@@ -52,6 +52,7 @@ def test_l_simple(prediction, schedule):
     played = of.play()
     (call,) = played.calls["network"]
     x_t, t, labels = call.inputs
+    assert call.keys == 1
     assert t.min() >= 1 and t.max() <= T and len(np.unique(t)) > 4
     alpha, sigma = signal_and_noise(schedule, t)
     noise = (x_t - alpha * x0) / sigma
@@ -102,7 +103,7 @@ def test_samplers(name):
     outputs, calls = of.work("trajectory")
     chain, label = outputs["image"], np.asarray(of.batch["label"])
     calls, guided = calls["network"], "guidance" in sampler
-    assert len(calls) == 4 * (1 + guided)
+    assert len(calls) == 4 * (1 + guided) and not any(call.keys for call in calls)
     times = [10, 8, 5, 2, 0]  # 4 steps of 10 times: 7.5 and 2.5 rounded to even.
     noises = []
     for t, s in itertools.pairwise(times):
@@ -148,29 +149,31 @@ def test_samples_are_the_end_of_the_chain_and_come_with_their_label():
     np.testing.assert_array_equal(outputs["label"], of.batch["label"])
 
 
-@pytest.mark.parametrize("name", ["ancestral_small", "ancestral_large"])
-def test_the_bound(name):
+@pytest.mark.parametrize(
+    "name,schedule", [("ancestral_small", "cosine"), ("ancestral_large", "linear")]
+)
+def test_the_bound(name, schedule):
     """All T terms of eq. 5 at the x_t that the network saw, in bits: nats / (ln 2 dimensions)."""
     prediction, sampler = SAMPLERS[name]
     parts = {f"sampler.{key}": value for key, value in sampler.items()}
-    of = game("ddpm_digits", prediction=prediction, schedule="cosine", **TOLD, **parts)
+    of = game("ddpm_digits", prediction=prediction, schedule=schedule, **TOLD, **parts)
     x0, label = np.asarray(of.batch["image"], np.float64), np.asarray(of.batch["label"])
     outputs, calls = of.work("bound")
-    abar = alpha_bar("cosine")
+    abar = alpha_bar(schedule)
     scale = np.full((COUNT, 64), np.log(1 - abar[T]))
     nats = gaussian_kl(np.sqrt(abar[T]) * x0.reshape(COUNT, -1), scale)
     for t in range(T, 0, -1):
         now = [c for c in calls["network"] if np.all(c.inputs[1] == t)]
         (told,) = [c for c in now if np.array_equal(c.inputs[2], label)]
         (x, _, _), output = told.inputs, told.output
-        alpha, sigma = signal_and_noise("cosine", np.full(COUNT, t))
+        alpha, sigma = signal_and_noise(schedule, np.full(COUNT, t))
         assert abs(((x - alpha * x0) / sigma).std() - 1) < 0.1
         if "guidance" in sampler:
             (null,) = [c for c in now if np.all(c.inputs[2] == 10)]
             output = 2.5 * output - 1.5 * null.output
         found = FOUND[prediction](output, x, alpha, sigma)
         found = np.clip(found, -1, 1) if sampler.get("clip", True) else found
-        own, kept, _ = step({**sampler, "variance": "small"}, "cosine", t, t - 1)
+        own, kept, _ = step({**sampler, "variance": "small"}, schedule, t, t - 1)
         beta = 1 - abar[t] / abar[t - 1]
         small = beta * (1 - abar[t - 1]) / (1 - abar[t])
         # beta~_1 is 0: the decoder takes beta~_2.

@@ -2,6 +2,7 @@
 
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -56,6 +57,29 @@ def test_all_that_samples_come_from_has_the_average_that_is_asked_for(system):
                 np.testing.assert_allclose(player.average(0), 0.1, rtol=1e-6)
             else:
                 assert player.average is None
+
+
+GAMES = ("gan", "infogan", "acgan", "ebgan", "began", "bigan", "cogan", "vaegan")
+
+
+@pytest.mark.parametrize("system", GAMES)
+def test_each_player_has_its_own_optimizer_and_d_its_own_number_of_moves(system):
+    """Adam's first step is the learning rate, whatever the slope."""
+    own = {
+        "generator.optimizer.learning_rate": 0.03,
+        "discriminator.optimizer.learning_rate": 0.2,
+        "discriminator.times": 3,
+        "discriminator.often.times": 7,
+        "discriminator.often.first": 2,
+        "discriminator.often.every": 5,
+    }
+    for player in gm_jax.build(small(RECIPES[system], **own))[-1].model.players:
+        weights = jnp.zeros(3)
+        step, _ = player.optimizer.update(jnp.ones(3), player.optimizer.init(weights), weights)
+        judges = player.name == "discriminator"
+        np.testing.assert_allclose(step, -0.2 if judges else -0.03, rtol=1e-5)
+        times = [player.moves[0].times(number) for number in (0, 1, 2, 4, 5, 6)]
+        assert times == ([7, 7, 3, 3, 7, 3] if judges else [1] * 6)
 
 
 ADAM = {"b1": 0.5}

@@ -33,6 +33,8 @@ class Call(NamedTuple):
     """One call of a network: its method, the arrays it was given, what it returned.
 
     last     what its last layer was given
+    state    its entry of the state after the call
+    keys     how many arrays of random keys it was given: one where it drops units
     module   the network, and the options of the call (`train`)
     """
 
@@ -41,6 +43,8 @@ class Call(NamedTuple):
     inputs: tuple
     output: Any
     last: np.ndarray | None
+    state: dict
+    keys: int
     module: nn.Module
     options: dict
 
@@ -88,8 +92,11 @@ class Game(NamedTuple):
 
     def play(self, player: str = "", step: int = 0, **changes) -> Played:
         """The only move of a player (of the only player), on the batch with these changes."""
-        (move,) = [play for name, play in self.moves.items() if player in ("", name)]
-        (value, aux), calls = move(self.variables, {**self.batch, **changes}, KEY, step)
+        (name,) = [name for name in self.moves if player in ("", name)]
+        batch = {**self.batch, **changes}
+        (value, aux), calls = self.moves[name](self.variables, batch, KEY, step)
+        (owner,) = [p for p in self.model.players if p.name == name]
+        _check_statistics(owner.owns, aux.state, calls, batch)
         return Played(float(value), aux.metrics, aux.state, calls)
 
     def work(self, name: str, moves: bool = True, **changes) -> tuple[dict, dict[str, list[Call]]]:
@@ -110,6 +117,22 @@ class Game(NamedTuple):
         changed = [not np.allclose(others[e][ROW], outputs[e][ROW]) for e in outputs]
         assert any(changed) or not moves
         return outputs, calls
+
+
+def _check_statistics(owned: tuple, state: dict, calls: dict, batch: dict) -> None:
+    """A move keeps what its own networks gather, of real examples if they see any; no other's."""
+    for name in calls:
+        if name not in owned:
+            assert name not in state
+        elif jax.tree.leaves(calls[name][0].state):
+            given = [
+                call for call in calls[name] for x in batch.values()
+                if call.inputs[0].shape == x.shape and np.allclose(call.inputs[0], x)
+            ]  # fmt: skip
+            assert any(
+                all(map(np.allclose, jax.tree.leaves(state[name]), jax.tree.leaves(call.state)))
+                for call in given or calls[name]
+            )
 
 
 def _exchanged(batch: dict) -> dict:
@@ -242,15 +265,19 @@ def watch(function: Callable) -> Callable:
                 output = called(*inputs, **options)
             finally:
                 depth[0] = 0
-            own = jax.tree.leaves(context.module.variables["params"])
+            state = dict(context.module.variables)
+            own = jax.tree.leaves(state.pop("params"))
+            state.pop("intermediates", None)
             name = next((names[id(leaf)] for leaf in own if id(leaf) in names), "")
             module, method = context.module.clone(parent=None), context.method_name
 
-            def as_call(output, inputs, last):
-                return Call(name, method, inputs, output, last, module, options)
-
             kept = tuple(x for x in inputs if _is_number(x))
-            noted(place(name, as_call), output, kept, last[0])
+            keys = sum(hasattr(x, "dtype") for x in inputs) - len(kept)
+
+            def as_call(*values):
+                return Call(name, method, *values, keys, module, options)
+
+            noted(place(name, as_call), kept, output, last[0], state)
             return output
 
         def draw(name, original):
