@@ -10,7 +10,7 @@ CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
 COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers"}
-FAMILIES = {"adversarial", "autoencoders", "autoregressive", "diffusion"}
+FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion")
 # What each room may import beside itself; rooms that are not here are at the top.
 MAY_IMPORT = {
     **dict.fromkeys(CONTRACT, CONTRACT),
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "data": CONTRACT,
     "evaluation": CONTRACT | {"data", "weights"},
     "training": CONTRACT,
-    "zoo": FAMILIES,
+    "zoo": set(FAMILIES),
     "recipes": CONTRACT | {"zoo"},
 }
 # Parts of a command line, which also opens runs.
