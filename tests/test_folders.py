@@ -68,9 +68,9 @@ def test_a_split_that_is_not_there_is_named(root):
 
 
 def test_pictures_outside_the_training_folder_are_said(root, capsys):
-    write(root, "train/0.png", "more/x.png", "y.png")
+    write(root, "Train/0.png", "more/x.png", "y.png")
     assert source_of(root).size == 1
-    assert "passed over 2 outside train/ (more/x.png)" in capsys.readouterr().err
+    assert "passed over 2 outside Train/ (more/x.png)" in capsys.readouterr().err
 
 
 def test_class_folders_are_labels_by_the_names_of_training(root):
@@ -182,17 +182,17 @@ def test_a_memory_of_looks_that_is_broken_or_cannot_be_kept_is_done_without(root
     assert source_of(root).size == 2
 
 
-def test_pictures_are_read_in_several_threads_in_order(root, monkeypatch):
-    images = RNG.integers(0, 256, (40, 4, 4), np.uint8)
+@pytest.mark.parametrize("memory", [2**31, 0])
+def test_pictures_are_read_in_several_threads_in_order(root, monkeypatch, memory):
+    monkeypatch.setattr("gm_jax.data.workers.KEPT_BYTES", memory)
+    images, opened = RNG.integers(0, 256, (40, 4, 4), np.uint8), []
     for number, image in enumerate(images):
         write(root, f"{number:02d}.png", image=Image.fromarray(image))
-    source = source_of(root)
-    order = RNG.permutation(40)
-    for _ in range(2):  # From the files, and from memory.
+    source, order, pixels = source_of(root), RNG.permutation(40), pictures.pixels
+    monkeypatch.setattr(pictures, "pixels", lambda *args: opened.append(args) or pixels(*args))
+    for _ in range(2):
         np.testing.assert_array_equal(source.load(order)["image"][..., 0], images[order])
-    monkeypatch.setattr("gm_jax.data.workers.KEPT_BYTES", 0)
-    data.folder._folder.cache_clear()
-    np.testing.assert_array_equal(source_of(root).load(order)["image"][..., 0], images[order])
+    assert len(opened) == (40 if memory else 80)
 
 
 def test_data_that_is_not_there_is_named_in_full(tmp_path, monkeypatch):

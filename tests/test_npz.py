@@ -30,7 +30,7 @@ WORKS = {
     "grey without a channel": (dict(image=IMAGE[..., 0]), IMAGE[..., :1]),
     "in Fortran's order": (dict(image=np.asfortranarray(IMAGE)), IMAGE),
     "labels of another type": (dict(image=IMAGE, label=LABEL.astype(float)), IMAGE),
-    "a test split beside it": (dict(image=IMAGE, test_image=IMAGE[:2]), IMAGE),
+    "a test split beside it": (dict(x=IMAGE, test_image=IMAGE[:2]), IMAGE),
 }
 
 
