@@ -249,9 +249,10 @@ def _spec_then(found: dict) -> dict[str, dict]:
 
 
 def _probe(source: data.Source) -> str:
-    """A fingerprint of examples from all over a source."""
+    """A fingerprint of a source's key, and of examples from all over it."""
     size = PROBES if source.size is None else source.size
-    return fingerprint(source.load(np.unique(np.linspace(0, size - 1, PROBES).astype(int))))
+    rows = np.unique(np.linspace(0, size - 1, PROBES).astype(int))
+    return fingerprint((np.array(source.key), source.load(rows)))
 
 
 def _paths(settings: dict, prefix: str = "") -> Iterator[tuple[str, dict, str]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gm_jax import data
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -42,3 +44,11 @@ def test_a_curve_is_what_a_run_reported_in_its_phase(tmp_path):
     assert (tmp_path / "out.png").stat().st_size > 1000
     with pytest.raises(SystemExit, match="has reported no gain in phase train"):
         curves.main([str(tmp_path / "out.png"), "gain", str(tmp_path)])
+
+
+def test_reading_is_timed_over_first_and_later_epochs(tmp_path):
+    timing = tool("data")
+    timing.write_pictures(tmp_path / "pictures", 300, 16, "png")
+    config = {"name": "folder", "path": str(tmp_path / "pictures")}
+    first, later = timing.epochs(config)
+    assert data.open_source(config).size == 300 and later > first > 0

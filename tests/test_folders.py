@@ -8,7 +8,7 @@ import pytest
 from picture_files import NOISE, RNG, read, source_of, write
 from PIL import Image
 
-from gm_jax import UserError, data
+from gm_jax import UserError, data, workdir
 from gm_jax.data import listing, looks, pictures
 from gm_jax.evaluation.sources import open_images
 
@@ -201,3 +201,14 @@ def test_data_that_is_not_there_is_named_in_full(tmp_path, monkeypatch):
         source_of("p")
     monkeypatch.setenv("HOME", str(write(tmp_path / "home", "p/a.png")))
     assert source_of("~/p").size == 1
+
+
+def test_a_run_knows_its_data_again_by_every_file(root):
+    """Of 200 pictures a run looks at 64; the one that changes is none of them."""
+    write(root, *(f"{number:03d}.png" for number in range(200)))
+    before = workdir._probe(source_of(root))
+    assert workdir._probe(source_of(aged(root))) == before
+    write(root, "001.png", image=Image.new("RGB", (8, 8)))
+    data.folder._folder.cache_clear()
+    listing._LISTED.clear()
+    assert workdir._probe(source_of(root)) != before

@@ -4,6 +4,8 @@ Which files count is said in `listing` and `splits`, what is read of each in `pi
 """
 
 import functools
+import hashlib
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -65,7 +67,13 @@ def _folder(config, split: str, listing: Listing) -> Source:
     name = root.stem if root.is_file() else root.name
     source = from_files(name, len(found.names), read, spec, config, found.bytes)
     captions = captions_of(listing, found.split)
-    return source._replace(captions=captions, classes=classes)
+    return source._replace(captions=captions, classes=classes, key=_key(found))
+
+
+def _key(found: Pictures) -> str:
+    """Of the files' names and sizes, which a copy on another machine shares."""
+    rows = zip(found.names, found.marks[:, 0].tolist(), strict=True)
+    return hashlib.sha256(b"\0".join(os.fsencode(f"{n}\0{size}") for n, size in rows)).hexdigest()
 
 
 def pictures_of(config, split: str, listing: Listing) -> Pictures:
@@ -115,5 +123,5 @@ def _check_size(names: list[str], sides: np.ndarray) -> None:
         (h, w), (h2, w2) = sides[0], sides[other[0]]
         raise UserError(
             f"images differ in size: {shown(names[0])} is {h}x{w}, {shown(names[other[0]])} is"
-            f" {h2}x{w2}: resize them to one size with --config.data.size=64, say"
+            f" {h2}x{w2}: resize them to one size (in training --config.data.size=64, say, does so)"
         )

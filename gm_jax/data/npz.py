@@ -6,6 +6,7 @@ The test split's arrays are called test_...
 """
 
 import functools
+import hashlib
 import math
 import struct
 import zipfile
@@ -53,7 +54,8 @@ def npz(config, split: str) -> Source:
     spec = {"image": Field(chosen["image"].shape[1:], 256)}
     if "label" in chosen:
         spec["label"] = Field((), _classes(config.classes, arrays))
-    return from_arrays(path.stem, chosen, spec)
+    key = hashlib.sha256(repr(sorted(heads(path).items())).encode()).hexdigest()
+    return from_arrays(path.stem, chosen, spec)._replace(key=key)
 
 
 @functools.lru_cache(maxsize=2)  # A run opens its data many times.

@@ -22,6 +22,7 @@ class Source(NamedTuple):
               (random crops); None if visits do not differ
     captions  indices -> what is written about each; None if nothing is
     classes   names of the labels, if they have any
+    key       of what the data holds: another one if files changed; "" if that is not known
     """
 
     name: str
@@ -31,6 +32,7 @@ class Source(NamedTuple):
     visit: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
     captions: Callable[[np.ndarray], list[str]] | None = None
     classes: tuple[str, ...] = ()
+    key: str = ""
 
 
 def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:
