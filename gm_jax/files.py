@@ -126,8 +126,8 @@ def local_folder(folder: Path, fetch: str = "") -> Iterator[Path]:
 def locked(path: Path) -> Iterator[str | None]:
     """Holds the lock file at `path` within; yields None or, if another process has it, which one.
 
-    The lock ends with its process, however that dies; the file stays. If there are no locks (in a
-    bucket, on some network disks), says so and yields None.
+    The lock ends with its process, however that dies; the file stays, empty after a good end. If
+    there are no locks (in a bucket, on some network disks), says so and yields None.
     """
     unlocked = f"{path.parent} cannot be locked: let no other process train in it"
     if in_bucket(path):
@@ -144,11 +144,14 @@ def locked(path: Path) -> Iterator[str | None]:
             return
         except OSError:
             note(unlocked)
-        lock.truncate(0)
+        lock.truncate(0)  # Of one that died.
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         print(f"process {os.getpid()} on {socket.gethostname()} since {since}", file=lock)
         lock.flush()
-        yield None
+        try:
+            yield None
+        finally:
+            lock.truncate(0)
 
 
 def _full(error: Exception) -> bool:

@@ -140,7 +140,7 @@ def writable(folder: str | os.PathLike) -> Path:
     with parallel.together():
         folder = files.path_of(folder)
         if jax.process_index() == 0:
-            files.check_writable(folder, "choose or copy the run to a folder that you may write to")
+            files.check_writable(folder, "copy the run to where you may write")
     return folder
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 from PIL import Image
 from written import text_file, wav_folder
 
@@ -43,6 +44,42 @@ def test_mistakes_in_the_command_line_are_one_line(arguments, message, monkeypat
     with pytest.raises(gm_jax.UserError, match=message) as caught:
         launch._parse(sys.argv)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        (["--processes=2", "--process=0"], "need --coordinator=HOST:PORT of process 0"),
+        (["--coordinator=a:1", "--processes=2"], "needs --processes=N and --process=I"),
+        (["--coordinator=a:1", "--processes=2", "--process=2"], "from 0 .*: 2 of 2"),
+        (["--coordinator=a:1", "--processes=2", "--process=-1"], "from 0 .*: -1 of 2"),
+        (["--coordinator=a", "--processes=2", "--process=0"], "HOST:PORT of process 0, not 'a'"),
+        (["--pod", "--process=1"], "--pod goes without"),
+        (["--pod"], r"did not find each other \(coordinator_address .*\): --pod is for a TPU pod"),
+    ],
+)
+def test_flags_of_processes_that_do_not_fit_are_one_line(arguments, message, monkeypatch):
+    for variable in ("SLURM_JOB_ID", "OMPI_MCA_orte_hnp_uri"):
+        monkeypatch.delenv(variable, raising=False)
+    with flagsaver.flagsaver():
+        launch.flags.FLAGS(["launch.py", *arguments])
+        with pytest.raises(gm_jax.UserError, match=message) as caught:
+            launch._prepare_jax()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_platform_that_is_not_installed_is_one_line(monkeypatch):
+    def none():
+        raise AssertionError
+
+    monkeypatch.setattr(jax, "devices", none)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    with (
+        flagsaver.flagsaver(),
+        pytest.raises(gm_jax.UserError, match="no devices for JAX_PLATFORMS=cuda: unset it, or"),
+    ):
+        launch.flags.FLAGS(["launch.py"])
+        launch._prepare_jax()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

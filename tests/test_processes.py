@@ -26,12 +26,13 @@ def finish(*processes):
         assert process.returncode == 0, output
 
 
-def pair(workdir_of, *more):
+def pair(workdir_of, *more, only_second=()):
     """Two processes of one run with a device each, in the workdirs of 0 and 1."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         joint = (f"--coordinator=localhost:{free.getsockname()[1]}", "--processes=2")
-    return [launch(workdir_of(i), 1, *joint, f"--process={i}", *more) for i in range(2)]
+    each = ((), only_second)
+    return [launch(workdir_of(i), 1, *joint, f"--process={i}", *more, *each[i]) for i in range(2)]
 
 
 def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
@@ -63,3 +64,12 @@ def test_processes_that_see_other_checkpoints_refuse_to_begin(tmp_path):
         output = process.communicate(timeout=300)[0]
         assert process.returncode == 2, output
         assert "the same checkpoints on every process" in output
+
+
+def test_processes_with_other_settings_refuse_to_begin(tmp_path):
+    """They would train on, each at its own game."""
+    for process in pair(lambda i: tmp_path / "run", only_second=("--config.seed=5",)):
+        output = process.communicate(timeout=300)[0]
+        assert process.returncode == 2, output
+        assert "other settings: seed is 0 on process 0 and 5 on 1" in output
+    assert not (tmp_path / "run").exists()

@@ -112,7 +112,8 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before_loudly(digits16, tm
     assert_equal(whole, gm_jax.load(tmp_path / "broken", devices=one))
 
 
-def test_sigint_saves_and_the_same_call_goes_on(digits16, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_saves_and_the_same_call_goes_on(number, digits16, tmp_path, monkeypatch):
     one = jax.devices()[:1]
     whole = gm_jax.train(small(digits16), tmp_path / "whole", one)
     rounds = loop.rounds
@@ -120,7 +121,7 @@ def test_sigint_saves_and_the_same_call_goes_on(digits16, tmp_path, monkeypatch)
     def interrupted(*arguments):
         for item in rounds(*arguments):
             if item[0] == 5:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
             yield item
 
     monkeypatch.setattr(loop, "rounds", interrupted)
