@@ -93,9 +93,9 @@ ADVERSARIAL = {
     ),
     "wgan-gp trap: one-sided": Mutant(
         PENALTIES,
-        "return (per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake) - 1.0) ** 2",
-        "n = per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake)\n"
-        "    return jax.nn.relu(n - 1.0) ** 2",
+        "return (per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake) - 1.0)",
+        "return jax.nn.relu("
+        "per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake) - 1.0)",
         _twins("penalties"),
     ),
     "wgan-gp trap: the norm of the whole batch": Mutant(
@@ -122,7 +122,7 @@ ADVERSARIAL = {
         PINNED + "[dragan_digits]",
     ),
     "r1: the half dropped": Mutant(
-        PENALTIES, "return 0.5 * per_example_squared_gradient", "return per_example_squared_gradient",
+        PENALTIES, "0.5 * per_example_squared_gradient", "per_example_squared_gradient",
         _twins("penalties"),
     ),
     "r1: at what G makes": Mutant(
@@ -144,7 +144,7 @@ ADVERSARIAL = {
         PINNED + "[unrolled_ring]",
     ),
     "ring trap: an endpoint that repeats a mode": Mutant(
-        "data/mixtures.py", "* np.arange(modes) / modes", "* np.arange(modes) / (modes - 1)",
+        "data/mixtures.py", "/ config.modes", "/ (config.modes - 1)",
         "test_mixtures.py",
     ),
     "infogan: G minimises the information": Mutant(
@@ -161,8 +161,8 @@ ADVERSARIAL = {
     ),
     "infogan trap: log-probabilities without a slope": Mutant(
         "infogan.py",
-        "return fake, information(logits, means, category, continuous), state",
-        "return fake, jax.lax.stop_gradient(information(logits, means, category, continuous)), state",
+        "fake, information(logits, means, category, continuous), state",
+        "fake, jax.lax.stop_gradient(information(logits, means, category, continuous)), state",
         "test_adversarial_games.py::"
         "test_information_reaches_d_and_g_and_vanishes_for_a_silent_code",
     ),
@@ -210,8 +210,7 @@ ADVERSARIAL = {
         "began.py", "jnp.abs(output - x)", "(output - x) ** 2", _twins("began")
     ),
     "began: the new k": Mutant(
-        "began.py", "boundary_equilibrium(real, fake, k)", "boundary_equilibrium(real, fake, after)",
-        _twins("began"),
+        "began.py", "equilibrium(real, fake, k)", "equilibrium(real, fake, after)", _twins("began")
     ),
     "began: k leaves [0, 1]": Mutant(
         LOSSES, "jnp.clip(k + rate * difference, 0.0, 1.0)", "k + rate * difference",
@@ -254,12 +253,13 @@ ADVERSARIAL = {
     "vaegan: the statistics of reconstructions": Mutant(
         "vaegan.py",
         'prior, state["generator"] = generator.train(',
-        'state["generator"] = generator.train(variables, z)[1]\n        prior, _ = generator.train(',
+        'state["generator"] = generator.train(variables, z)[1]\n'
+        "        prior, _ = generator.train(",
         _twins("vaegan"),
     ),
     "vaegan: no average of the encoder": Mutant(
-        "vaegan.py", "encoder_loss, settings.generator, average)",
-        "encoder_loss, settings.generator, 0.0)", AVERAGES + "[vaegan]",
+        "vaegan.py", '{"value": encoder_loss}, settings.generator, average',
+        '{"value": encoder_loss}, settings.generator, 0.0', AVERAGES + "[vaegan]",
     ),
     "cogan: one domain's loss": Mutant(
         "cogan.py", "sum(losses)) / 2.0", "losses[0])", _twins("cogan")

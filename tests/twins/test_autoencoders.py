@@ -72,7 +72,7 @@ def test_autoencoders_functions():
     spoiled = calls["encoder"][part].inputs[0]
     made, mended = (calls["decoder"][i].output for i in (whole, part))
     agree(outputs["reconstruction"], likelihood(of, x, made))
-    for name, y in (("squared", made), ("denoising", mended), ("spoiled", spoiled)):
+    for name, y in (("squared", made), ("denoising", mended), ("corrupted", spoiled)):
         agree(outputs[f"{name}_error"], ((y - x) ** 2).mean((1, 2, 3)))
     moments = {"mean": jnp.full(8, 3.0), "second": 4.0 * jnp.eye(8) + 9.0}
     of = of._replace(variables=of.variables._replace(state={"codes": moments}))
@@ -261,7 +261,7 @@ def test_lookup_free_codes():
     np.testing.assert_array_equal(outputs["code"], (z > 0) @ [1, 2, 4])
 
 
-@pytest.mark.parametrize("count,near", [(100, "64 or 128"), (0, "2 or 4"), (1, "2 or 4")])
+@pytest.mark.parametrize("count,near", [(100, "64 or 128"), (1, "2 or 4")])
 def test_lookup_free_codes_are_as_many_as_it_says(count, near):
     """Not 128 if 100 are asked for."""
     with pytest.raises(gm_jax.UserError, match=f"count .*{count} .*power of two.* {near}"):

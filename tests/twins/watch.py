@@ -181,6 +181,9 @@ def small(recipe: str, side: int = 8, **overrides):
         changes |= {"data.base": "npz", "data.path": str(digits_file(side))}
     elif config.data.name not in ("ring", "grid"):
         changes |= {"data.name": "npz", "data.path": str(digits_file(side))}
+    for stage in config.stages:
+        data = {name: value for name, value in changes.items() if name.startswith("data.")}
+        changes |= {f"stages.{stage}.{name}": value for name, value in data.items()}
     with config.unlocked():
         config.update_from_flattened_dict({**changes, "batch_size": COUNT, **overrides})
     return config
@@ -271,11 +274,12 @@ def watch(function: Callable) -> Callable:
             name = next((names[id(leaf)] for leaf in own if id(leaf) in names), "")
             module, method = context.module.clone(parent=None), context.method_name
 
-            kept = tuple(x for x in inputs if _is_number(x))
-            keys = sum(hasattr(x, "dtype") for x in inputs) - len(kept)
+            arrays = [x for x in (*inputs, *options.values()) if hasattr(x, "dtype")]
+            kept = tuple(x for x in arrays if not jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
+            chosen = {key: x for key, x in options.items() if not hasattr(x, "dtype")}
 
             def as_call(*values):
-                return Call(name, method, *values, keys, module, options)
+                return Call(name, method, *values, len(arrays) - len(kept), module, chosen)
 
             noted(place(name, as_call), kept, output, last[0], state)
             return output
@@ -329,10 +333,6 @@ def _names(variables) -> dict[int, str]:
         if "params" in keys:
             names[id(leaf)] = keys[keys.index("params") + 1]
     return names
-
-
-def _is_number(x) -> bool:
-    return hasattr(x, "dtype") and not jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def exact(tree):
