@@ -11,8 +11,12 @@ def _twins(names: str) -> str:
     return " ".join(f"twins/test_autoencoders.py::test_{name}" for name in names.split())
 
 
-VAE, DVAE = _twins("vae_is_the_bound_of_one_draw"), _twins("dvae")
-VAES_FUNCTIONS, OF_CODES = _twins("vaes_functions"), _twins("functions_of_codes")
+def _codes(names: str) -> str:
+    return " ".join(f"twins/test_codes.py::test_{name}" for name in names.split())
+
+
+VAE, DVAE = _twins("vae_is_the_bound_of_one_draw"), _codes("dvae")
+VAES_FUNCTIONS, OF_CODES = _twins("vaes_functions"), _codes("functions_of_codes")
 
 AUTOENCODERS = {
     "autoencoder: the spoiled image as target": Mutant(
@@ -104,7 +108,7 @@ AUTOENCODERS = {
     ),
     "categorical: the KL's sign": Mutant(
         "losses/quantization.py", "(log_q + jnp.log(logits.shape[-1]))",
-        "(-log_q - jnp.log(logits.shape[-1]))", _twins("categorical_posterior dvae"),
+        "(-log_q - jnp.log(logits.shape[-1]))", _twins("categorical_posterior"),
     ),
     "vae: the bound weighs the KL by beta": Mutant(
         VAE_FILE, "elbo(reconstruction[0], kl[0])",
@@ -123,19 +127,19 @@ AUTOENCODERS = {
     ),
     "vqvae trap: beta on the codebook's term": Mutant(
         QUANTIZERS, 'losses["codebook"] + beta * losses["commitment"]',
-        'beta * losses["codebook"] + losses["commitment"]', _twins("vqvae"),
+        'beta * losses["codebook"] + losses["commitment"]', _codes("vqvae"),
     ),
     "vqvae: no commitment": Mutant(
         "vqvae.py", "jnp.mean(loss - reconstruction)", "jnp.mean(-reconstruction)",
-        _twins("vqvae"),
+        _codes("vqvae"),
     ),
     "vqvae: codes that no one moves": Mutant(
         "vqvae.py", 'Aux(metrics, {"codebook": carried})', "Aux(metrics)",
-        _twins("vqvae"),
+        _codes("vqvae"),
     ),
     "vqvae: counts of one batch": Mutant(
         QUANTIZERS, "counts = decay * memory.counts + (1.0 - decay) * number",
-        "counts = (1.0 - decay) * memory.counts + decay * number", _twins("vqvae"),
+        "counts = (1.0 - decay) * memory.counts + decay * number", _codes("vqvae"),
     ),
     "vqvae trap: N smoothed in place": Mutant(
         QUANTIZERS, "moved = Memory(sums / smoothed[:, None], counts, sums)",
@@ -149,25 +153,25 @@ AUTOENCODERS = {
     ),
     "vqvae: the farthest code": Mutant(
         "losses/quantization.py", "argmin(jnp.sum(codebook**2", "argmax(jnp.sum(codebook**2",
-        _twins("vqvae"),
+        _codes("vqvae"),
     ),
     "lookup-free: the entropy's sign": Mutant(
         QUANTIZERS, "entropy * (unsure - spread)", "entropy * (spread - unsure)",
-        _twins("lookup_free_codes"),
+        _codes("lookup_free_codes"),
     ),
     "lookup-free: a temperature that multiplies": Mutant(
         QUANTIZERS, "z @ codes.T / temperature", "z @ codes.T * temperature",
-        _twins("lookup_free_codes"),
+        _codes("lookup_free_codes"),
     ),
     "lookup-free: no commitment": Mutant(
         QUANTIZERS,
         'beta * quantized.losses["commitment"] + entropy',
         'entropy',
-        _twins("lookup_free_codes"),
+        _codes("lookup_free_codes"),
     ),
     "lookup-free: more codes than asked for": Mutant(
         QUANTIZERS, '== "lookup_free" and self.count != lower', '== "lookup_free" and not lower',
-        _twins("lookup_free_codes_are_as_many_as_it_says"),
+        _codes("lookup_free_codes_are_as_many_as_it_says"),
     ),
     "codes: samples of half of the codes": Mutant(
         CODES, "(k, code.shape, 0, code.cardinality)", "(k, code.shape, 0, code.cardinality // 2)",
@@ -182,21 +186,21 @@ AUTOENCODERS = {
     ),
     "vqvae-2: the commitment left out": Mutant(
         "vqvae2.py", 'levels["top"][2] + levels["bottom"][2] - reconstruction', "-reconstruction",
-        _twins("vqvae2"),
+        _codes("vqvae2"),
     ),
     "vqvae-2: the top's commitment left out": Mutant(
-        "vqvae2.py", 'levels["top"][2] + levels', "levels", _twins("vqvae2")
+        "vqvae2.py", 'levels["top"][2] + levels', "levels", _codes("vqvae2")
     ),
     "vqvae-2 trap: the bottom code does not see the top": Mutant(
-        "vqvae2.py", "[h, decoded_top]", "[h, 0.0 * decoded_top]", _twins("vqvae2")
+        "vqvae2.py", "[h, decoded_top]", "[h, 0.0 * decoded_top]", _codes("vqvae2")
     ),
     "vqvae-2: the bottom sees what is not quantised": Mutant(
         "vqvae2.py", "decoder_top(variables, quantized_top.code)",
-        "decoder_top(variables, z_top)", _twins("vqvae2"),
+        "decoder_top(variables, z_top)", _codes("vqvae2"),
     ),
     "vqvae-2: one book's codes for both levels": Mutant(
         "vqvae2.py", "*codebook(variables, name), grid", '*codebook(variables, "top"), grid',
-        _twins("vqvae2s_functions"),
+        _codes("vqvae2s_functions"),
     ),
     "dvae: no temperature": Mutant(
         "dvae.py", "draw(variables, batch, key, temperature(step))",
@@ -216,7 +220,7 @@ AUTOENCODERS = {
     ),
     "dvae: the bound of a relaxed draw": Mutant(
         "dvae.py", 'decoder(variables, variables.params["codebook"][hard.indices])',
-        "decoder(variables, hard.code)", _twins("dvaes_functions"),
+        "decoder(variables, hard.code)", _codes("dvaes_functions"),
     ),
     "dvae: grey values without noise": Mutant(
         LIKELIHOODS, "(jnp.round((image + 1.0) * 127.5) + noise) / 256.0",

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from twins.game import game
+from twins.inputs import COUNT
 from twins.numbers import gaussian_kl, per_example
-from twins.watch import COUNT, game
 
 T = 10
 TOLD = {"conditional": True, "label_dropout": 0.5, "network.multipliers": (1,), "times": T}
