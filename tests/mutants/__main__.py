@@ -22,8 +22,9 @@ from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.diffusion import DIFFUSION
+from mutants.gan import GANS
 
-MUTANTS = ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION
+MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 

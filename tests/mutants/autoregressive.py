@@ -2,8 +2,8 @@
 
 from mutants import Mutant
 
-LANGUAGE, PIXELS = "autoregressive/language.py", "autoregressive/pixels.py"
-CAUSAL, PRIOR = "autoregressive/causal.py", "autoregressive/latent_prior.py"
+LANGUAGE, PIXELS = "shared/language.py", "shared/pixels.py"
+CAUSAL, PRIOR = "shared/causal.py", "autoregressive/latent_prior.py"
 WAVENET, NGRAM = "autoregressive/wavenet.py", "autoregressive/ngram.py"
 
 
@@ -17,8 +17,8 @@ AUTOREGRESSIVE = {
         'categorical(batch["text"], logits)', _twins("language"),
     ),
     "language: samples without the prompt": Mutant(
-        LANGUAGE, "begun = jnp.broadcast_to(prompt, (len(keys), len(prompt)))",
-        "begun = jnp.broadcast_to(0 * prompt, (len(keys), len(prompt)))", _twins("language"),
+        LANGUAGE, "broadcast_to(prompt, (len(keys)", "broadcast_to(0 * prompt, (len(keys)",
+        _twins("language"),
     ),
     "language: symbols shifted by one": Mutant(
         LANGUAGE, "jnp.asarray(points)[drawn]", "jnp.asarray(points)[drawn - 1]",
@@ -29,11 +29,11 @@ AUTOREGRESSIVE = {
         "test_causal.py",
     ),
     "sampling without a temperature": Mutant(
-        CAUSAL, "    if temperature == 0:\n        top_k = 1\n    else:\n        logits = logits / temperature\n",
-        "", _twins("language"),
+        CAUSAL, "if temperature == 0:\n        top_k = 1\n    else:", "if temperature < 0:",
+        _twins("language"),
     ),
-    "sampling with the keys of one place": Mutant(
-        CAUSAL, "in_axes=(0, None))(keys, place)", "in_axes=(0, None))(keys, 0 * place)",
+    "sampling with the keys of one position": Mutant(
+        CAUSAL, "in_axes=(0, None))(keys, position)", "in_axes=(0, None))(keys, 0 * position)",
         "test_causal.py",
     ),
     "top_p of what is left": Mutant(
@@ -84,24 +84,24 @@ AUTOREGRESSIVE = {
         "jnp.sign(x) * jnp.log1p(MU / 2 * jnp.abs(x))", _twins("wavenet"),
     ),
     "pixels: bits without ln 2": Mutant(
-        PIXELS, "-value / (places * math.log(2.0))", "-value / places", _twins("pixels")
+        PIXELS, "-value / (length * math.log(2.0))", "-value / length", _twins("pixels")
     ),
     "pixels: bits without ln 2, in training": Mutant(
-        PIXELS, "loss / (places * math.log(2.0))", "loss / places", _twins("pixels")
+        PIXELS, "loss / (length * math.log(2.0))", "loss / length", _twins("pixels")
     ),
     "pixels: bits of an image": Mutant(
-        PIXELS, "-value / (places * math.log(2.0))", "-value / math.log(2.0)", _twins("pixels")
+        PIXELS, "-value / (length * math.log(2.0))", "-value / math.log(2.0)", _twins("pixels")
     ),
     "pixels: samples of no class": Mutant(
-        PIXELS, "places, label_of(batch), prompt,",
-        "places, None if label_of(batch) is None else 0 * label_of(batch), prompt,",
+        PIXELS, "length, label_of(batch), prompt,",
+        "length, None if label_of(batch) is None else 0 * label_of(batch), prompt,",
         _twins("pixels"),
     ),
     "pixels: levels a half too low": Mutant(
         PIXELS, "jnp.round((image + 1.0)", "jnp.floor((image + 0.99)", _twins("pixels pixelcnnpp")
     ),
     "pixels: all of the image is given": Mutant(
-        PIXELS, "sequence(variables, batch)[:, : places // 2]", "sequence(variables, batch)",
+        PIXELS, "sequence(variables, batch)[:, : length // 2]", "sequence(variables, batch)",
         _twins("pixels"),
     ),
     "pixelcnn trap: mask A in every layer": Mutant(
@@ -134,12 +134,12 @@ AUTOREGRESSIVE = {
         "a = a + x_t[:, None] * w\n            return a, logits(a, v, b)", _twins("nade"),
     ),
     "prior: the bound's sign": Mutant(
-        PRIOR, '"bound": reconstruction + prior', '"bound": reconstruction - prior',
+        PRIOR, '"bound": reconstruction + log_p', '"bound": reconstruction - log_p',
         _twins("latent_prior"),
     ),
     "prior: no class": Mutant(
-        PRIOR, 'return batch["label"] if config.conditional',
-        'return 0 * batch["label"] if config.conditional', _twins("latent_prior"),
+        PRIOR, 'return batch["label"] if classes', 'return 0 * batch["label"] if classes',
+        _twins("latent_prior"),
     ),
     "prior: codes decoded in another order": Mutant(
         PRIOR, "codes.reshape(-1, *code.shape)", "codes[:, ::-1].reshape(-1, *code.shape)",
@@ -147,7 +147,7 @@ AUTOREGRESSIVE = {
     ),
     "prior: the mean for the sum over codes": Mutant(
         PRIOR, "loss = -jnp.mean(categorical(x, logits))",
-        "loss = -jnp.mean(categorical(x, logits)) / places", _twins("latent_prior"),
+        "loss = -jnp.mean(categorical(x, logits)) / length", _twins("latent_prior"),
     ),
     "likelihood: the softmax's norm left out": Mutant(
         "losses/likelihoods.py", "chosen - jax.nn.logsumexp(logits, axis=-1)", "chosen",

@@ -18,7 +18,7 @@ DIFFUSION = {
         "ddpm.py", "alpha * x0 + sigma * noise", "sigma * x0 + alpha * noise", _twins("l_simple")
     ),
     "time 0, which has no noise": Mutant(
-        "ddpm.py", "randint(k, (), 1, schedule.steps + 1)", "randint(k, (), 0, schedule.steps)",
+        "ddpm.py", "randint(k, (), 1, schedule.steps + 1)", "randint(k, (), 0, schedule.steps + 1)",
         _twins("l_simple"),
     ),
     "guidance trap: a null label that is never shown": Mutant(
@@ -47,7 +47,9 @@ DIFFUSION = {
         PREDICTION, "sigma: alpha * noise - sigma * x0", "sigma: noise", _twins("l_simple")
     ),
     "the target x_0 ignored": Mutant(
-        PREDICTION, "target=lambda x0, noise, alpha, sigma: x0", "target=lambda x0, noise, alpha, sigma: noise",
+        PREDICTION,
+        "target=lambda x0, noise, alpha, sigma: x0",
+        "target=lambda x0, noise, alpha, sigma: noise",
         _twins("l_simple"),
     ),
     "x_0 of v with its sign turned": Mutant(
@@ -77,11 +79,11 @@ DIFFUSION = {
         _twins("the_bound"),
     ),
     "the bound at one noise": Mutant(
-        "shared/bound.py", "x_t = alpha * x0 + sigma * noise", "x_t = alpha * x0 + sigma**2 * noise",
+        "shared/bound.py", "alpha * x0 + sigma * noise", "alpha * x0 + sigma**2 * noise",
         _twins("the_bound"),
     ),
     "the loss of the example summed": Mutant(
-        "losses/diffusion.py", "jnp.mean((noise - predicted) ** 2", "jnp.sum((noise - predicted) ** 2",
+        "losses/diffusion.py", "mean((noise - predicted) ** 2", "sum((noise - predicted) ** 2",
         _twins("l_simple"),
     ),
     "the large variance for the small one": Mutant(

@@ -3,12 +3,22 @@
 import numpy as np
 
 
+def agree(found, expected, rtol=1e-5):
+    """Equal, but for float32's rounding."""
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-5)
+
+
 def softplus(x):
     return np.logaddexp(0.0, x)
 
 
 def sigmoid(x):
     return np.exp(-softplus(-x))
+
+
+def log_loss(real, fake):
+    """-log D(x) - log(1 - D(G(z))) of logits. Goodfellow et al. 2014, eq. 1, negated."""
+    return softplus(-real) + softplus(fake)
 
 
 def log_softmax(x):

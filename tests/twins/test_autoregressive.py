@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from twins.game import game
+from twins.inputs import COUNT, SYMBOLS
 from twins.numbers import log_softmax, pick, sigmoid, softplus
-from twins.watch import COUNT, SYMBOLS, game
 
 # Each leaves one symbol alone, in a setting of its own.
 GREEDY = ({"sampler.temperature": 0.0}, {"sampler.top_k": 1}, {"sampler.top_p": 1e-6})

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from twins.game import game
+from twins.inputs import COUNT
 from twins.numbers import gaussian_kl, per_example
-from twins.watch import COUNT, game
 
 T = 10
 TOLD = {"conditional": True, "label_dropout": 0.5, "network.multipliers": (1,), "times": T}
@@ -53,7 +54,9 @@ def test_l_simple(prediction, schedule):
     (call,) = played.calls["network"]
     x_t, t, labels = call.inputs
     assert call.keys == 1
-    assert t.min() >= 1 and t.max() <= T and len(np.unique(t)) > 4
+    later = [of.play(index=of.batch["index"] + k * COUNT).calls["network"] for k in range(1, 9)]
+    drawn = np.concatenate([t, *(call.inputs[1] for (call,) in later)])
+    np.testing.assert_array_equal(np.unique(drawn), np.arange(1, T + 1))
     alpha, sigma = signal_and_noise(schedule, t)
     noise = (x_t - alpha * x0) / sigma
     assert abs(noise.mean()) < 0.15 and abs(noise.std() - 1) < 0.1

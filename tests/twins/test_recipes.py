@@ -8,7 +8,7 @@ import pytest
 
 import gm_jax
 from gm_jax import zoo
-from twins.watch import small
+from twins.inputs import small
 
 # A recipe for each system, in which an average is asked for, too.
 RECIPES = {

@@ -1,0 +1,151 @@
+"""A small game of a recipe, opened: its moves and functions, whose networks are watched."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import gm_jax
+from twins.inputs import away_from_start, batch_of, small
+from twins.numbers import bernoulli, log_normal, sigmoid
+from twins.watch import Call, watch
+
+KEY = jax.random.key(5)
+
+ROW = 3
+
+
+class Played(NamedTuple):
+    """What an objective returned, and the calls of each network, by its name in `params`."""
+
+    value: float
+    metrics: dict
+    state: dict
+    calls: dict[str, list[Call]]
+
+    def metric(self, name: str) -> float:
+        """A metric, by the last part of its name."""
+        return next(float(v) for key, v in self.metrics.items() if key.split("/")[-1] == name)
+
+    def outputs(self, name: str) -> list:
+        """What a network returned, call by call."""
+        return [call.output for call in self.calls[name]]
+
+    def seen(self, name: str) -> list:
+        """The first input of a network, call by call."""
+        return [call.inputs[0] for call in self.calls[name]]
+
+
+class Game(NamedTuple):
+    """The last phase of a small recipe, its variables away from their start, and a batch."""
+
+    config: Any
+    model: gm_jax.model.GenerativeModel
+    variables: gm_jax.model.Variables
+    batch: dict
+    moves: dict[str, Callable]
+    functions: dict[str, Callable]
+
+    def play(self, player: str = "", step: int = 0, **changes) -> Played:
+        """The only move of a player (of the only player), on the batch with these changes."""
+        (name,) = [name for name in self.moves if player in ("", name)]
+        batch = {**self.batch, **changes}
+        (value, aux), calls = self.moves[name](self.variables, batch, KEY, step)
+        (owner,) = [p for p in self.model.players if p.name == name]
+        _check_statistics(owner.owns, aux.state, calls, batch)
+        return Played(float(value), aux.metrics, aux.state, calls)
+
+    def work(self, name: str, moves: bool = True, **changes) -> tuple[dict, dict[str, list[Call]]]:
+        """What a function returns for the batch with these changes, and the networks' calls.
+
+        Checks on the way that a row depends on its own example alone: with example ROW exchanged,
+        no other row changes, and that one does where it `moves`.
+        """
+        batch = {**self.batch, **changes}
+        outputs, calls = self.functions[name](self.variables, batch, KEY)
+        calls = {name: list(calls) for name, calls in calls.items()}
+        others, _ = self.functions[name](self.variables, _exchanged(batch), KEY)
+        for entry, values in outputs.items():
+            for found, kept in zip(
+                np.delete(others[entry], ROW, 0), np.delete(values, ROW, 0), strict=True
+            ):
+                np.testing.assert_allclose(found, kept, rtol=1e-4, atol=1e-4, err_msg=entry)
+        changed = [not np.allclose(others[e][ROW], outputs[e][ROW]) for e in outputs]
+        assert any(changed) or not moves
+        return outputs, calls
+
+
+def game(recipe: str, side: int = 8, **overrides) -> Game:
+    """The smoke variant of a recipe on digits of side 8, or 16 (where D has normalised layers)."""
+    return _game(recipe, side, tuple(sorted(overrides.items())))
+
+
+@functools.cache
+def _game(recipe: str, side: int, overrides: tuple) -> Game:
+    config = small(recipe, side, **dict(overrides))
+    *earlier, phase = gm_jax.build(config)
+    batch = batch_of(recipe, config)
+    stages = [away_from_start(stage.model.init, batch) for stage in earlier]
+    variables = away_from_start(phase.model.init, batch)
+    if stages:
+        variables = variables._replace(frozen=dict(zip(phase.stages, stages, strict=True)))
+    moves = {
+        player.name: watch(move.objective)
+        for player in phase.model.players
+        for move in player.moves
+    }
+    functions = {name: watch(function) for name, function in phase.model.functions.items()}
+    return Game(config, phase.model, variables, batch, moves, functions)
+
+
+def _check_statistics(owned: tuple, state: dict, calls: dict, batch: dict) -> None:
+    """A move keeps what its own networks gather, of real examples if they see any; no other's."""
+    for name in calls:
+        if name not in owned:
+            assert name not in state
+        elif jax.tree.leaves(calls[name][0].state):
+            given = [
+                call for call in calls[name] for x in batch.values()
+                if call.inputs[0].shape == x.shape and np.allclose(call.inputs[0], x)
+            ]  # fmt: skip
+            assert any(
+                all(map(np.allclose, jax.tree.leaves(state[name]), jax.tree.leaves(call.state)))
+                for call in given or calls[name]
+            )
+
+
+def _exchanged(batch: dict) -> dict:
+    """The batch with another example in row ROW: a later one, mirrored, of another class."""
+
+    def exchange(name, x):
+        if name == "index":
+            return x.at[ROW].add(31)
+        return jnp.asarray(x).at[ROW].set(jnp.flip(x[ROW + 1]) if x.ndim > 1 else x[ROW + 1])
+
+    return {name: exchange(name, x) for name, x in batch.items()}
+
+
+def on(calls: list[Call], x) -> Call:
+    """The one call of a network that was given x."""
+    (call,) = [c for c in calls if c.inputs[0].shape == x.shape and np.allclose(c.inputs[0], x)]
+    return call
+
+
+def image_of(of: Game) -> np.ndarray:
+    """The images of a game's batch."""
+    return np.asarray(of.batch["image"], np.float64)
+
+
+def likelihood(of: Game, x, output):
+    """log p(x|z) by the recipe's likelihood, [B]."""
+    if of.config.likelihood == "bernoulli":
+        return bernoulli(x, output)
+    return log_normal(x, output, float(of.variables.params["log_variance"]))
+
+
+def mean_image(of: Game, output):
+    """The mean of p(x|z) by the recipe's likelihood."""
+    return 2 * sigmoid(output) - 1 if of.config.likelihood == "bernoulli" else output

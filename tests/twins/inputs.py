@@ -1,0 +1,127 @@
+"""Small recipes on data that is always at hand, and the batches and variables of their games."""
+
+import functools
+import tempfile
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.datasets import load_digits
+
+import gm_jax
+
+COUNT = 16  # examples of a batch
+
+SYMBOLS = "\n abcde"
+
+FOLDER = Path(tempfile.mkdtemp(prefix="gm_jax_twins_"))
+
+
+def small(recipe: str, side: int = 8, **overrides):
+    """The smoke variant of a recipe on data that is always at hand."""
+    config = gm_jax.load_config(f"configs/{recipe}.py:smoke")
+    changes = {}
+    if config.data.name == "text":
+        changes["data.path"] = str(text_file())
+    elif config.data.name == "wav":
+        changes["data.path"] = str(wav_folder())
+    elif config.data.name == "two_domains":
+        changes |= {"data.base": "npz", "data.path": str(digits_file(side))}
+    elif config.data.name not in ("ring", "grid"):
+        changes |= {"data.name": "npz", "data.path": str(digits_file(side))}
+    for stage in config.stages:
+        data = {name: value for name, value in changes.items() if name.startswith("data.")}
+        changes |= {f"stages.{stage}.{name}": value for name, value in data.items()}
+    with config.unlocked():
+        config.update_from_flattened_dict({**changes, "batch_size": COUNT, **overrides})
+    return config
+
+
+def batch_of(recipe: str, config) -> dict:
+    """A prepared batch, as an objective sees it."""
+    index = jnp.arange(COUNT)
+    rng = np.random.default_rng(0)
+    if config.data.name == "text":
+        places = config.data.context + config.data.length
+        weight = np.float32(rng.uniform(0.0, 1.0, (COUNT, places)) * (np.arange(places) >= 2))
+        text = jnp.int32(rng.integers(0, len(SYMBOLS), (COUNT, places)))
+        position = jnp.arange(COUNT) * places
+        return {"text": text, "weight": weight, "position": position, "index": index}
+    label = jnp.int32(load_digits().target[:COUNT])
+    if config.data.name == "wav":
+        places = config.data.context + config.data.length
+        audio = jnp.float32(rng.uniform(-1.0, 1.0, (COUNT, places)))
+        weight = np.float32(rng.uniform(0.1, 1.0, (COUNT, places)))
+        weight *= np.arange(places) >= config.data.context + rng.integers(0, 4, (COUNT, 1))
+        return {"audio": audio, "weight": weight, "label": label % 2, "index": index}
+    if config.data.name in ("ring", "grid"):
+        point = jnp.float32(rng.normal(0.0, 2.0, (COUNT, 2)))
+        return {"point": point, "label": label % 8, "index": index}
+    image = jnp.float32(np.load(config.data.path)["image"][:COUNT]) / 127.5 - 1.0
+    if config.data.binarize:
+        image = jnp.where(image > 0.0, 1.0, -1.0)
+    batch = {"image": image, "label": label, "index": index}
+    return batch | ({"image_b": -image} if config.data.name == "two_domains" else {})
+
+
+def away_from_start(init: Callable, batch: dict):
+    """Variables of which no layer begins at zero and no statistic is fresh: both hide mistakes."""
+    arguments = jax.random.key(0), batch, None
+    shapes = jax.eval_shape(init, *arguments)
+    # The state as it begins (a permutation, a codebook); compiling `init` whole would cost more.
+    state = jax.jit(lambda *inputs: init(*inputs).state)(*arguments) if shapes.state else {}
+    rng = np.random.default_rng(0)
+
+    def fill(path, leaf):
+        noise = rng.normal(0.0, 1.0, leaf.shape).astype(leaf.dtype)
+        if leaf.ndim >= 2:
+            return noise / np.sqrt(np.prod(leaf.shape[:-1]))
+        return 0.1 * noise + ("scale" in jax.tree_util.keystr(path))
+
+    def move(path, leaf):
+        name = jax.tree_util.keystr(path)
+        if "vectors" in name or "sums" in name:
+            return 0.3 * leaf  # Codes among which the encoder chooses several.
+        if "batch_stats" not in name:
+            return leaf
+        noise = rng.normal(0.0, 0.3, leaf.shape).astype(leaf.dtype)
+        return leaf * np.exp(noise) + noise * ("mean" in name)
+
+    along = jax.tree_util.tree_map_with_path
+    return shapes._replace(params=along(fill, shapes.params), state=along(move, state))
+
+
+@functools.cache
+def text_file() -> Path:
+    """A text of SYMBOLS."""
+    drawn = np.random.default_rng(0).integers(0, len(SYMBOLS), 1500)
+    path = FOLDER / "text.txt"
+    path.write_text("".join(SYMBOLS[i] for i in drawn) + SYMBOLS, newline="")
+    return path
+
+
+@functools.cache
+def wav_folder() -> Path:
+    """Recordings of two digits, named as the Free Spoken Digit Dataset's."""
+    rng = np.random.default_rng(0)
+    folder = FOLDER / "recordings"
+    folder.mkdir()
+    for number in range(8):
+        with wave.open(str(folder / f"{number % 2}_nobody_{3 + number // 2}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(rng.normal(0, 5000, 200).astype("<i2").tobytes())
+    return folder
+
+
+@functools.cache
+def digits_file(side: int) -> Path:
+    """Sixty-four digits of a side of 8 or 16, and their labels."""
+    digits, factor = load_digits(), side // 8
+    image = (digits.images[:64] * 15).astype(np.uint8).repeat(factor, 1).repeat(factor, 2)
+    image, label = image[..., None], digits.target[:64].astype(np.int32)
+    path = FOLDER / f"digits{side}.npz"
+    np.savez(path, image=image, label=label, test_image=image, test_label=label)
+    return path
