@@ -3,11 +3,14 @@
 paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
   arXiv 1711.00937
 command: python launch.py --config=configs/vqvae_mnist.py --workdir=runs/vqvae_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 13 min 51 s
 metric: on all 10,000 test images, binarised once by a draw of their grey values: log p(x|z) in
   nats, mean squared error of the mean image (pixels -1 and 1), perplexity of the codes over the
   whole split and how many of the 128 occur in it
+departs: MNIST, 128 codes of 16 numbers that follow moving averages and restart when unused, 32 and
+  64 channels, 4,000 steps at 1e-3 with a cosine decay; the paper has CIFAR10 and ImageNet, 512
+  codes moved by the gradient of eq. 3, 256 channels, 250,000 steps at 2e-4
 reference: none published for this setting
 measured: log p(x|z) -22.8 ± 0.1 nats, squared error 0.0346; perplexity 114.6, all 128 codes in use
 target: a person recognises the reconstructions; more than half of the codes in use

@@ -225,10 +225,8 @@ def test_perplexity_of_the_codes_over_a_split_is_reported(tmp_path):
     "system,change,message",
     [
         ("dae", {"latents": 0}, "latents is 0"),
-        ("dae", {"corruption.name": "blur"}, "corruption.name is 'blur': .* masking"),
         ("dae", {"corruption.amount": -0.1}, "corruption.amount is -0.1: it must be at least 0"),
         ("dae", {"corruption.amount": 1.5}, "amount 1.5 is the probability of masking"),
-        ("vqvae", {"quantizer.name": "ema"}, "quantizer.name is 'ema': .* averaged, learned"),
         ("vqvae", {"quantizer.averaged.decay": 1.0}, "quantizer.averaged.decay is 1.0"),
         ("vqvae", {"quantizer.averaged.epsilon": 0.0}, "epsilon is 0.0: it must be above 0"),
         ("vqvae", {"quantizer.lookup_free.temperature": 0.0}, "temperature is 0.0"),

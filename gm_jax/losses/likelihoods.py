@@ -35,7 +35,7 @@ def gaussian(x: Array, mean: Array, log_variance: Array) -> Array:
 
 
 def categorical(x: Array, logits: Array, weight: Array | float = 1.0) -> Array:
-    """sum over places of weight * log p(x), p = softmax(logits), for symbols x [B, ...].
+    """sum over positions of weight * log p(x), p = softmax(logits), for symbols x [B, ...].
 
     Logits are [B, ..., K]; the weight has a shape that broadcasts with x.
     """

@@ -21,16 +21,16 @@ from twins.numbers import (
 
 @pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])
 def test_autoencoder(kind):
-    """-log p(x | f(x~)): the code of a spoiled image, judged on the image."""
+    """-log p(x | f(x~)): the code of a corrupted image, judged on the image."""
     of = game("dae_mnist", likelihood=kind, **{"corruption.amount": 0.4, "latents": 8})
     x, played = image_of(of), of.play()
-    (spoiled,), (z,), (output,) = (
+    (corrupted,), (z,), (output,) = (
         played.seen("encoder"), played.outputs("encoder"), played.outputs("decoder"),
     )  # fmt: skip
     agree(played.value, -likelihood(of, x, output).mean())
     np.testing.assert_array_equal(played.seen("decoder")[0], z)
-    black = spoiled != np.float32(x)
-    assert np.all(spoiled[black] == -1.0) and abs(black[x > -1].mean() - 0.4) < 0.1
+    black = corrupted != np.float32(x)
+    assert np.all(corrupted[black] == -1.0) and abs(black[x > -1].mean() - 0.4) < 0.1
     # Their moments forget by a hundredth.
     codes = played.state["codes"]
     agree(codes["mean"], 0.01 * z.mean(0))
@@ -50,10 +50,10 @@ def test_autoencoders_functions():
     outputs, calls = of.work("distortion")
     whole, part = (next(i for i, c in enumerate(calls["encoder"]) if np.array_equal(
         c.inputs[0], x) == same) for same in (True, False))  # fmt: skip
-    spoiled = calls["encoder"][part].inputs[0]
+    corrupted = calls["encoder"][part].inputs[0]
     made, mended = (calls["decoder"][i].output for i in (whole, part))
     agree(outputs["reconstruction"], likelihood(of, x, made))
-    for name, y in (("squared", made), ("denoising", mended), ("corrupted", spoiled)):
+    for name, y in (("squared", made), ("denoising", mended), ("corrupted", corrupted)):
         agree(outputs[f"{name}_error"], ((y - x) ** 2).mean((1, 2, 3)))
     moments = {"mean": jnp.full(8, 3.0), "second": 4.0 * jnp.eye(8) + 9.0}
     of = of._replace(variables=of.variables._replace(state={"codes": moments}))

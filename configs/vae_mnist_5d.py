@@ -1,0 +1,23 @@
+"""VAE with five latents on MNIST, binarised anew at each visit.
+
+paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114
+command: python launch.py --config=configs/vae_mnist_5d.py --workdir=runs/vae_mnist_5d
+hardware: not measured yet
+time: not measured yet
+metric: as configs/vae_mnist.py
+departs: network, rates and data as in configs/vae_mnist.py, 20,000 steps
+reference: none published as a number; the paper's figure 5 shows samples
+measured: not yet
+target: ELBO better than -125, and than that of two latents
+again: python launch.py --workdir=runs/vae_mnist_5d --mode=evaluate
+status: unverified
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+
+def get_config(variant=""):
+    changes = dict(latents=5, show=dict(counts=dict(manifold=0)))
+    return derive(Path(__file__).with_name(f"vae_mnist_2d.py:{variant}"), changes)
