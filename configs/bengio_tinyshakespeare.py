@@ -13,9 +13,10 @@ measured: 1.6766 ± 0.0077 nats per character
 target: better than a trigram
 again: python launch.py --workdir=runs/bengio_tinyshakespeare --mode=evaluate
 status: toy
+departs: characters in place of words, with a longer context and a wider hidden layer than the
+  paper's; AdamW with a cosine decay in place of stochastic gradient descent
 
-input.txt is data/tinyshakespeare of karpathy/char-rnn. Adam stands in for the paper's gradient
-descent.
+input.txt is data/tinyshakespeare of karpathy/char-rnn.
 """
 
 from gm_jax.recipes import recipe

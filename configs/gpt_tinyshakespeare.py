@@ -13,9 +13,11 @@ measured: 1.8997 ± 0.0054 nats per character
 target: at most 1.90 nats per character
 again: python launch.py --workdir=runs/gpt_tinyshakespeare --mode=evaluate
 status: toy
+departs: characters in place of byte pairs, and nanoGPT's sizes and rates (0.8 million parameters,
+  AdamW's b2 0.99, cosine decay to a tenth); beyond nanoGPT, the parameters judged are a moving
+  average, and the first character of a window is learned, too
 
-input.txt is data/tinyshakespeare of karpathy/char-rnn. Other than nanoGPT's, the network that is
-judged has the moving average of the parameters, and learns the first character of a window too.
+input.txt is data/tinyshakespeare of karpathy/char-rnn.
 """
 
 from gm_jax.recipes import recipe

@@ -13,6 +13,8 @@ target: log-likelihood better than -95 within an hour of two cores
 again: python launch.py --config=configs/nade_mnist.py --workdir=runs/nade_mnist
   --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: toy
+departs: Adam with a cosine decay, clipped gradients and averaged parameters in place of stochastic
+  gradient descent
 
 While it trains, the log-likelihood of the first 2,000 test images is logged every 2000 steps.
 The completions are of the pixels that come later in the model's own random order.

@@ -13,6 +13,7 @@ target: probabilities that add up to 1; every character of the training split re
   metrics.jsonl falls to the test split's tenth)
 again: python launch.py --workdir=runs/ngram_tinyshakespeare --mode=evaluate
 status: toy
+departs: characters in place of words, in one text without sentence ends
 
 input.txt is data/tinyshakespeare of karpathy/char-rnn. Two batches hold the whole training split.
 """

@@ -1,4 +1,4 @@
-"""WaveNet told which digit to say, on recordings of spoken digits at 8 kHz.
+"""WaveNet of a given digit, on recordings of spoken digits at 8 kHz.
 
 paper: van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv 1609.03499
 command: python launch.py --config=configs/wavenet_fsdd.py --workdir=runs/wavenet_fsdd
@@ -14,6 +14,8 @@ measured: 3.186 ± 0.068 nats per sample: the target is missed; words' loudness 
 target: below 2.5 nats per sample
 again: python launch.py --workdir=runs/wavenet_fsdd --mode=evaluate
 status: unverified
+departs: one stack of dilations where the paper repeats it, 32 features, 8 kHz in place of 16; a
+  cosine decay; the condition is a digit, not a speaker or a text
 
 recordings is the folder of Jakobovski/free-spoken-digit-dataset, 3,000 wav files.
 """

@@ -12,6 +12,7 @@ from games import config, play
 from ml_collections import ConfigDict
 from written import text_file
 
+import gm_jax
 from gm_jax import UserError
 from gm_jax.autoregressive import bengio, ngram
 from gm_jax.autoregressive.shared import language
@@ -141,6 +142,25 @@ def test_a_prompt_with_an_unknown_character_is_refused():
         UserError, match=r"characters 'xé', which do not occur .* are 'abc'"
     ):
         language.encode("axbé", "abc")
+
+
+@pytest.mark.parametrize(
+    "system,change,message",
+    [
+        ("gpt", {"network.heads": 3}, "network: width 8 does not divide into heads 3"),
+        ("gpt", {"network.dropout": 1.0}, "network.dropout is 1.0: it must be below 1"),
+        ("gpt", {"sampler.length": 0}, "sampler.length is 0: it must be at least 1"),
+        ("gpt", {"sampler.prompt": "é"}, "sampler.prompt has characters 'é'"),
+        ("bengio", {"network.embedding": 0}, "network.embedding is 0: it must be at least 1"),
+        ("bengio", {"network.order": 5}, "order 5 sees 4 characters back: set data.context"),
+        ("ngram", {"order": 0}, "order is 0: it must be at least 1"),
+        ("ngram", {"order": 5}, "order 5 sees 4 characters back: set data.context"),
+    ],
+)
+def test_settings_that_no_model_of_text_can_have_are_refused_in_one_line(system, change, message):
+    with pytest.raises(UserError, match=message) as caught:
+        gm_jax.build(config(system, text_file(), **change))
+    assert "\n" not in str(caught.value)
 
 
 def test_gpts_first_weights_tied_head_and_decay():
