@@ -138,9 +138,7 @@ def test_samples_continue_beyond_the_positions_of_a_network():
 
 def test_a_prompt_with_an_unknown_character_is_refused():
     np.testing.assert_array_equal(language.encode("ba", "abc"), [1, 0])
-    with pytest.raises(
-        UserError, match=r"characters 'xé', which do not occur .* are 'abc'"
-    ):
+    with pytest.raises(UserError, match=r"characters 'xé', which do not occur .* are 'abc'"):
         language.encode("axbé", "abc")
 
 
