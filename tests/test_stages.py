@@ -15,7 +15,7 @@ import gm_jax
 from gm_jax.autoregressive import latent_prior
 from gm_jax.autoregressive.shared.causal import log_prob
 from gm_jax.model import Field
-from gm_jax.recipes import complete, derive
+from gm_jax.recipes import complete
 from gm_jax.settings import read
 from gm_jax.training import loop, parallel
 
@@ -140,12 +140,13 @@ def test_a_first_stage_that_goes_on_is_no_longer_the_one_built_upon(tmp_path):
 
 
 def test_an_override_of_the_data_reaches_a_stage_with_the_same_data_and_no_other():
-    recipe = "configs/vqvae_prior_mnist.py:smoke"
-    shared = gm_jax.load_config(recipe)
-    for settings in (shared, complete(json.loads(shared.to_json_best_effort()))):
+    shared = gm_jax.load_config("configs/vqvae_prior_mnist.py:smoke")
+    stated = json.loads(shared.to_json_best_effort())
+    for settings in (shared, complete(stated)):
         settings.data.name = "digits"
         assert settings.stages.codes.data.name == "digits"
-    apart = derive(recipe, {"stages": {"codes": {"data": {"flip": True}}}})
+    stated["stages"]["codes"]["data"]["flip"] = True
+    apart = complete(stated)
     apart.data.name = "digits"
     assert apart.stages.codes.data.name == "mnist"
 
