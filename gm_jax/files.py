@@ -28,7 +28,8 @@ TO_GO_ON = "make room there, or see to its permissions, and the same command goe
 def path_of(name: str | os.PathLike) -> Path:
     """The path of a folder or file by its name; `~` is the home of its user.
 
-    Raises UserError for a URL that checkpoints cannot be written to, or whose package is missing.
+    Raises UserError for a URL that checkpoints cannot be written to, whose package is missing, or
+    that cannot be reached.
     """
     text = os.fspath(name)
     if "://" not in text:
@@ -37,7 +38,14 @@ def path_of(name: str | os.PathLike) -> Path:
         raise UserError(f"{text} is not a path that runs can be kept at: use a disk, or gs://")
     if importlib.util.find_spec("gcsfs") is None:
         raise UserError(f"{text} needs the package gcsfs: pip install gcsfs")
-    return epath.Path(text)
+    path = epath.Path(text)
+    try:
+        path.exists()
+    except Exception as error:  # Of the network, of credentials, of names: each package its own.
+        raise UserError(
+            f"cannot reach {text} ({_line(error)}): see to its name, the network and credentials"
+        ) from error
+    return path
 
 
 def in_bucket(path: Path) -> bool:

@@ -241,6 +241,14 @@ def test_names_of_paths(monkeypatch):
     monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(gm_jax.UserError, match="gs://b/run needs the package gcsfs: pip install"):
         files.path_of("gs://b/run")
+    monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: True)
+
+    def offline(path):
+        raise RuntimeError("Name or service not known\nand much else")
+
+    monkeypatch.setattr(files.epath.gpath.PosixGPath, "exists", offline)
+    with pytest.raises(gm_jax.UserError, match=r"reach gs://b/run \(Name or service not known\):"):
+        files.path_of("gs://b/run")
 
 
 def test_a_run_in_a_bucket_is_the_run_on_a_disk(begun, recipes, tmp_path, monkeypatch, capsys):
