@@ -177,15 +177,15 @@ def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     store = checkpoint.open_checkpoints(tmp_path, 2)
     variables = gm_jax.model.Variables({"w": np.arange(3.0)}, opt={"p": ()})
     checkpoint.save(store, variables, Place(2, 7, window))
-    found, place = checkpoint.restore(store, variables, ())
+    found, place = checkpoint.restore(store, variables, {})
     assert place.position == 7 and [tuple(row) for row in place.window] == list(window)
     np.testing.assert_array_equal(found.params["w"], np.arange(3.0))
     wider = variables._replace(params={"w": np.zeros(4)})
     with pytest.raises(gm_jax.UserError, match=r"params/w of shape \(3,\), and this one of \(4,\)"):
-        checkpoint.restore(store, wider, ())
+        checkpoint.restore(store, wider, {})
     more = variables._replace(state={"v": np.zeros(2)})
     with pytest.raises(gm_jax.UserError, match=r"state/v of shape None, and this one of \(2,\)"):
-        checkpoint.restore(store, more, ())
+        checkpoint.restore(store, more, {})
     assert store.manager.all_steps() == [2]  # It is not broken, and stays where it is.
     poisoned = variables._replace(params={"w": np.array([0.0, np.inf, 1.0])})
     with pytest.raises(gm_jax.UserError, match=r"step 3: .*w.* became NaN or infinite, and is not"):
