@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 from written import text_file, wav_folder
@@ -26,24 +27,59 @@ SMOKED = ("vae_digits", "gan_ring", "gpt_tinyshakespeare", "gated_pixelcnn_mnist
 GOOD = "--config=configs/ddpm_digits.py:smoke"
 
 
+@pytest.fixture
+def fresh_flags():
+    """Forgets a recipe's flags afterwards: a program parses its command line once."""
+    yield
+    for name in [n for n in flags.FLAGS if n.split(".")[0] == "config"]:
+        delattr(flags.FLAGS, name)
+
+
 @pytest.mark.parametrize(
     "arguments,message",
     [
         ([GOOD, "--config.optimizer.lerning_rate=1"], 'Did you mean "learning_rate"'),
-        ([GOOD, "--config.nope=1"], "no setting 'nope'; its file shows those it has"),
+        ([GOOD, "--config.nope=1"], "no setting 'nope'; --config=configs/NAME.py --help lists"),
+        ([GOOD, "--config.data.flip", "false"], "'false' is no flag: .* --config.data.flip=false"),
+        ([GOOD, "--", "hello"], "'hello' is no flag"),
+        (["--config.steps=3"], "needs a recipe: say --config=configs/NAME.py"),
         ([GOOD, "--config.batch_size=many"], "batch_size"),
         (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
         (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
-        ([GOOD, "--config.optimizer=adam"], "optimizer holds settings of its own"),
+        ([GOOD, "--config.optimizer=adam"], "optimizer is a group: set one of its settings"),
         (["--confg=x"], "confg"),
         (["--mode=trian"], "mode"),
     ],
 )
-def test_mistakes_in_the_command_line_are_one_line(arguments, message, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["launch.py", *arguments])  # ml_collections looks there.
+def test_mistakes_in_the_command_line_are_one_line(arguments, message, fresh_flags):
     with pytest.raises(gm_jax.UserError, match=message) as caught:
-        launch._parse(sys.argv)
+        launch._parse(["launch.py", *arguments])
     assert "\n" not in str(caught.value)
+
+
+def test_help_lists_every_setting_of_a_recipe(capsys, fresh_flags):
+    with pytest.raises(SystemExit) as caught:
+        launch._parse(["launch.py", GOOD, "--help"])
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    for line in ("--workdir", "sampler.steps=4", "sampler.eta=0.0", "beta~_t", "[large, small]"):
+        assert line in told
+    assert "(default: 50)" in told
+
+
+def test_any_argument_of_an_optimizer_can_be_set_on_the_command_line(fresh_flags):
+    arguments = ["--config.optimizer.b2=.99", "--config.optimizer.nesterov=True"]
+    launch._parse(["launch.py", GOOD, *arguments])
+    optimizer = flags.FLAGS.config.optimizer
+    assert (optimizer.b2, optimizer.nesterov, optimizer.eps) == (0.99, True, None)
+
+
+def test_a_trained_run_has_its_own_recipe_on_the_command_line(tmp_path, fresh_flags):
+    settings = gm_jax.load_config("configs/ddpm_digits.py:smoke")
+    (tmp_path / "config.json").write_text(settings.to_json_best_effort())
+    arguments = [f"--workdir={tmp_path}", "--mode=sample", "--config.sampler.steps=3"]
+    launch._parse(["launch.py", *arguments])
+    assert flags.FLAGS.config.sampler.steps == 3 and flags.FLAGS.config.system == "ddpm"
 
 
 @pytest.mark.parametrize(
