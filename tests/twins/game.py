@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gm_jax
 from twins.inputs import away_from_start, batch_of, small
@@ -126,6 +127,11 @@ def _exchanged(batch: dict) -> dict:
         return jnp.asarray(x).at[ROW].set(jnp.flip(x[ROW + 1]) if x.ndim > 1 else x[ROW + 1])
 
     return {name: exchange(name, x) for name, x in batch.items()}
+
+
+def also(*values):
+    """Values of a test's parameters that are tested in test-all alone: another is of their kind."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def on(calls: list[Call], x) -> Call:

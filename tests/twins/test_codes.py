@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gm_jax
-from twins.game import game, image_of, likelihood, mean_image
+from twins.game import also, game, image_of, likelihood, mean_image
 from twins.inputs import COUNT
 from twins.numbers import agree, bernoulli, log_softmax, per_example, sigmoid
 
@@ -76,7 +76,7 @@ def test_lookup_free_codes_are_as_many_as_it_says(count, near):
         game("vqvae_mnist", **{"quantizer.name": "lookup_free", "quantizer.count": count})
 
 
-@pytest.mark.parametrize("name", ["averaged", "lookup_free"])
+@pytest.mark.parametrize("name", ["averaged", also("lookup_free")])
 def test_functions_of_codes(name):
     own = {"quantizer.lookup_free.entropy": 0.3, "quantizer.lookup_free.temperature": 2.0}
     kind = {"likelihood": "gaussian"} if name == "averaged" else own

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from twins.game import game, on
+from twins.game import also, game, on
 from twins.inputs import COUNT
 from twins.numbers import agree, hot, log_loss, sigmoid, softplus
 
@@ -116,7 +116,7 @@ def slopes(call, variables, x):
     return np.sqrt((np.float64(total) ** 2).reshape(len(x), -1).sum(1))
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1", "r2"])
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1", also("r2")])
 def test_penalties(name):
     """Each at its own examples, in D's loss, by the recipe's weight."""
     recipe = f"{name}_digits" if name in ("wgan_gp", "dragan") else "sngan_digits"
