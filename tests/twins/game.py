@@ -79,16 +79,16 @@ class Game(NamedTuple):
         return outputs, calls
 
 
-def game(recipe: str, side: int = 8, **overrides) -> Game:
-    """The smoke variant of a recipe on digits of side 8, or 16 (where D has normalised layers)."""
-    return _game(recipe, side, tuple(sorted(overrides.items())))
+def game(recipe: str, **overrides) -> Game:
+    """The last phase of the smoke variant of a recipe; the same settings are opened once."""
+    return _game(recipe, tuple(sorted(overrides.items())))
 
 
 @functools.cache
-def _game(recipe: str, side: int, overrides: tuple) -> Game:
-    config = small(recipe, side, **dict(overrides))
+def _game(recipe: str, overrides: tuple) -> Game:
+    config = small(recipe, **dict(overrides))
     *earlier, phase = gm_jax.build(config)
-    batch = batch_of(recipe, config)
+    batch = batch_of(config)
     stages = [away_from_start(stage.model.init, batch) for stage in earlier]
     variables = away_from_start(phase.model.init, batch)
     if stages:

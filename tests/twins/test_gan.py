@@ -169,15 +169,15 @@ def test_interpolations_go_along_the_great_circle_and_samples_are_the_generators
 
 
 def test_landscapes_are_ds_outputs_over_the_square():
-    """Fifty places a side of the square of half-width 5, row by row."""
+    """Fifty points a side of the square of half-width 5, row by row."""
     of = game("gan_ring", value_function="hinge")
     index = jnp.arange(COUNT) * 157 + 40
     outputs, calls = of.work("landscape", index=index)
     row, column = np.divmod(np.asarray(index), 50)
-    place = 0.2 * np.stack([column, row], 1) - 4.9
-    agree(outputs["place"], place)
+    point = 0.2 * np.stack([column, row], 1) - 4.9
+    agree(outputs["place"], point)
     (call,) = calls["discriminator"]
-    agree(call.inputs[0], place)
+    agree(call.inputs[0], point)
     np.testing.assert_array_equal(outputs["field"], call.output[:, 0])
     np.testing.assert_array_equal(outputs["point"], calls["generator"][0].output)
 
