@@ -81,10 +81,12 @@ def report(name: str) -> str:
 def main(wanted: list[str]) -> int:
     """Plants the wanted mutants, and says what became of them."""
     chosen = [name for name in MUTANTS if not wanted or name.startswith(tuple(wanted))]
+    if not chosen:
+        print("no mutant of that name")
+        return 1
     tests = sorted({test for name in chosen for test in MUTANTS[name].tests.split()})
-    without = fate(" ".join(tests))
-    if without or not chosen:
-        print(f"without any mutant {without}" if without else "no mutant of that name")
+    if without := fate(" ".join(tests)):
+        print(f"without any mutant {without}")
         return 1
     left = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:

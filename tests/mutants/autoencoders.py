@@ -149,7 +149,7 @@ AUTOENCODERS = {
     "vqvae trap: a code revived with its old counts": Mutant(
         QUANTIZERS, "jnp.where(dead, fresh.counts, moved.counts)", "moved.counts",
         "test_quantization.py::"
-        "test_a_dead_code_begins_anew_at_a_vector_of_the_batch_and_stays_there",
+        "test_a_dead_code_restarts_at_a_vector_of_the_batch_and_stays_there",
     ),
     "vqvae: the farthest code": Mutant(
         "losses/quantization.py", "argmin(jnp.sum(codebook**2", "argmax(jnp.sum(codebook**2",

@@ -129,7 +129,7 @@ AUTOREGRESSIVE = {
     "nade: samples as they are ordered": Mutant(
         PIXELS, 'jnp.argsort(variables.state["order"])', 'variables.state["order"]', _twins("nade")
     ),
-    "nade: each place sees itself": Mutant(
+    "nade: each position sees itself": Mutant(
         "nade.py", "return a + x_t[:, None] * w, logits(a, v, b)",
         "a = a + x_t[:, None] * w\n            return a, logits(a, v, b)", _twins("nade"),
     ),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gm_jax
 from twins.inputs import away_from_start, batch_of, small
@@ -78,16 +79,16 @@ class Game(NamedTuple):
         return outputs, calls
 
 
-def game(recipe: str, side: int = 8, **overrides) -> Game:
-    """The smoke variant of a recipe on digits of side 8, or 16 (where D has normalised layers)."""
-    return _game(recipe, side, tuple(sorted(overrides.items())))
+def game(recipe: str, **overrides) -> Game:
+    """The last phase of the smoke variant of a recipe; the same settings are opened once."""
+    return _game(recipe, tuple(sorted(overrides.items())))
 
 
 @functools.cache
-def _game(recipe: str, side: int, overrides: tuple) -> Game:
-    config = small(recipe, side, **dict(overrides))
+def _game(recipe: str, overrides: tuple) -> Game:
+    config = small(recipe, **dict(overrides))
     *earlier, phase = gm_jax.build(config)
-    batch = batch_of(recipe, config)
+    batch = batch_of(config)
     stages = [away_from_start(stage.model.init, batch) for stage in earlier]
     variables = away_from_start(phase.model.init, batch)
     if stages:
@@ -126,6 +127,11 @@ def _exchanged(batch: dict) -> dict:
         return jnp.asarray(x).at[ROW].set(jnp.flip(x[ROW + 1]) if x.ndim > 1 else x[ROW + 1])
 
     return {name: exchange(name, x) for name, x in batch.items()}
+
+
+def also(*values):
+    """Values of a test's parameters that are tested in test-all alone: another is of their kind."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def on(calls: list[Call], x) -> Call:

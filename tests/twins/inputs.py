@@ -1,8 +1,7 @@
 """Small recipes on data that is always at hand, and the batches and variables of their games."""
 
 import functools
-import tempfile
-import wave
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,17 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from sklearn.datasets import load_digits
+from written import FOLDER, text_file, wav_folder
 
 import gm_jax
 
 COUNT = 16  # examples of a batch
 
-SYMBOLS = "\n abcde"
-
-FOLDER = Path(tempfile.mkdtemp(prefix="gm_jax_twins_"))
+SYMBOLS = "".join(sorted(set(text_file().read_text())))
 
 
-def small(recipe: str, side: int = 8, **overrides):
+def small(recipe: str, **overrides):
     """The smoke variant of a recipe on data that is always at hand."""
     config = gm_jax.load_config(f"configs/{recipe}.py:smoke")
     changes = {}
@@ -29,9 +27,9 @@ def small(recipe: str, side: int = 8, **overrides):
     elif config.data.name == "wav":
         changes["data.path"] = str(wav_folder())
     elif config.data.name == "two_domains":
-        changes |= {"data.base": "npz", "data.path": str(digits_file(side))}
+        changes |= {"data.base": "npz", "data.path": str(digits_file())}
     elif config.data.name not in ("ring", "grid"):
-        changes |= {"data.name": "npz", "data.path": str(digits_file(side))}
+        changes |= {"data.name": "npz", "data.path": str(digits_file())}
     for stage in config.stages:
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
         changes |= {f"stages.{stage}.{name}": value for name, value in data.items()}
@@ -40,22 +38,22 @@ def small(recipe: str, side: int = 8, **overrides):
     return config
 
 
-def batch_of(recipe: str, config) -> dict:
+def batch_of(config) -> dict:
     """A prepared batch, as an objective sees it."""
     index = jnp.arange(COUNT)
     rng = np.random.default_rng(0)
     if config.data.name == "text":
-        places = config.data.context + config.data.length
-        weight = np.float32(rng.uniform(0.0, 1.0, (COUNT, places)) * (np.arange(places) >= 2))
-        text = jnp.int32(rng.integers(0, len(SYMBOLS), (COUNT, places)))
-        position = jnp.arange(COUNT) * places
+        length = config.data.context + config.data.length
+        weight = np.float32(rng.uniform(0.0, 1.0, (COUNT, length)) * (np.arange(length) >= 2))
+        text = jnp.int32(rng.integers(0, len(SYMBOLS), (COUNT, length)))
+        position = jnp.arange(COUNT) * length
         return {"text": text, "weight": weight, "position": position, "index": index}
     label = jnp.int32(load_digits().target[:COUNT])
     if config.data.name == "wav":
-        places = config.data.context + config.data.length
-        audio = jnp.float32(rng.uniform(-1.0, 1.0, (COUNT, places)))
-        weight = np.float32(rng.uniform(0.1, 1.0, (COUNT, places)))
-        weight *= np.arange(places) >= config.data.context + rng.integers(0, 4, (COUNT, 1))
+        length = config.data.context + config.data.length
+        audio = jnp.float32(rng.uniform(-1.0, 1.0, (COUNT, length)))
+        weight = np.float32(rng.uniform(0.1, 1.0, (COUNT, length)))
+        weight *= np.arange(length) >= config.data.context + rng.integers(0, 4, (COUNT, 1))
         return {"audio": audio, "weight": weight, "label": label % 2, "index": index}
     if config.data.name in ("ring", "grid"):
         point = jnp.float32(rng.normal(0.0, 2.0, (COUNT, 2)))
@@ -95,33 +93,11 @@ def away_from_start(init: Callable, batch: dict):
 
 
 @functools.cache
-def text_file() -> Path:
-    """A text of SYMBOLS."""
-    drawn = np.random.default_rng(0).integers(0, len(SYMBOLS), 1500)
-    path = FOLDER / "text.txt"
-    path.write_text("".join(SYMBOLS[i] for i in drawn) + SYMBOLS, newline="")
-    return path
-
-
-@functools.cache
-def wav_folder() -> Path:
-    """Recordings of two digits, named as the Free Spoken Digit Dataset's."""
-    rng = np.random.default_rng(0)
-    folder = FOLDER / "recordings"
-    folder.mkdir()
-    for number in range(8):
-        with wave.open(str(folder / f"{number % 2}_nobody_{3 + number // 2}.wav"), "wb") as file:
-            file.setparams((1, 2, 8000, 0, "NONE", ""))
-            file.writeframes(rng.normal(0, 5000, 200).astype("<i2").tobytes())
-    return folder
-
-
-@functools.cache
-def digits_file(side: int) -> Path:
-    """Sixty-four digits of a side of 8 or 16, and their labels."""
-    digits, factor = load_digits(), side // 8
-    image = (digits.images[:64] * 15).astype(np.uint8).repeat(factor, 1).repeat(factor, 2)
-    image, label = image[..., None], digits.target[:64].astype(np.int32)
-    path = FOLDER / f"digits{side}.npz"
-    np.savez(path, image=image, label=label, test_image=image, test_label=label)
-    return path
+def digits_file() -> Path:
+    """Sixty-four digits and their labels as npz data."""
+    digits, path = load_digits(), FOLDER / "digits.npz"
+    image, label = (digits.images[:64, ..., None] * 15).astype(np.uint8), digits.target[:64]
+    label = label.astype(np.int32)
+    part = path.with_suffix(f".{os.getpid()}.npz")  # Several processes may write it at once.
+    np.savez(part, image=image, label=label, test_image=image, test_label=label)
+    return part.replace(path)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from twins.game import game, on
+from twins.game import also, game, on
 from twins.inputs import COUNT
 from twins.numbers import agree, hot, log_loss, sigmoid, softplus
 
@@ -116,7 +116,7 @@ def slopes(call, variables, x):
     return np.sqrt((np.float64(total) ** 2).reshape(len(x), -1).sum(1))
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1", "r2"])
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1", also("r2")])
 def test_penalties(name):
     """Each at its own examples, in D's loss, by the recipe's weight."""
     recipe = f"{name}_digits" if name in ("wgan_gp", "dragan") else "sngan_digits"
@@ -169,15 +169,15 @@ def test_interpolations_go_along_the_great_circle_and_samples_are_the_generators
 
 
 def test_landscapes_are_ds_outputs_over_the_square():
-    """Fifty places a side of the square of half-width 5, row by row."""
+    """Fifty points a side of the square of half-width 5, row by row."""
     of = game("gan_ring", value_function="hinge")
     index = jnp.arange(COUNT) * 157 + 40
     outputs, calls = of.work("landscape", index=index)
     row, column = np.divmod(np.asarray(index), 50)
-    place = 0.2 * np.stack([column, row], 1) - 4.9
-    agree(outputs["place"], place)
+    point = 0.2 * np.stack([column, row], 1) - 4.9
+    agree(outputs["place"], point)
     (call,) = calls["discriminator"]
-    agree(call.inputs[0], place)
+    agree(call.inputs[0], point)
     np.testing.assert_array_equal(outputs["field"], call.output[:, 0])
     np.testing.assert_array_equal(outputs["point"], calls["generator"][0].output)
 

@@ -50,59 +50,20 @@ class Call(NamedTuple):
 
 def watch(function: Callable) -> Callable:
     """A function (variables, ...) as one compiled program that returns its networks' calls, too."""
-    recorded = []  # Of each place in the program: (name, what was computed there).
+    recorded = []  # Of each noted operation of the program: (name, what it computed).
 
-    def place(name, as_call):
-        """A new place of the program, and how it notes what is computed there."""
+    def note_of(name: str, as_call: Callable) -> Callable:
+        """A new operation to note, and the function that notes what it computed."""
         records = []
         recorded.append((name, records))
         return lambda *values: records.append(as_call(*exact(values)))
 
     @jax.jit
     def program(variables, *arguments):
-        depth, last, names = [0], [None], _names(variables)
-
-        def intercept(called, inputs, options, context):
-            if context.method_name == "setup":
-                return called(*inputs, **options)
-            if depth[0]:
-                last[0] = inputs[0] if context.method_name == "__call__" else last[0]
-                return called(*inputs, **options)
-            depth[0], last[0] = 1, None
-            try:
-                output = called(*inputs, **options)
-            finally:
-                depth[0] = 0
-            state = dict(context.module.variables)
-            own = jax.tree.leaves(state.pop("params"))
-            state.pop("intermediates", None)
-            name = next((names[id(leaf)] for leaf in own if id(leaf) in names), "")
-            module, method = context.module.clone(parent=None), context.method_name
-
-            arrays = [x for x in (*inputs, *options.values()) if hasattr(x, "dtype")]
-            kept = tuple(x for x in arrays if not jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
-            chosen = {key: x for key, x in options.items() if not hasattr(x, "dtype")}
-
-            def as_call(*values):
-                return Call(name, method, *values, len(arrays) - len(kept), module, chosen)
-
-            noted(place(name, as_call), kept, output, last[0], state)
-            return output
-
-        def draw(name, original):
-            """A function of jax.random whose draws are noted: one an example, in order."""
-
-            def drawn(*inputs, **options):
-                value = original(*inputs, **options)
-                noted(place(name, lambda value: value), value)
-                return value
-
-            return drawn
-
         with contextlib.ExitStack() as stack:
-            stack.enter_context(nn.intercept_methods(intercept))
+            stack.enter_context(nn.intercept_methods(_interceptor(_names(variables), note_of)))
             for name in DRAWS:
-                drawn = draw(name, getattr(jax.random, name))
+                drawn = _noted_draw(getattr(jax.random, name), note_of(name, lambda value: value))
                 stack.enter_context(mock.patch.object(jax.random, name, drawn))
             return function(variables, *arguments)
 
@@ -113,11 +74,52 @@ def watch(function: Callable) -> Callable:
         jax.effects_barrier()
         calls = {}
         for name, records in recorded:
-            records = [np.stack(records)] if name in DRAWS else records
             calls.setdefault(name, []).extend(records)
         return result, calls
 
     return run
+
+
+def _interceptor(names: dict[int, str], note_of: Callable) -> Callable:
+    """What flax calls in place of each method: it notes the calls of whole networks."""
+    inside, last = [False], [None]
+
+    def intercept(called, inputs, options, context):
+        if inside[0] or context.method_name == "setup":
+            last[0] = inputs[0] if context.method_name == "__call__" else last[0]
+            return called(*inputs, **options)
+        inside[0], last[0] = True, None
+        try:
+            output = called(*inputs, **options)
+        finally:
+            inside[0] = False
+        state = dict(context.module.variables)
+        own = jax.tree.leaves(state.pop("params"))
+        state.pop("intermediates", None)
+        name = next((names[id(leaf)] for leaf in own if id(leaf) in names), "")
+        module, method = context.module.clone(parent=None), context.method_name
+        arrays = [x for x in (*inputs, *options.values()) if hasattr(x, "dtype")]
+        kept = tuple(x for x in arrays if not jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
+        chosen = {key: x for key, x in options.items() if not hasattr(x, "dtype")}
+
+        def as_call(*values):
+            return Call(name, method, *values, len(arrays) - len(kept), module, chosen)
+
+        noted(note_of(name, as_call), kept, output, last[0], state)
+        return output
+
+    return intercept
+
+
+def _noted_draw(draw: Callable, note: Callable) -> Callable:
+    """A function of jax.random whose draws are noted: under a vmap one an example, in order."""
+
+    def drawn(*inputs, **options):
+        value = draw(*inputs, **options)
+        noted(note, value)
+        return value
+
+    return drawn
 
 
 def noted(note: Callable, *values) -> None:

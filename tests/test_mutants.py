@@ -1,0 +1,19 @@
+"""The tables of mutants: each can be planted as the code is now, and names tests that exist."""
+
+import re
+
+from mutants.__main__ import MUTANTS, TESTS, file_of
+
+
+def test_every_mutant_can_be_planted_and_changes_something():
+    for name, mutant in MUTANTS.items():
+        assert mutant.old in file_of(mutant).read_text(), name  # Exactly once, or it raises.
+        assert mutant.new != mutant.old, name
+
+
+def test_every_mutants_tests_exist():
+    for name, mutant in MUTANTS.items():
+        for test in mutant.tests.split():
+            file, _, function = test.partition("::")
+            defined = re.findall(r"def (test_\w+)", (TESTS / file).read_text())
+            assert function.partition("[")[0] in (*defined, ""), f"{name}: {test}"
