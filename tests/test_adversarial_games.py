@@ -69,10 +69,10 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
         ({"tricks.replay.size": 8}, "must hold a batch of 16"),
         ({"tricks.noise.steps": 0}, "tricks.noise: deviation needs"),
         ({"tricks.packing": 0}, "tricks.packing is 0: it must be at least 1"),
-        ({"tricks.flips": 3}, "tricks.flips is 3: it must be at most 1"),
+        ({"tricks.flips": 3}, "tricks.flips is 3.0: it must be at most 1"),
         ({"discriminator.normalization": "spectra"}, "one of: batch, spectral, none"),
         ({"discriminator.often": {"frist": 3}}, "unknown setting discriminator.often.frist"),
-        ({"networks": "dcgan"}, "points for the plane"),
+        ({"networks": "dcgan"}, "choose points"),
         ({"conditional": True}, "old fakes without their labels"),
         (
             {"penalty.name": "dragan", "value_function": "wasserstein", "tricks": NO_TRICKS},

@@ -1,5 +1,7 @@
 """What must hold for every game: who changes what, on how many devices, compiled how often."""
 
+import types
+
 import jax
 import numpy as np
 import pytest
@@ -161,10 +163,10 @@ def test_bfloat16_keeps_parameters_losses_and_statistics_in_float32(digits16):
 
 def test_a_function_is_compiled_once_however_often_it_is_shown(digits16, tmp_path, monkeypatch):
     traces = []
-    build = zoo.SYSTEMS["vae"]
+    vae = zoo.SYSTEMS["vae"]
 
     def counting(*arguments):
-        (phase,) = build(*arguments)
+        (phase,) = vae.build(*arguments)
         sample = phase.model.functions["sample"]
 
         def traced(variables, batch, key):
@@ -174,7 +176,8 @@ def test_a_function_is_compiled_once_however_often_it_is_shown(digits16, tmp_pat
         functions = {**phase.model.functions, "sample": traced}
         return (phase._replace(model=phase.model._replace(functions=functions)),)
 
-    monkeypatch.setitem(zoo.SYSTEMS, "vae", counting)
+    system = types.SimpleNamespace(Settings=vae.Settings, build=counting)
+    monkeypatch.setitem(zoo.SYSTEMS, "vae", system)
     shown = {"show.every": 1, "show.counts": {"sample": 16}}
     gm_jax.train(config("vae", digits16, **shown), tmp_path, jax.devices()[:1])
     assert len(list((tmp_path / "samples").glob("step_*.png"))) == 4 and len(traces) == 1

@@ -1,16 +1,19 @@
 """Games that no system of today plays, but the contract carries: phases, frozen stages, memory."""
 
 import itertools
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
 import gm_jax
 from gm_jax import replicas, zoo
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables
+from gm_jax.settings import Recipe, fields
 from gm_jax.training import loop, state
 from gm_jax.training.checkpoint import Place
 
@@ -46,8 +49,8 @@ def test_a_phase_begins_from_the_one_before_with_its_own_step(tmp_path):
     first, second = (Phase(name, climb(), None, steps) for name, steps in (("a", 4), ("b", 3)))
 
     def both():
-        middle = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
-        return loop.train(second, FEED, SETTINGS, tmp_path, middle, ONE)
+        middle, _ = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
+        return loop.train(second, FEED, SETTINGS, tmp_path, middle, ONE)[0]
 
     end = both()
     assert end.params["w"] == 4 + 100 + 3 and end.state["seen"] == 3
@@ -69,9 +72,9 @@ def both(monkeypatch):
         functions = {"sample": lambda variables, batch, key: batch}
         return Phase(name, GenerativeModel(init, (player,), functions), settings.data, steps)
 
-    def build(config, spec, stages):
+    def build(own, spec, stages):
         return (
-            phase("a", lambda key, batch, previous: Variables({"w": jnp.zeros(())}), config.steps),
+            phase("a", lambda key, batch, previous: Variables({"w": jnp.zeros(())}), own.steps),
             phase(
                 "b", lambda key, batch, previous: Variables({"w": previous.params["w"] + 100}), 2
             ),
@@ -81,7 +84,9 @@ def both(monkeypatch):
     settings.show.every = 0
     settings.show.counts = settings.evaluate.counts = {}
     settings.steps = 4
-    monkeypatch.setitem(zoo.SYSTEMS, settings.system, build)
+    system = types.SimpleNamespace(Settings=Recipe, build=build)
+    monkeypatch.setitem(zoo.SYSTEMS, settings.system, system)
+    settings = ConfigDict({name: settings[name] for name in fields(Recipe)})
     return settings
 
 
@@ -230,11 +235,11 @@ def test_an_average_goes_on_in_the_next_phase_but_for_what_is_new(tmp_path):
     player = Player("p", ("g",), optax.sgd(1.0), (Move("m", climbing),), decay)
     model = GenerativeModel(grown, (player,), {})
     first, second = (Phase(name, model, None, 2) for name in ("a", "b"))
-    middle = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
+    middle, _ = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
     assert middle.average["p"]["g"]["old"] == middle.params["g"]["old"] == 2
     kept = middle._replace(average=jax.tree.map(lambda x: x - 1.0, middle.average))
     begun = state.create(model, jax.random.key(0), FEED.first, kept)
     assert begun.average["p"]["g"] == {"old": 1.0, "new": 7.0}
-    end = loop.train(second, FEED, SETTINGS, tmp_path, kept, ONE, before=2)
+    end, _ = loop.train(second, FEED, SETTINGS, tmp_path, kept, ONE, before=2)
     assert end.params["g"] == {"old": 4.0, "new": 9.0}
     assert end.average["p"]["g"]["old"] == 0.5 * (0.5 * 1 + 0.5 * 3) + 0.5 * 4
