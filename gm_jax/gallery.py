@@ -23,11 +23,14 @@ TITLES = {
 
 
 def keep(trained: Trained, name: str, folder: Path) -> Path:
-    """What a run shows first, as `folder`/NAME: a PNG of at most LARGEST bytes, or a text.
+    """A run's samples, or what else it shows, as `folder`/NAME: a PNG of at most LARGEST bytes.
 
-    Sounds are shown as spectrograms. Fewer examples are shown until the picture is small enough.
+    Text stays text, sounds are shown as spectrograms. Fewer examples are shown until the picture
+    is small enough.
     """
-    function, count = next((f, n) for f, n in trained.config.show.counts.items() if n)
+    counts = {name: count for name, count in trained.config.show.counts.items() if count}
+    function = "sample" if "sample" in counts else next(iter(counts))
+    count = counts[function]
     folder.mkdir(parents=True, exist_ok=True)
     outputs = sample(trained, count, function)
     with tempfile.TemporaryDirectory() as scratch:
