@@ -37,6 +37,7 @@ def test_infogan():
         if player == "discriminator":
             real = on(played.calls["discriminator"], image).output[:, 0]
             expected = log_loss(real, fake) - 0.7 * information
+            agree(played.metric("information"), information.mean())
         else:
             expected = softplus(-fake) - 0.7 * information
         agree(played.value, expected.mean())
@@ -77,6 +78,9 @@ def test_acgan():
             of_real = on(played.calls["discriminator"], image).output
             expected = log_loss(of_real[:, 0], of_fake[:, 0])
             expected = expected - pick(log_softmax(of_real[:, 1:]), label)
+            for name, outputs in (("real", of_real), ("fake", of_fake)):
+                nats = -pick(log_softmax(outputs[:, 1:]), label)
+                agree(played.metric(f"class_of_{name}"), nats.mean())
         expected = expected - pick(log_softmax(of_fake[:, 1:]), label)
         agree(played.value, expected.mean())
 
@@ -105,6 +109,9 @@ def test_ebgan():
     real, fake = (np.mean(error**2, axis=(1, 2, 3)) for error in (real, fake))
     assert fake.min() < 0.3 < fake.max()
     agree(played.value, (real + np.maximum(0, 0.3 - fake)).mean())
+    agree(played.metric("real_energy"), real.mean())
+    agree(played.metric("fake_energy"), fake.mean())
+    agree(played.metric("within_margin"), (fake < 0.3).mean())
     played = of.play("generator")
     _, fake, codes = energies(played, of.batch["image"])
     unit = codes / np.linalg.norm(codes, axis=1, keepdims=True)
@@ -128,6 +135,9 @@ def test_began():
         kept.append(after)
         agree(played.state["k"], np.clip(after, 0, 1))
         agree(played.metric("measure"), real + abs(0.7 * real - fake))
+        agree(played.metric("real_error"), real)
+        agree(played.metric("fake_error"), fake)
+        agree(played.metric("k"), np.clip(after, 0, 1))
     assert min(kept) < 0 or max(kept) > 1
     played = of.play("generator")
     agree(played.value, np.abs(energies(played, of.batch["image"])[1]).mean())
@@ -154,6 +164,9 @@ def test_bigan(stochastic):
         real, fake = real.output[:, 0], fake.output[:, 0]
         pair = (real, fake) if player == "discriminator" else (fake, real)
         agree(played.value, log_loss(*pair).mean())
+        if player == "discriminator":
+            agree(played.metric("real_output"), real.mean())
+            agree(played.metric("fake_output"), fake.mean())
 
 
 def others(played, image):

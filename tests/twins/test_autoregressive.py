@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 
 from twins.game import also, game
-from twins.inputs import COUNT, SYMBOLS
+from twins.inputs import COUNT, SYMBOLS, text_file
 from twins.numbers import log_softmax, pick, sigmoid, softplus
 
 # Each leaves one symbol alone, in a setting of its own.
@@ -85,6 +85,8 @@ def test_ngram():
     p = np.stack([np.log(first[text[:, 0]]), *np.log(second[text[:, :-1], text[:, 1:]]).T], 1)
     played = of.play()
     agree(played.value, -(weight * p).sum(1).mean())
+    size = len(text_file().read_text())
+    agree(played.metric("unread"), 1 - text.size / size)
     of = of._replace(variables=of.variables._replace(state=played.state))
     outputs, _ = of.work("bound")
     agree(outputs["nats_per_character"], -(weight * p).sum(1))
@@ -259,6 +261,7 @@ def test_latent_prior(network):
     log_p = pick(log_softmax(call.output).reshape(*codes.shape, -1), codes)
     nats = -log_p.reshape(COUNT, -1).sum(1)
     agree(played.value, nats.mean())
+    agree(played.metric("nats_per_code"), -log_p.mean())
     outputs, calls = of.work("bound")
     white = (x + 1) / 2
     logits = calls["decoder"][0].output

@@ -16,6 +16,12 @@ def nearest(codes, z):
     return ((z[..., None, :] - codes) ** 2).sum(-1).argmin(-1)
 
 
+def perplexity(chosen):
+    """exp of the entropy of how often each code is chosen."""
+    p = np.bincount(chosen.ravel()) / chosen.size
+    return np.exp(-(p[p > 0] * np.log(p[p > 0])).sum())
+
+
 @pytest.mark.parametrize("name", ["averaged", "learned"])
 def test_vqvae(name):
     """Eq. 3: -log p(x|z_q), the codebook's term where it is learned, .25 of the commitment."""
@@ -28,8 +34,13 @@ def test_vqvae(name):
     agree(call.inputs[0], np.float64(book)[chosen])
     distance = per_example((z - np.float64(book)[chosen]) ** 2)
     assert distance.mean() > 0.1 and len(np.unique(chosen)) > 1
-    expected = -likelihood(of, x, call.output) + (1.25 if learned else 0.25) * distance
-    agree(played.value, expected.mean())
+    weight = 1.25 if learned else 0.25
+    log_p = likelihood(of, x, call.output)
+    agree(played.value, (weight * distance - log_p).mean())
+    agree(played.metric("reconstruction"), log_p.mean())
+    agree(played.metric("quantization"), weight * distance.mean())
+    agree(played.metric("perplexity"), perplexity(chosen))
+    agree(played.metric("unused_codes"), 8 - len(np.unique(chosen)))
     if learned:
         slope = jax.jit(jax.grad(of.model.players[0].moves[0].objective, has_aux=True))
         found = slope(of.variables, of.batch, jax.random.key(0), 0)[0].params["codebook"]
@@ -130,6 +141,12 @@ def test_vqvae2():
         before = of.variables.state[name]["counts"]
         alive = 0.99 * before + 0.01 * counts
         agree(played.state[name]["counts"], np.where(alive < 0.5, 1.0, alive))
+        chosen = nearest(books[name], z)
+        agree(played.metric(f"perplexity_{name}"), perplexity(chosen))
+        agree(
+            played.metric(f"quantization_{name}"),
+            0.25 * per_example((z - books[name][chosen]) ** 2).mean(),
+        )
 
 
 def test_vqvae2s_functions():
@@ -189,6 +206,9 @@ def test_dvae():
         assert noise.shape == x.shape and 0.25 < noise.std() < 0.33
         log_p = grey_laplace(x, noise, call.output)
         agree(played.value, -(log_p - beta * kl_to_uniform(logits)).mean())
+        agree(played.metric("reconstruction"), log_p.mean())
+        agree(played.metric("kl"), kl_to_uniform(logits).mean())
+        agree([played.metric(name) for name in ("temperature", "beta")], [temperature, beta])
         y = call.inputs[0] @ np.linalg.pinv(book)
         agree(y.sum(-1), 1.0, 1e-3)
         relaxed = temperature * np.log(np.maximum(y, 1e-4))

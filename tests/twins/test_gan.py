@@ -42,6 +42,9 @@ def test_gan(name):
         real, fake = judged(played, of.batch["point"])
         assert np.ptp(real) > 0.1 and np.ptp(fake) > 0.01
         agree(played.value, loss(real, fake).mean())
+        if player == "discriminator":
+            agree(played.metric("real_output"), real.mean())
+            agree(played.metric("fake_output"), fake.mean())
 
 
 def test_soft_labels():
