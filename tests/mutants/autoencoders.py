@@ -224,6 +224,7 @@ AUTOENCODERS = {
     ),
     "dvae: grey values without noise": Mutant(
         LIKELIHOODS, "(jnp.round((image + 1.0) * 127.5) + noise) / 256.0",
-        "(jnp.round((image + 1.0) * 127.5) + 0.5) / 256.0", DVAE,
+        "(jnp.round((image + 1.0) * 127.5) + 0.5) / 256.0",
+        _codes("dvaes_functions"),
     ),
 }  # fmt: skip
