@@ -44,7 +44,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize(
-    "prediction,schedule", [("noise", "linear"), ("x0", "cosine"), ("v", "cosine")]
+    "prediction,schedule", [("noise", "linear"), also("x0", "cosine"), ("v", "cosine")]
 )
 def test_l_simple(prediction, schedule):
     """Eq. 4 and 14: the mean of (target - output)^2 at x_t, t uniform on 1 .. T."""
