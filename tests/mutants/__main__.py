@@ -58,7 +58,7 @@ def fate(tests: str, mutant=None) -> str:
         if mutant:
             file = file_of(mutant, root)
             file.write_text(file.read_text().replace(mutant.old, mutant.new))
-        environment = {"PYTHONPATH": folder, "JAX_COMPILATION_CACHE_DIR": cache}
+        environment = {"PYTHONPATH": folder, "JAX_COMPILATION_CACHE_DIR": cache, "COLUMNS": "200"}
         done = subprocess.run(
             command, cwd=root, env=os.environ | environment, capture_output=True, text=True,
             check=False,

@@ -164,7 +164,7 @@ GANS = {
         _twins("interpolations_go_along_the_great_circle_and_samples_are_the_generators"),
     ),
     "instance noise that does not fade": Mutant(
-        TRICKS, "jnp.maximum(0.0, 1.0 - step / steps)", "1.0",
+        TRICKS, "jnp.maximum(0.0, 1.0 - step / steps)", "jnp.ones(())",
         _traps("instance_noise_is_on_all_that_the_discriminator_sees_and_fades"),
     ),
     "a pack of the same example": Mutant(

@@ -33,7 +33,9 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize(
+    "name", ["minimax", "non_saturating", *map(also, ("least_squares", "wasserstein", "hinge"))]
+)
 def test_gan(name):
     """Both players of a value function, on points."""
     of = game("gan_ring", value_function=name)
@@ -119,7 +121,7 @@ def slopes(call, variables, x):
     return np.sqrt((np.float64(total) ** 2).reshape(len(x), -1).sum(1))
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1", also("r2")])
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan", also("r1"), also("r2")])
 def test_penalties(name):
     """Each at its own examples, in D's loss, by the recipe's weight."""
     recipe = f"{name}_digits" if name in ("wgan_gp", "dragan") else "sngan_digits"
