@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import pytest
-from written import text_file, wav_folder
+from sample_files import text_file, wav_folder
 
 import gm_jax
 from gm_jax import run

@@ -13,7 +13,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
-from written import text_file, wav_folder
+from sample_files import text_file, wav_folder
 
 import gm_jax
 import launch

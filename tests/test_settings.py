@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 from games import config
 from ml_collections import ConfigDict
-from written import text_file
+from sample_files import text_file
 
 import gm_jax
 from gm_jax import zoo

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 from games import config, opening
+from sample_files import write_wav
 from scipy import stats
-from written import write_wav
 
 import gm_jax
 from gm_jax import UserError
