@@ -10,8 +10,8 @@ from gm_jax import data, evaluation, files, recognition
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
+from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
-from gm_jax.evaluation.sources import Images, of_source
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gm_jax import UserError, data, workdir
 from gm_jax.data import listing, looks, pictures
-from gm_jax.evaluation.sources import open_images
+from gm_jax.evaluation.image_sets import open_images
 
 
 def test_names_of_all_kinds_are_pictures(root):

@@ -21,6 +21,7 @@ from gm_jax.data import open_source
 from gm_jax.errors import UserError
 from gm_jax.evaluation import statistics
 from gm_jax.evaluation.errors import EvaluationError
+from gm_jax.evaluation.image_sets import Images, of_source, open_images
 from gm_jax.evaluation.metrics import (
     needs,
     parse_metrics,
@@ -38,7 +39,6 @@ from gm_jax.evaluation.protocols import (
 )
 from gm_jax.evaluation.runs import is_run, open_run
 from gm_jax.evaluation.sheet import nearest, save_sheet
-from gm_jax.evaluation.sources import Images, of_source, open_images
 from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.weights import load_inception
 

@@ -10,8 +10,8 @@ from gm_jax import outputs
 from gm_jax.evaluation import statistics
 from gm_jax.evaluation.collection import Needs, collect
 from gm_jax.evaluation.features import Features
+from gm_jax.evaluation.image_sets import Images
 from gm_jax.evaluation.protocols import Protocol
-from gm_jax.evaluation.sources import Images
 from gm_jax.evaluation.statistics import Statistics
 
 

@@ -7,7 +7,7 @@ import jax
 
 from gm_jax import data
 from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.sources import Images
+from gm_jax.evaluation.image_sets import Images
 from gm_jax.run import load
 from gm_jax.trained import Trained, apply
 

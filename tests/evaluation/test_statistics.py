@@ -19,6 +19,7 @@ from gm_jax.evaluation import (
 )
 from gm_jax.evaluation.collection import Needs
 from gm_jax.evaluation.distances import gaussian_of_moments
+from gm_jax.evaluation.image_sets import of_source
 from gm_jax.evaluation.metrics import (
     compare,
     metric_name,
@@ -30,7 +31,6 @@ from gm_jax.evaluation.metrics import (
 )
 from gm_jax.evaluation.neighbours import neighbourhoods
 from gm_jax.evaluation.protocols import NATIVE, PROTOCOLS
-from gm_jax.evaluation.sources import of_source
 from gm_jax.evaluation.uncertainty import floor, uncertainty
 from gm_jax.fingerprint import fingerprint
 from gm_jax.model import Field
