@@ -19,8 +19,8 @@ NO_TRICKS = as_dict(Tricks())
 
 def opened(name, digits16, **overrides):
     """{player: its objective}, variables, a prepared batch, functions, of a small game."""
-    phase, feed, variables = opening(config(name, digits16, **overrides), ONE)
-    batch = jax.jit(feed.prepare)(feed.first, jax.random.key(0))
+    phase, batches, variables = opening(config(name, digits16, **overrides), ONE)
+    batch = jax.jit(batches.prepare)(batches.first, jax.random.key(0))
     play = {
         player.name: jax.jit(player.moves[0].objective, static_argnums=3)
         for player in phase.model.players
