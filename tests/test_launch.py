@@ -40,9 +40,12 @@ def fresh_flags():
     [
         ([GOOD, "--config.optimizer.lerning_rate=1"], 'Did you mean "learning_rate"'),
         ([GOOD, "--config.nope=1"], "no setting 'nope'; --config=configs/NAME.py --help lists"),
-        ([GOOD, "--config.data.flip", "false"], "'false' is no flag: .* --config.data.flip=false"),
-        ([GOOD, "--", "hello"], "'hello' is no flag"),
-        (["--config.steps=3"], "needs a recipe: say --config=configs/NAME.py"),
+        (
+            [GOOD, "--config.data.flip", "false"],
+            "'false' is not a flag: .* --config.data.flip=false",
+        ),
+        ([GOOD, "--", "hello"], "'hello' is not a flag"),
+        (["--config.steps=3"], "needs a recipe: give --config=configs/NAME.py"),
         ([GOOD, "--config.batch_size=many"], "batch_size"),
         (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
         (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
@@ -90,7 +93,7 @@ def test_a_trained_run_has_its_own_recipe_on_the_command_line(tmp_path, fresh_fl
         (["--coordinator=a:1", "--processes=2", "--process=2"], "from 0 .*: 2 of 2"),
         (["--coordinator=a:1", "--processes=2", "--process=-1"], "from 0 .*: -1 of 2"),
         (["--coordinator=a", "--processes=2", "--process=0"], "HOST:PORT of process 0, not 'a'"),
-        (["--pod", "--process=1"], "--pod goes without"),
+        (["--pod", "--process=1"], "--pod excludes"),
         (["--pod"], r"did not find each other \(.*\): --pod is for a TPU pod"),
     ],
 )
