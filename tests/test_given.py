@@ -70,7 +70,7 @@ def test_images_are_given_as_they_are_read(echo):
             {"text": 1},
             "given has 'text', which the data does not have: choose from code, image, label",
         ),
-        (7, "given is 7: it must be a dict such as"),
+        (7, "given must be a dict such as .*, not 7"),
     ],
 )
 def test_what_the_data_could_not_hold_is_refused(echo, given, message):

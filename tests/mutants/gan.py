@@ -46,8 +46,8 @@ GANS = {
     ),
     "gan trap: the penalty is not back-propagated": Mutant(
         GAN,
-        "penalty = slope_of(variables, fakes, batch, slope_key)",
-        "penalty = jax.lax.stop_gradient(slope_of(variables, fakes, batch, slope_key))",
+        "penalty = penalty_of(variables, fakes, batch, penalty_key)",
+        "penalty = jax.lax.stop_gradient(penalty_of(variables, fakes, batch, penalty_key))",
         "test_adversarial_games.py::"
         "test_a_penalty_reaches_the_gradient_and_refuses_batch_normalisation",
     ),
