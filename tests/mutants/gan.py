@@ -98,8 +98,8 @@ GANS = {
     ),
     "wgan-gp trap: the norm of the whole batch": Mutant(
         PENALTIES,
-        "return jnp.sum(slopes**2, axis=range(1, x.ndim))",
-        "return jnp.full(len(x), jnp.sum(slopes**2))",
+        "return jnp.sum(gradient**2, axis=range(1, x.ndim))",
+        "return jnp.full(len(x), jnp.sum(gradient**2))",
         _twins("penalties"),
     ),
     "wgan-gp trap: n_critic 1": Mutant(
