@@ -41,7 +41,7 @@ def log_loss(
 
 
 def non_saturating(fake: Array) -> Array:
-    """-log D(G(z)). Goodfellow et al. 2014, section 3: same fixed point, with gradients where D wins."""
+    """-log D(G(z)). Goodfellow et al. 2014, section 3: same fixed point; slopes where D wins."""
     return jax.nn.softplus(-fake)
 
 

@@ -90,7 +90,7 @@ def test_a_bare_file(call, tmp_path):
     assert code == 2 and "features differ" in error
     code, result, _, _ = call(bare, bare, "--metrics=fid_64", "--protocol=tf2015", known=False)
     assert code == 0 and abs(result["metrics"]["fid_64"]["value"]) < 1e-6
-    assert any("as stated by you" in w for w in result["warnings"])
+    assert any("are stated by you" in w for w in result["warnings"])
 
 
 def grey_folder(tmp_path):
@@ -181,7 +181,7 @@ def test_bad_wishes(call, tmp_path):
     good = npz(tmp_path / "good.npz", images=pictures(22))
     for argv, expected in [
         (("--metrics=fid",), "fid needs the layer 2048"),
-        (("--metrics=fjd",), "no metric 'fjd'"),
+        (("--metrics=fjd",), "unknown metric 'fjd'"),
         (("--metrics=msssim",), "161 pixels a side"),
     ]:
         code, _, _, error = call(good, good, *argv)
