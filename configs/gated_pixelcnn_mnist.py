@@ -4,7 +4,7 @@ paper: van den Oord et al. 2016, Conditional Image Generation with PixelCNN Deco
   1606.05328
 command: python launch.py --config=configs/gated_pixelcnn_mnist.py
   --workdir=runs/gated_pixelcnn_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 47 min
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values

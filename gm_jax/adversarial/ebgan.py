@@ -1,7 +1,7 @@
 """Energy-based generative adversarial networks.
 
 Zhao, Mathieu & LeCun 2017 (arXiv 1609.03126). The discriminator is an auto-encoder, its energy the
-squared error of reconstruction:
+mean squared error of reconstruction (eq. 3 has the norm):
 
     E(x) = mean |Dec(Enc(x)) - x|^2                                            eq. 3
     L_D  = E(x) + max(0, m - E(G(z)))                                          eq. 1

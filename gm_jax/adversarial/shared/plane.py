@@ -1,7 +1,7 @@
 """Networks for points of the plane, the toy problem of mode coverage.
 
-Two hidden layers of tanh with orthogonal weights of gain 1.4, as in Metz et al. 2017 (Unrolled
-GAN, arXiv 1611.02163), appendix A and its authors' notebook.
+Two hidden layers of tanh with orthogonal weights of gain 1.4, as in the notebook of the authors of
+Metz et al. 2017 (Unrolled GAN, arXiv 1611.02163).
 """
 
 import flax.linen as nn
