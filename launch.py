@@ -6,10 +6,10 @@
     python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
     python launch.py --list=docs/zoo.md
 
-The same command continues an interrupted run. SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 make a run save
-itself and stop (Slurm: `--signal=USR1@60`). `configs/NAME.py:smoke` runs any recipe in seconds;
+The same command continues an interrupted run. On SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 a run saves
+itself and stops (Slurm: `--signal=USR1@60`). `configs/NAME.py:smoke` runs any recipe in seconds;
 `--config.optimizer.learning_rate=3e-4` overrides one setting, and `--config=configs/NAME.py --help`
-lists all there are.
+lists all settings.
 """
 
 import os
@@ -32,13 +32,13 @@ from gm_jax.training.loop import Stopped
 
 CONFIGS = Path(__file__).parent / "configs"
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives: a folder, or gs://BUCKET/...")
+WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run: a path, or gs://BUCKET/...")
 MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "evaluate", "study"], "What to do.")
 LIST = flags.DEFINE_string("list", None, "Write the gallery of recipes, docs/zoo.md, and stop.")
 GALLERY = flags.DEFINE_string("gallery", None, "With --mode=sample: also keep a picture here.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, on plain hosts.")
-PROCESSES = flags.DEFINE_integer("processes", None, "How many processes take part.")
-PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
+PROCESSES = flags.DEFINE_integer("processes", None, "The number of processes.")
+PROCESS = flags.DEFINE_integer("process", None, "The number of this process, from 0.")
 POD = flags.DEFINE_bool("pod", False, "Join the processes that the TPU pod or Slurm started.")
 
 
@@ -49,19 +49,19 @@ def main(_):
         return
     config = flags.FLAGS.config if "config" in flags.FLAGS else None
     if WORKDIR.value is None or (MODE.value in ("train", "study") and config is None):
-        raise gm_jax.UserError("say --config=configs/NAME.py and --workdir=DIR; --help shows more")
-    # Orbax and TFDS talk at length, and log what they raise as well; our own words are notes.
+        raise gm_jax.UserError("give --config=configs/NAME.py and --workdir=DIR; see --help")
+    # Orbax and TFDS log at length, even the errors they raise. Our own messages are notes.
     logging.set_verbosity(logging.FATAL)
     _prepare_jax()
     workdir = path_of(WORKDIR.value)
     if MODE.value == "study":
         table = gm_jax.study(config, workdir)
-        print(table.read_text() if table else "other processes are at work on the last runs")
+        print(table.read_text() if table else "other processes are still running the last runs")
         return
     if MODE.value == "train":
         trained = gm_jax.train(config, workdir)
-        asked = trained.phase.steps
-        beyond = f", beyond the {asked} asked for" if trained.step > asked else ""
+        steps = trained.phase.steps
+        beyond = f", beyond the {steps} of the recipe" if trained.step > steps else ""
         print(
             f"trained to step {trained.step}{beyond}; pictures are in {workdir / 'samples'},"
             " checkpoints beside them"
@@ -80,16 +80,16 @@ def main(_):
 
 def _name() -> str:
     """The recipe's name on the command line."""
-    given = next((a for a in sys.argv if a.startswith("--config=")), "")
-    if not given:
-        raise gm_jax.UserError("--gallery names the picture after the recipe: say --config=, too")
-    return Path(given.removeprefix("--config=").partition(":")[0]).stem
+    argument = next((a for a in sys.argv if a.startswith("--config=")), "")
+    if not argument:
+        raise gm_jax.UserError("--gallery names the picture after the recipe: give --config=, too")
+    return Path(argument.removeprefix("--config=").partition(":")[0]).stem
 
 
 def _prepare_jax():
-    """Joins the processes of a pod, and keeps compiled programs for the next run.
+    """Joins the processes of a pod, and caches compiled programs for the next run.
 
-    Raises UserError if the flags do not say who they are, or if JAX does not start.
+    Raises UserError if the processes do not find each other, or if JAX does not start.
     """
     if not jax.config.jax_compilation_cache_dir:
         jax.config.update("jax_compilation_cache_dir", str(cache_directory() / "xla"))
@@ -116,29 +116,29 @@ def _prepare_jax():
 
 
 def _check_processes():
-    """Raises UserError unless the flags of several processes fit together."""
-    given = PROCESSES.value is not None, PROCESS.value is not None
+    """Raises UserError if the flags of several processes contradict each other."""
+    numbers = PROCESSES.value is not None, PROCESS.value is not None
     host, _, port = (COORDINATOR.value or "").rpartition(":")
-    if POD.value and (COORDINATOR.value or any(given)):
-        wrong = "--pod goes without --coordinator, --processes and --process"
-    elif not COORDINATOR.value and any(given):
+    if POD.value and (COORDINATOR.value or any(numbers)):
+        wrong = "--pod excludes --coordinator, --processes and --process"
+    elif not COORDINATOR.value and any(numbers):
         wrong = "--processes and --process need --coordinator=HOST:PORT of process 0"
     elif not COORDINATOR.value:
         return
     elif not (host and port.isdigit()):
-        wrong = f"--coordinator is HOST:PORT of process 0, not {COORDINATOR.value!r}"
-    elif not all(given):
-        wrong = "--coordinator needs --processes=N and --process=I, which of them this is, from 0"
+        wrong = f"--coordinator must be HOST:PORT of process 0, not {COORDINATOR.value!r}"
+    elif not all(numbers):
+        wrong = "--coordinator needs --processes=N and --process=I, the number of this one, from 0"
     elif not 0 <= PROCESS.value < PROCESSES.value:
-        wrong = f"--process is from 0 to --processes - 1: {PROCESS.value} of {PROCESSES.value}"
+        wrong = f"--process must be from 0 to {PROCESSES.value - 1}, not {PROCESS.value}"
     else:
         return
     raise gm_jax.UserError(wrong)
 
 
 def _parse(argv):
-    """The flags, with every mistake in them said in one line; the recipe becomes flags first."""
-    name, argv = _recipe_named(argv)
+    """The flags; every mistake in them is one line. The recipe's settings become flags first."""
+    name, argv = _recipe_name(argv)
     config = gm_jax.load_config(name) if name else None
     if "--help" in argv or "-h" in argv:
         print(_help(config))
@@ -146,27 +146,27 @@ def _parse(argv):
     try:
         if config is not None:
             config_flags.DEFINE_config_dict("config", config, sys_argv=argv)
-        left = flags.FLAGS(argv)[1:]
+        strays = flags.FLAGS(argv)[1:]
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        raise gm_jax.UserError(_said(error)) from error
-    if left:
+        raise gm_jax.UserError(_one_line(error)) from error
+    if strays:
         raise gm_jax.UserError(
-            f"{left[0]!r} is no flag: a value follows its flag after =, as in --workdir=DIR or"
-            " --config.data.flip=false"
+            f"{strays[0]!r} is not a flag: join a flag and its value by =, as in --workdir=DIR"
+            " or --config.data.flip=false"
         )
-    return left
+    return strays
 
 
-def _recipe_named(argv: list[str]) -> tuple[str | None, list[str]]:
-    """What --config names, and the other arguments.
+def _recipe_name(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The value of --config, and the other arguments.
 
-    A trained run, told other settings without a recipe, has its own.
+    Without it, overrides apply to the recipe of the run in --workdir.
     """
-    name, rest, waiting = None, [], iter(argv)
-    for argument in waiting:
+    name, rest, arguments = None, [], iter(argv)
+    for argument in arguments:
         flag, equals, value = argument.partition("=")
         if flag in ("--config", "-config"):
-            name = value if equals else next(waiting, "")
+            name = value if equals else next(arguments, "")
         else:
             rest.append(argument)
     if name is None and any(a.startswith("--config.") for a in rest):
@@ -174,30 +174,32 @@ def _recipe_named(argv: list[str]) -> tuple[str | None, list[str]]:
         saved = [Path(w).expanduser() / "config.json" for w in workdirs]
         name = next((str(path) for path in saved if path.is_file()), None)
         if name is None:
-            raise gm_jax.UserError("--config.NAME=... needs a recipe: say --config=configs/NAME.py")
+            raise gm_jax.UserError(
+                "--config.NAME=... needs a recipe: give --config=configs/NAME.py"
+            )
     return name, rest
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """A mistake in the flags as one line."""
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     text = " ".join(str(error.args[0] if error.args else error).replace("\\n", " ").split())
     key = re.fullmatch(r"'?(\w+)'?( Did you mean .*)?", text)
     if key:
-        hint = f".{key[2]}" if key[2] else "; --config=configs/NAME.py --help lists those it has"
+        hint = f".{key[2]}" if key[2] else "; --config=configs/NAME.py --help lists all settings"
         return f"this recipe has no setting {key[1]!r}{hint}"
     group = re.match(r"flag --config\.(\S+?)=.* as a ConfigDict", text)
     if group:
         return (
-            f"{group[1]} is a group: set one of its settings, --config.{group[1]}.NAME=...; or take"
+            f"{group[1]} is a group: set one of its settings, --config.{group[1]}.NAME=..., or use"
             " a variant of the recipe, configs/NAME.py:VARIANT, in which it is one value"
         )
     return text
 
 
 def _help(config) -> str:
-    """The docstring and the flags; of a recipe, every setting with its value and meaning."""
+    """The docstring and the flags; with a recipe, also every setting, its value and meaning."""
     lines = [__doc__.strip(), ""]
     for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[__name__]):
         lines += _entry(f"--{flag.name}", flag.help)
@@ -210,7 +212,7 @@ def _help(config) -> str:
 
 
 def _entry(left: str, meaning: str) -> list[str]:
-    """A name and its meaning, side by side as far as the terminal is wide."""
+    """A name and its meaning side by side, wrapped to the width of the terminal."""
     indent, width = 36, max(80, shutil.get_terminal_size().columns)
     first = f"  {left:<{indent - 4}}  "
     lines = textwrap.wrap(meaning, width - indent) or [""]
@@ -220,7 +222,7 @@ def _entry(left: str, meaning: str) -> list[str]:
 
 
 def run():
-    """The program: mistakes of use end in one line and exit code 2, a stopped run in 130."""
+    """The program: a user's mistake ends in one line and exit code 2, a stopped run in 130."""
     try:
         app.run(main, flags_parser=_parse)
     except gm_jax.UserError as error:

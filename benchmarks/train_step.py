@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 import gm_jax
-from gm_jax.run import _feed
+from gm_jax.run import batches_of
 from gm_jax.training import checkpoint, loop, parallel, reporting, state, step
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -29,14 +29,14 @@ DEFAULT = [str(CONFIGS / f"{name}_digits.py") for name in ("vae", "gan", "ddpm")
 BLOCKS = 7
 
 
-def bare(phase, feed, variables, key):
+def bare(phase, batches, variables, key):
     """Rounds of the mapped programs and nothing else: an endless iterator, waiting for each."""
     moves = [
-        (move, parallel.map_move(step.make_move(player, move, feed.prepare)))
+        (move, parallel.map_move(step.make_move(player, move, batches.prepare)))
         for player in phase.model.players
         for move in player.moves
     ]
-    batch = feed.first
+    batch = batches.first
     under_way, most = collections.deque(), parallel.in_flight()
     for number in itertools.count():
         for move, play in moves:
@@ -52,16 +52,16 @@ def measure(path: str, rounds: int) -> dict[str, float]:
     """The figures of one recipe."""
     config = gm_jax.load_config(path)
     (phase,) = gm_jax.build(config)
-    feed = _feed(phase, config, parallel.rows(config.batch_size, None))
+    batches = batches_of(phase, config, parallel.rows(config.batch_size, None))
     key = jax.random.key(0)
-    first = jax.jit(feed.prepare)(feed.first, key)
+    first = jax.jit(batches.prepare)(batches.first, key)
     fresh = jax.device_get(state.create(phase.model, key, first, None))
 
     began = time.perf_counter()
-    naked = bare(phase, feed, parallel.replicate(fresh), key)
+    naked = bare(phase, batches, parallel.replicate(fresh), key)
     jax.block_until_ready(next(naked))
     compiled = time.perf_counter() - began
-    game = loop.rounds(phase.model, fresh, feed, key, checkpoint.Place())
+    game = loop.rounds(phase.model, fresh, batches, key, checkpoint.Progress())
     game = watched(game, config, Path(tempfile.mkdtemp()))
     next(game)
 

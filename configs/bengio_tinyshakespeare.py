@@ -3,7 +3,7 @@
 paper: Bengio, Ducharme, Vincent & Jauvin 2003, A Neural Probabilistic Language Model, JMLR 3
 command: python launch.py --config=configs/bengio_tinyshakespeare.py
   --workdir=runs/bengio_tinyshakespeare --config.data.path=input.txt
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 8 min 29 s
 metric: nats per character over the whole last tenth of the text (111,540 characters, each
   predicted once in windows of 64 characters after nine); standard error over windows

@@ -1,4 +1,4 @@
-"""beta-VAE on MNIST, binarised anew at each visit: the whole KL weighs four times.
+"""beta-VAE on MNIST, binarised at each visit: the whole KL weighs four times.
 
 paper: Higgins et al. 2017, beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
   Framework, ICLR

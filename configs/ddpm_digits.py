@@ -2,11 +2,14 @@
 
 paper: Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv 2006.11239
 command: python launch.py --config=configs/ddpm_digits.py --workdir=runs/ddpm_digits
-hardware: 2 CPU cores (AMD EPYC), float32, shared with other work
+hardware: 2 CPU cores (AMD EPYC, shared), float32
 time: 3 min 26 s, installation and scoring included (training 1 min 41 s)
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data (held-out accuracy .97), mean of ten random
   choices of the reals; not FID
+departs: digits (the paper: CIFAR-10 and larger images), a cosine schedule (the paper: linear), a
+  network without attention and of 32 channels, 1,000 rounds of 64 by Adam at 2e-3 (128 at 2e-4),
+  averages of 0.995 (0.9999), and 50 steps of the sampler (1,000)
 reference: 4.48, real against real at the same N (mean of ten random splits)
 measured: fd 4.95 (1.1 x real against real)
 target: at most 3 times real against real, within 5 minutes

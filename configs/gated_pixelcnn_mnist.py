@@ -1,14 +1,14 @@
-"""Gated PixelCNN on MNIST, binarised anew at each visit.
+"""Gated PixelCNN on MNIST, binarised at each visit.
 
 paper: van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, arXiv
   1606.05328
 command: python launch.py --config=configs/gated_pixelcnn_mnist.py
   --workdir=runs/gated_pixelcnn_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 47 min
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values
-reference: pytorch-generative reports -81.50 on MNIST binarised anew at each visit
+reference: pytorch-generative reports -81.50 on MNIST binarised at each visit
 measured: log-likelihood -86.91 ± 0.20 nats
 target: log-likelihood better than -88 within an hour of two cores
 again: python launch.py --config=configs/gated_pixelcnn_mnist.py --workdir=runs/gated_pixelcnn_mnist

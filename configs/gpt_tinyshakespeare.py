@@ -4,7 +4,7 @@ paper: Radford et al. 2019, Language Models are Unsupervised Multitask Learners;
   karpathy/nanoGPT, README, "I only have a macbook"
 command: python launch.py --config=configs/gpt_tinyshakespeare.py
   --workdir=runs/gpt_tinyshakespeare --config.data.path=input.txt
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 3 min 54 s
 metric: nats per character over the whole last tenth of the text (111,540 characters, each
   predicted once in windows of 64 characters after one); standard error over windows

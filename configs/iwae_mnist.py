@@ -1,4 +1,4 @@
-"""IWAE with five draws on MNIST, binarised anew at each visit; `:vae` is its rival.
+"""IWAE with five draws on MNIST, binarised at each visit; `:vae` is its rival.
 
 paper: Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders, arXiv 1509.00519
 command: python launch.py --config=configs/iwae_mnist.py --workdir=runs/iwae_mnist

@@ -3,7 +3,7 @@
 paper: Larochelle & Murray 2011, The Neural Autoregressive Distribution Estimator, AISTATS; Uria et
   al. 2016, arXiv 1605.02226
 command: python launch.py --config=configs/nade_mnist.py --workdir=runs/nade_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 43 min
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values (data.binarize="fixed"; not Larochelle's file)

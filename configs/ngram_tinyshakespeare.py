@@ -3,7 +3,7 @@
 paper: Chen & Goodman 1999, An Empirical Study of Smoothing Techniques for Language Modeling
 command: python launch.py --config=configs/ngram_tinyshakespeare.py
   --workdir=runs/ngram_tinyshakespeare --config.data.path=input.txt
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 47 s
 metric: nats per character over the whole last tenth of the text (111,540 characters, each
   predicted once from the five before it); standard error over windows of 1,024

@@ -3,7 +3,7 @@
 paper: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv
   1601.06759
 command: python launch.py --config=configs/pixelcnn_mnist.py --workdir=runs/pixelcnn_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32, shared
+hardware: one of 2 CPU cores (AMD EPYC), float32, shared
 time: 65 min
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values (data.binarize="fixed"; not Larochelle's file)

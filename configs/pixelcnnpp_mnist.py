@@ -2,8 +2,8 @@
 
 paper: Salimans, Karpathy, Chen & Kingma 2017, PixelCNN++, arXiv 1701.05517
 command: python launch.py --config=configs/pixelcnnpp_mnist.py --workdir=runs/pixelcnnpp_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
-time: 54 min, beside other work
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 54 min (shared machine)
 metric: bits per dimension, exactly, on all 10,000 test images with their 256 grey values
 reference: none published for grey MNIST; the paper's 2.92 bits are of CIFAR-10
 measured: 1.1600 ± 0.0027 bits per dimension: the target is missed; samples are strokes, few of

@@ -3,22 +3,25 @@
 paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02163 (networks, data,
   batch of 512, 25,000 rounds); the paper of each value function
 command: python launch.py --config=configs/study_ring.py --workdir=runs/study_ring --mode=study
-hardware: 2 CPU cores (AMD EPYC), float32, a run on each
-time: 6.3 hours of one core for the 39 runs, halts and other work beside included; the last 13 of
-  them took 47 min of both cores
+hardware: 2 CPU cores (AMD EPYC), float32, one run on each
+time: 6.3 hours of one core for the 39 runs (shared machine, interrupted); the last 13 of them
+  took 47 min of both cores
 metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
   over the modes, of 2500 samples; radius 2, deviation 0.02; every seed, mean and deviation
+departs: one set of networks, data and rounds for all, where each paper has its own. WGAN's rate and
+  bound are ten times those for images, the penalties' weights 0.1 (for images 10), EBGAN's and
+  BEGAN's codes one number, and ALI's D has no dropout
 reference: PacGAN's table 1 (radius 1, deviation 0.01, other networks), modes / high quality /
   reverse KL: GAN 6.3 / 98.2 % / 0.45, ALI 6.6 / 97.6 % / 0.36, PacGAN-4 7.8 / 95.9 % / 0.07
 measured: non-saturating, minimax, LSGAN, Unrolled, DRAGAN, WGAN, WGAN-GP and PacGAN-4 8 of 8 modes
   on each of three seeds, SNGAN 7.3; `:quick` (15 min 18 s of two cores): non-saturating, Unrolled,
   DRAGAN and WGAN-GP 8 of 8 on each of five; tables in docs/mode_coverage.md
 target: some system covers 8 of 8 modes on every seed
-again: the same command in a new workdir; what is done there is not done again
+again: the same command in a new workdir; finished runs are not repeated
 status: toy
 
-A round is one step of the generator. `:quick` takes 4,000 rounds of batches
-of 128 over five seeds, and a second shell its share of them.
+A round is one step of the generator. `:quick` plays 4,000 rounds of 128 with five seeds.
+A second shell with the same command shares the runs.
 """
 
 from pathlib import Path
@@ -31,21 +34,21 @@ def adam(learning_rate, b1=0.5, **more):
 
 
 def rmsprop(learning_rate, **more):
-    # As configs/wgan_digits.py has it.
+    # As in configs/wgan_digits.py.
     settings = dict(learning_rate=learning_rate, decay=0.99, eps_in_sqrt=False)
     return dict(name="rmsprop", **settings, **more)
 
 
 def unrolled(learning_rate):
-    # G's slope goes through D's optimizer, whose root has none at 0.
+    # G's gradient flows through D's optimizer, whose root has no slope at 0.
     optimizer = adam(learning_rate, eps_root=1e-12)
     return dict(unroll=dict(steps=5), discriminator=dict(optimizer=optimizer))
 
 
-# Adam with Metz et al.'s rates, 1e-4 for D and 1e-3 for G (beta1 0.5), wherever an entry says
-# nothing. A critic that a penalty or a norm holds back has to keep up with G: 1e-3, as G's.
+# Adam with the rates of Metz et al.'s notebook, 1e-4 for D and 1e-3 for G (beta1 0.5), if an entry
+# says nothing. A critic that a penalty or a norm slows down must keep up with G: 1e-3, G's rate.
 # WGAN has RMSProp, at ten times its rate and bound for images. The weights of the penalties are
-# those for the plane; a code is narrower than the plane, or an auto-encoder reproduces all of it.
+# those for the plane. A code is narrower than the plane, or an auto-encoder reproduces all of it.
 ENTRIES = {
     "minimax": dict(value_function="minimax"),
     "non_saturating": dict(),
@@ -74,7 +77,7 @@ ENTRIES = {
     "ebgan_pt": dict(system="ebgan", code=1, margin=1.0, pulling_away=0.1),
     "began": dict(system="began", code=1, gamma=0.5, balance_rate=0.001),
     "ali": dict(system="bigan", stochastic=True, encoder=dict(width=128)),
-    # As its authors' code, as many packs as the others have examples.
+    # As in its authors' code, as many packs as the others have examples.
     "pacgan_4": dict(tricks=dict(packing=4), batch_size=4 * 512),
     "unrolled_5": dict(value_function="minimax", **unrolled(1e-4)),
 }

@@ -1,4 +1,4 @@
-"""VAE with 20 latents of ten categories on MNIST, binarised anew at each visit.
+"""VAE with 20 latents of ten categories on MNIST, binarised at each visit.
 
 paper: Jang, Gu & Poole 2017, Categorical Reparameterization with Gumbel-Softmax, arXiv 1611.01144
 command: python launch.py --config=configs/vae_categorical_mnist.py

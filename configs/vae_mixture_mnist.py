@@ -1,4 +1,4 @@
-"""VAE with two latents and a posterior of three Gaussians on MNIST, binarised anew at each visit.
+"""VAE with two latents and a posterior of three Gaussians on MNIST, binarised at each visit.
 
 paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114; draws of
   Morningstar et al. 2021, Automatic Differentiation Variational Inference with Mixtures,

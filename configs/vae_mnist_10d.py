@@ -1,4 +1,4 @@
-"""VAE with ten latents on MNIST, binarised anew at each visit.
+"""VAE with ten latents on MNIST, binarised at each visit.
 
 paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114
 command: python launch.py --config=configs/vae_mnist_10d.py --workdir=runs/vae_mnist_10d

@@ -1,4 +1,4 @@
-"""VQ-VAE-2 on MNIST, binarised anew at each visit: 49 codes on top, 196 below, out of 32.
+"""VQ-VAE-2 on MNIST, binarised at each visit: 49 codes on top, 196 below, out of 32.
 
 paper: Razavi, van den Oord & Vinyals 2019, Generating Diverse High-Fidelity Images with VQ-VAE-2,
   arXiv 1906.00446

@@ -1,4 +1,4 @@
-"""VQ-VAE on MNIST, binarised anew at each visit: 49 codes an image, out of 128.
+"""VQ-VAE on MNIST, binarised at each visit: 49 codes an image, out of 128.
 
 paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
   arXiv 1711.00937

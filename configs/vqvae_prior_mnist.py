@@ -3,7 +3,7 @@
 paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
   arXiv 1711.00937
 command: python launch.py --config=configs/vqvae_prior_mnist.py --workdir=runs/vqvae_prior_mnist
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 13 min 51 s for the first stage, 15 min 27 s for the prior
 metric: on all 10,000 test images, binarised once by a draw of their grey values, in nats: log
   p(x|z) + log p(z|class), which is a bound on log p(x|class), and its two terms; share of 10,000

@@ -3,7 +3,7 @@
 paper: van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv 1609.03499
 command: python launch.py --config=configs/wavenet_fsdd.py --workdir=runs/wavenet_fsdd
   --config.data.path=recordings
-hardware: 2 CPU cores (AMD EPYC), of which it had one, float32
+hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 14 min 48 s
 metric: nats per sample (256 mu-law symbols) over all samples of the recordings numbered 0 to 4,
   each predicted once after 1,024 samples of context or silence; standard error over windows

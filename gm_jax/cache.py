@@ -1,4 +1,4 @@
-"""Where what is costly to make or fetch again is kept between runs."""
+"""The folder that keeps, between runs, what is expensive to compute or download again."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,6 @@ def cache_directory() -> Path:
 
 
 def stamp(file: Path) -> tuple[int, int]:
-    """What changes if a file does: what was read of it is kept under this. Raises OSError."""
+    """Modification time and size: a key for what was read from a file. Raises OSError."""
     status = file.stat()
     return status.st_mtime_ns, status.st_size

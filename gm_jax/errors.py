@@ -4,7 +4,7 @@ import sys
 
 
 class UserError(ValueError):
-    """What was asked for cannot be done as asked; the message is one line that says what to do."""
+    """A request that cannot be carried out; its message is one line that says what to do."""
 
 
 class NotFinite(UserError):
@@ -12,14 +12,14 @@ class NotFinite(UserError):
 
 
 def note(text: str) -> None:
-    """Tells the user, in one line on stderr, what is no mistake but should not go unnoticed."""
+    """Tells the user, in one line on stderr, what is not a mistake but should not go unnoticed."""
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def one_of(kind: str, name: str, known) -> None:
     """Raises UserError listing the known names if `name` is not one of them."""
     if name not in known:
-        raise UserError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
+        raise UserError(f"unknown {kind} {name!r}; choose one of: {', '.join(known)}")
 
 
 def choose(kind: str, name: str, table):

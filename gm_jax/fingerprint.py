@@ -1,4 +1,4 @@
-"""A short name for what a tree of arrays holds."""
+"""A short hash of the contents of a tree of arrays."""
 
 import hashlib
 
@@ -17,5 +17,5 @@ def fingerprint(tree) -> str:
 
 
 def of_stages(frozen: dict) -> str:
-    """The fingerprints of frozen stages, in their order."""
+    """The fingerprints of frozen stages, in order."""
     return "-".join(map(fingerprint, frozen.values())) or fingerprint(())

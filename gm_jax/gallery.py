@@ -1,4 +1,4 @@
-"""The gallery: a small picture of each recipe's run, and the page that shows them by family."""
+"""The gallery: a small picture of each recipe's run, and the page that shows all of them."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ from gm_jax.recipes import header, load_config
 from gm_jax.trained import Trained, sample
 
 LARGEST = 60_000  # bytes of a picture
-FEWEST = 4  # examples, or it may be larger
+FEWEST = 4  # examples of a picture, which may then be larger
 TEXT = 1200  # characters of a text
 
 TITLES = {
@@ -23,10 +23,9 @@ TITLES = {
 
 
 def keep(trained: Trained, name: str, folder: Path) -> Path:
-    """A run's samples, or what else it shows, as `folder`/NAME: a PNG of at most LARGEST bytes.
+    """A run's samples, or whatever it shows, as `folder`/NAME: a PNG of at most LARGEST bytes.
 
-    Text stays text, sounds are shown as spectrograms. Fewer examples are shown until the picture
-    is small enough.
+    Text stays text, sounds become spectrograms. A picture that is too large shows fewer examples.
     """
     counts = {name: count for name, count in trained.config.show.counts.items() if count}
     function = "sample" if "sample" in counts else next(iter(counts))
@@ -35,16 +34,16 @@ def keep(trained: Trained, name: str, folder: Path) -> Path:
     outputs = sample(trained, count, function)
     with tempfile.TemporaryDirectory() as scratch:
         while True:
-            (made, *_) = data.show({k: v[:count] for k, v in outputs.items()}, Path(scratch) / name)
-            kept = folder / made.with_suffix(".txt" if made.suffix == ".txt" else ".png").name
-            if made.suffix == ".txt":
-                kept.write_text(made.read_text(encoding="utf-8")[:TEXT] + "\n", encoding="utf-8")
-            elif made.suffix == ".wav":
+            first = {k: v[:count] for k, v in outputs.items()}
+            (full, *_) = data.show(first, Path(scratch) / name)
+            kept = folder / full.with_suffix(".txt" if full.suffix == ".txt" else ".png").name
+            if full.suffix == ".txt":
+                kept.write_text(full.read_text(encoding="utf-8")[:TEXT] + "\n", encoding="utf-8")
+            elif full.suffix == ".wav":
                 _spectrogram(outputs, kept)
             else:
-                Image.open(made).convert("P", palette=Image.Palette.ADAPTIVE).save(
-                    kept, optimize=True
-                )
+                palette = Image.open(full).convert("P", palette=Image.Palette.ADAPTIVE)
+                palette.save(kept, optimize=True)
             if kept.stat().st_size <= LARGEST or count <= FEWEST:
                 return kept
             count //= 2
@@ -65,7 +64,7 @@ def _spectrogram(outputs: dict, path: Path) -> None:
 def page(configs: Path, gallery: Path) -> str:
     """All recipes by family, in Markdown: picture, status, our number, time.
 
-    gallery  where `keep` has put the pictures, beside the page
+    gallery  the folder of pictures that `keep` filled, beside the page
     """
     lines = ["# The zoo", "", "Made by `python launch.py --list=docs/zoo.md`.", ""]
     recipes = {path: load_config(path) for path in sorted(configs.glob("[!_]*.py"))}

@@ -1,4 +1,4 @@
-"""What every system ends in: its players, and the phase that they play."""
+"""Players and phases: how every system's `build` ends."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,15 +12,15 @@ def player(
     """A player with an optimizer.
 
     moves     {name: objective, or (objective, times)}, in order; times: step -> how often
-    settings  the recipe's part that holds its `optimizer`
-    average   decay of the moving average of what it owns; 0 keeps none
+    settings  the part of the recipe that holds its `optimizer`
+    average   decay of the moving average of what it owns; 0 for no average
     """
 
     def move(name, played):
         return Move(name, *played) if isinstance(played, tuple) else Move(name, played)
 
-    made = tuple(move(name, played) for name, played in moves.items())
-    return Player(name, owns, optimizer(settings.optimizer), made, warmed_up(average))
+    moves = tuple(move(name, played) for name, played in moves.items())
+    return Player(name, owns, optimizer(settings.optimizer), moves, warmed_up(average))
 
 
 def phase(
@@ -33,5 +33,5 @@ def phase(
 
 
 def every(rounds: int) -> Callable[[int], int]:
-    """step -> 1 in every so many rounds from the first on, else 0: a lazy regulariser's times."""
+    """step -> 1 in the first of every `rounds` rounds, else 0: the times of a lazy regulariser."""
     return lambda step: int(step % rounds == 0)

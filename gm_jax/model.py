@@ -3,15 +3,15 @@
     GenerativeModel
         init        (key, batch, previous) -> Variables
         players     in the order they move
-        functions   {name: (variables, batch, key) -> batch}     the model at work
+        functions   {name: (variables, batch, key) -> batch}     what the trained model does
 
 A likelihood model is a game with one player, a GAN one with two. Everything that differs between
 families is in the objectives; the trainer (`gm_jax/training`) knows this file alone.
 
 A batch is a dict of arrays with the same leading axis: `image` [B, H, W, C] float32 in [-1, 1],
 `label` [B] int32, `text` [B, T] int32 (numbers of characters), `audio` [B, T] float32 in [-1, 1],
-`weight` [B, T] float32 (what each position of a sequence counts), ..., and always `index` [B]
-int32, the example's position in the global batch; for `functions`, its number in the request.
+`weight` [B, T] float32 (the weight of each position of a sequence), ..., and always `index` [B]
+int32, the example's position in the global batch; for `functions`, among all examples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +29,11 @@ PyTree = Any
 class Field(NamedTuple):
     """What one entry of a batch looks like: the shape of one example, and how many values it takes.
 
-    An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label as
-    many as there are classes, a character as many as the vocabulary holds; None for real numbers.
+    An image has 256 values a channel (evenly from -1 to 1), or 2 in black and white; a label has
+    one for each class, a character one for each entry of the vocabulary; None means real numbers.
     `symbols` are a text's symbols in the order of their numbers: its characters, or words. Entries
-    of one `domain` belong together, as an image and its label map: they are flipped and cropped
-    alike. Those of several domains are not paired.
+    of one `domain` belong together, such as an image and its label map: they are flipped and
+    cropped alike. Entries of different domains are not paired.
     """
 
     shape: tuple[int, ...]
@@ -46,37 +46,38 @@ Spec = Mapping[str, Field]
 
 
 def field_of(spec: Spec, name: str) -> Field:
-    """The entry a system needs. Raises UserError if the data has none of that name."""
+    """The entry that a system needs. Raises UserError if the data has no entry of that name."""
     if name not in spec:
         raise UserError(
-            f"this system needs `{name}`; this data set has {', '.join(spec)}: choose another one"
+            f"this system needs `{name}`; this data set has {', '.join(spec)}: choose another data"
+            " set"
         )
     return spec[name]
 
 
 def modality_of(spec: Spec) -> str:
-    """The entry that a model of one kind of data is about: the first that is no label."""
+    """The entry that a model of one kind of data generates: the first that is not a label."""
     return next(name for name in spec if name != "label")
 
 
 def classes_of(spec: Spec) -> int:
-    """How many labels there are. Raises UserError if the data has no labels."""
+    """The number of classes. Raises UserError if the data has no labels."""
     if "label" not in spec:
         raise UserError(
-            "this data set has no labels: set conditional=False if the system can do without, or"
-            " choose another one"
+            "this data set has no labels: set conditional=False if the system can do without them,"
+            " or choose another data set"
         )
     return spec["label"].cardinality
 
 
 class Variables(NamedTuple):
-    """All that a game changes or looks up while it is played.
+    """Everything that a game changes or reads while it is played.
 
-    params   learned, by name of the subtree that a player owns
+    params   learned, by the name of the subtree that a player owns
     state    carried from move to move and equal on all devices (batch statistics, chains, pools)
     frozen   {stage: its variables} (`Phase.stages`): read, never differentiated or donated
     opt      {player: state of its optimizer}, made by the trainer
-    average  {player: moving average of what it owns}, made by the trainer for players that ask
+    average  {player: moving average of what it owns}, made by the trainer if the player has one
     """
 
     params: dict[str, PyTree]
@@ -87,7 +88,7 @@ class Variables(NamedTuple):
 
 
 class Aux(NamedTuple):
-    """What an objective returns beside its value.
+    """What an objective returns besides its value.
 
     metrics  {name: scalar}, averaged over the devices by the trainer
     state    the top-level entries of `Variables.state` that it replaces, equal on all devices:
@@ -102,7 +103,7 @@ Objective = Callable[[Variables, Batch, Array, Array], tuple[Array, Aux]]
 
 
 class Move(NamedTuple):
-    """One thing a player does: a step of its optimizer down an objective, compiled as one program.
+    """One step of a player's optimizer on one objective, compiled as one program.
 
     objective  (variables, batch, key, step) -> (scalar to minimise, Aux)
     times      step -> how often it is played in this round, decided on the host
@@ -114,10 +115,10 @@ class Move(NamedTuple):
 
 
 class Player(NamedTuple):
-    """Who moves: the subtrees of `params` it owns, its one optimizer (optax), its moves in order.
+    """Who moves: the subtrees of `params` it owns, its optimizer (optax), its moves in order.
 
-    average    rounds played -> decay of the moving average kept of what it owns, which moves once a
-               round; None to keep none
+    average    rounds played -> decay of the moving average of what it owns, which moves once a
+               round; None for no average
     """
 
     name: str
@@ -128,14 +129,14 @@ class Player(NamedTuple):
 
 
 class GenerativeModel(NamedTuple):
-    """A game: how it begins, who plays, and what the trained model can do.
+    """A game: how it starts, who plays, and what the trained model can do.
 
     init       (key, batch, previous) -> Variables with params and state; `previous` holds the
-               variables of the phase before as they ended, or None
+               variables at the end of the phase before, or None
     functions  {name: (variables, batch, key) -> batch}: sample, reconstruct, bound, ...; they read
-               from the batch only what they need (`index` always, `label` where conditional)
-    spec       what its functions take and give, where a later stage builds upon that: the images a
-               VQ-VAE encodes, and their `code`
+               from the batch only what they need (`index` always, `label` if conditional)
+    spec       what its functions take and return, if a later stage builds on them: the images that
+               a VQ-VAE encodes, and their `code`
     """
 
     init: Callable[[Array, Batch, Variables | None], Variables]
@@ -145,11 +146,11 @@ class GenerativeModel(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A stretch of training with one model on one data set; its step and optimizers start anew.
+    """A stretch of training with one model on one data set; its step and optimizers start afresh.
 
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
     steps   rounds to play
-    stages  {name: Stage} that it builds upon; its `Variables.frozen` holds their variables
+    stages  {name: Stage} that it builds on; its `Variables.frozen` holds their variables
     """
 
     name: str
@@ -160,24 +161,24 @@ class Phase(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """What a system builds upon: an earlier model and its variables.
+    """What a system builds on: an earlier model and its variables.
 
-    variables  those of another run; or, of a stage trained first in this run, the name of the
-               phase that it ends with
+    variables  those of another run; or, if this run trains the stage first, the name of the
+               stage's last phase
     """
 
     model: GenerativeModel
     variables: Variables | str
 
 
-# What a system's file exports beside its `Settings`, as `build`:
+# What a system's file exports besides its `Settings`, as `build`:
 # (settings, spec of the data, {name: Stage}) -> phases in order.
 Build = Callable[[Any, Spec, Mapping[str, Stage]], tuple[Phase, ...]]
 
 
 def example_keys(key: Array, batch: Batch) -> Array:
-    """One key an example, [B]: noise that depends on its position in the global batch alone.
+    """One key per example, [B]: its noise depends only on its position in the global batch.
 
-    With it, one device and eight draw the same noise for the same example.
+    So one device and eight draw the same noise for the same example.
     """
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, batch["index"])

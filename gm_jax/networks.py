@@ -1,4 +1,4 @@
-"""A linen module as a part of a game: its subtree of the parameters, its entry in the state."""
+"""A linen module in a game: its subtree of the parameters, its entry in the state."""
 
 import inspect
 from typing import NamedTuple
@@ -10,25 +10,25 @@ from gm_jax.model import Array, PyTree, Variables
 
 
 class Network(NamedTuple):
-    """A module under the name it has in `Variables.params`, and in `.state` if it has a state.
+    """A module, and its name in `Variables.params` and, if it has a state, in `.state`.
 
     A module with a state (batch statistics, spectral vectors) takes the argument `train`; one
-    without acts alike in training and evaluation, and is called the same way.
+    without does the same in training and evaluation, and is called the same way.
     """
 
     name: str
     module: nn.Module
 
     def __call__(self, variables: Variables, *inputs, **keywords) -> PyTree:
-        """Its outputs at evaluation, with the statistics that it has gathered."""
+        """Its outputs in evaluation, by the statistics of its state."""
         mode = {"train": False} if self.has_modes else {}
         return self.module.apply(self._collections(variables), *inputs, **mode, **keywords)
 
     def train(self, variables: Variables, *inputs, **keywords) -> tuple[PyTree, PyTree]:
         """Its outputs in training, and its new entry of the state.
 
-        Batch normalisation takes the statistics of these inputs; spectral normalisation turns its
-        vectors by one step.
+        Batch normalisation uses the statistics of these inputs; spectral normalisation takes one
+        step of power iteration.
         """
         mutable = list(variables.state[self.name])
         return self.module.apply(
@@ -36,7 +36,7 @@ class Network(NamedTuple):
         )
 
     def train_with_hidden(self, variables: Variables, *inputs) -> tuple[PyTree, Array, PyTree]:
-        """As `train`, and between the two the map that the module sows as intermediates/hidden."""
+        """As `train`; between the two, the map that the module sows as intermediates/hidden."""
         state = variables.state[self.name]
         outputs, new = self.module.apply(
             self._collections(variables), *inputs, train=True, mutable=[*state, "intermediates"]
@@ -54,14 +54,14 @@ class Network(NamedTuple):
 
 
 def init(keys: Array, *calls: tuple) -> Variables:
-    """Fresh variables of several networks, each given as (network, inputs...), by a key each."""
+    """Fresh variables of several networks, each with a key; a call is (network, inputs...)."""
     params, state = {}, {}
     for (network, *inputs), key in zip(calls, keys, strict=True):
         mode = {"train": True} if network.has_modes else {}
-        made = dict(network.module.init(key, *inputs, **mode))
-        params[network.name] = made.pop("params")
+        collections = dict(network.module.init(key, *inputs, **mode))
+        params[network.name] = collections.pop("params")
         if network.has_modes:
-            state[network.name] = made
+            state[network.name] = collections
     return Variables(params, state)
 
 

@@ -1,4 +1,4 @@
-"""Optimizers and schedules as a recipe names them."""
+"""Optimizers and schedules, by the names that recipes use."""
 
 import dataclasses
 import inspect
@@ -20,7 +20,7 @@ def _cosine_decay(rate: float, final: float, steps: int) -> optax.Schedule:
 # Each: (rate, final rate, steps) -> schedule.
 SCHEDULES = {"cosine": _cosine_decay, "linear": optax.linear_schedule}
 
-# Arguments of optax's that can be set on the command line whatever a recipe states.
+# Arguments of optax that the command line can set even if the recipe does not state them.
 COMMON = (
     "b1", "b2", "eps", "eps_root", "weight_decay", "momentum", "nesterov", "decay", "eps_in_sqrt",
 )  # fmt: skip
@@ -28,22 +28,21 @@ COMMON = (
 
 @schema
 class Optimizer:
-    """One of optax's optimizers with its own arguments, and around it what recipes share.
+    """One of optax's optimizers and its arguments, with a schedule and bounds around it.
 
     name           of the function in optax
     learning_rate  reached after `warmup_steps`
     warmup_steps   rounds in which the rate rises linearly from 0
-    decay_steps    the step at which the rate has come down to `final_rate`; 0 keeps it
-    schedule       how it comes down
-    final_rate     where it ends
+    decay_steps    rounds after which the rate has fallen to `final_rate`; 0 for a constant rate
+    schedule       how the rate falls
+    final_rate     the rate at the end
     clip_norm      bound on the global norm of the gradient; 0 for none
     clip_weights   bound on every weight after the step; 0 for none
-    arguments      an argument of optax's function; a weight decay holds for matrices alone
+    arguments      an argument of optax's function; weight decay applies to matrices only
     """
 
-    whole: ClassVar[bool] = (
-        True  # A layer that names another one starts anew: its arguments differ.
-    )
+    # A layer that names another optimizer replaces all of it: its arguments differ.
+    whole: ClassVar[bool] = True
 
     name: str
     learning_rate: Annotated[float, at_least(0.0)]
@@ -57,10 +56,10 @@ class Optimizer:
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
-        known = _parameters(self.name)
-        if "learning_rate" not in known:
+        parameters = _parameters(self.name)
+        if "learning_rate" not in parameters:
             yield f"optax has no optimizer named {self.name!r}"
-        unknown = sorted(set(self.arguments) - set(known))
+        unknown = sorted(set(self.arguments) - set(parameters))
         if unknown:
             yield (
                 f"optax.{self.name} takes no argument {', '.join(unknown)}: leave it out, or set it"
@@ -76,35 +75,34 @@ def adam(learning_rate: float, **arguments) -> Optimizer:
 
 
 def matrices(params):
-    """Which parameters decay: those of two axes or more, not biases and the scales of norms."""
+    """Which parameters decay: those with two axes or more, not biases or the scales of norms."""
     return jax.tree.map(lambda p: p.ndim >= 2, params)
 
 
 def optimizer(settings) -> optax.GradientTransformation:
     """The optimizer that an `Optimizer`, or a recipe's part of that form, describes."""
     settings = read(Optimizer, settings, "optimizer.")
-    arguments, rate, warmup = (
-        dict(settings.arguments),
-        settings.learning_rate,
-        settings.warmup_steps,
-    )
+    arguments, rate = dict(settings.arguments), settings.learning_rate
+    warmup = settings.warmup_steps
     if "mask" in _parameters(settings.name):
         arguments["mask"] = matrices
     if settings.decay_steps:
-        fall = SCHEDULES[settings.schedule]
-        rate = fall(rate, settings.final_rate, settings.decay_steps - warmup)
+        schedule = SCHEDULES[settings.schedule]
+        rate = schedule(rate, settings.final_rate, settings.decay_steps - warmup)
     if warmup:
         rate = _warmed(rate, warmup)
-    chosen = getattr(optax, settings.name)(rate, **arguments)
-    parts = [optax.clip_by_global_norm(settings.clip_norm)] * bool(settings.clip_norm) + [chosen]
-    parts += [clip_weights(settings.clip_weights)] * bool(settings.clip_weights)
-    return optax.chain(*parts) if len(parts) > 1 else chosen
+    links = [getattr(optax, settings.name)(rate, **arguments)]
+    if settings.clip_norm:
+        links.insert(0, optax.clip_by_global_norm(settings.clip_norm))
+    if settings.clip_weights:
+        links.append(clip_weights(settings.clip_weights))
+    return optax.chain(*links) if len(links) > 1 else links[0]
 
 
 def differentiable(settings: Optimizer) -> bool:
-    """Whether the optimizer has a slope at its first step, when all it remembers is 0.
+    """Whether the optimizer is differentiable at its first step, when its moments are 0.
 
-    A square root of a mean of squares has none there, unless something is added below it.
+    The square root of a mean of squares is not, unless a constant is added under the root.
     """
     if "eps_root" in _parameters(settings.name):
         return settings.arguments.get("eps_root", 0.0) > 0.0
@@ -112,8 +110,8 @@ def differentiable(settings: Optimizer) -> bool:
 
 
 def _parameters(name: str):
-    make = getattr(optax, name, None)
-    return inspect.signature(make).parameters if callable(make) else {}
+    function = getattr(optax, name, None)
+    return inspect.signature(function).parameters if callable(function) else {}
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
@@ -130,9 +128,9 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
 
 
 def warmed_up(decay: float) -> Callable[[Array], Array] | None:
-    """step -> min(decay, (1 + step) / (10 + step)): a moving average that forgets its beginning.
+    """step -> min(decay, (1 + step) / (10 + step)): for a moving average that forgets its start.
 
-    None for a decay of 0: no average is kept.
+    None for a decay of 0: no average.
     """
     if not decay:
         return None

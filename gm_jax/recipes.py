@@ -23,13 +23,13 @@ def schema_of(settings: Mapping) -> type:
 
 
 def recipe(variant: str, *layers: dict, **variants: dict) -> ConfigDict:
-    """The system's defaults, then a recipe's layers, then the variant asked for ("" for none).
+    """The system's defaults, then a recipe's layers, then the variant ("" for none).
 
-    Raises UserError on a variant that the recipe does not have, or a setting the system does not.
+    Raises UserError if the recipe does not have the variant, or the system a setting.
     """
     if variant and variant not in variants:
-        known = ", ".join(variants) or "none"
-        raise UserError(f"no variant {variant!r} of this recipe; it has: {known}")
+        names = ", ".join(variants) or "none"
+        raise UserError(f"this recipe has no variant {variant!r}; it has: {names}")
     system = next((layer["system"] for layer in reversed(layers) if "system" in layer), "")
     settings = defaults(schema_of({"system": system}))
     for layer in (*layers, variants.get(variant, {})):
@@ -38,17 +38,17 @@ def recipe(variant: str, *layers: dict, **variants: dict) -> ConfigDict:
 
 
 def complete(settings: Mapping) -> ConfigDict:
-    """The settings that a run was begun with, in today's terms.
+    """The settings that a run began with, under today's schema.
 
-    Settings added since have their defaults; those that are no longer known are dropped.
+    Settings added since have their defaults; those that no longer exist are dropped.
     """
     return ConfigDict(_settings(_known(schema_of(settings), settings)))
 
 
 def changed(settings: dict, changes: Mapping) -> dict:
-    """A recipe's settings with what `changes` says instead, down to nested settings.
+    """A recipe's settings with `changes` applied, nested ones too.
 
-    Another `system` keeps what it has in common with the recipe's; the rest does not apply to it.
+    Another `system` keeps the settings that both systems have; the others are dropped.
     """
     schema = schema_of({**settings, **changes})
     if changes.get("system", settings.get("system")) != settings.get("system"):
@@ -57,10 +57,10 @@ def changed(settings: dict, changes: Mapping) -> dict:
 
 
 def merge(schema: type | None, base: Mapping, layer: Mapping, path: str = "") -> dict:
-    """`base` with what `layer` says instead, down to nested settings.
+    """`base` with the settings of `layer` in place of its own, nested ones too.
 
-    A part whose schema is `whole`, such as an optimizer, starts anew if the layer names another.
-    Raises UserError on a setting that the schema does not have.
+    A part whose schema is `whole`, such as an optimizer, is replaced if the layer names another.
+    Raises UserError if the schema does not have a setting.
     """
     merged, known = dict(base), fields(schema) if schema else {}
     open_ended = not schema or any(setting.mark(Rest) for setting in known.values())
@@ -73,8 +73,8 @@ def merge(schema: type | None, base: Mapping, layer: Mapping, path: str = "") ->
         if not isinstance(value, Mapping | ConfigDict):
             merged[key] = value
         elif setting and is_schema(setting.kind):
-            anew = getattr(setting.kind, "whole", False) and "name" in value
-            start = defaults(setting.kind) if anew else before
+            replaced = getattr(setting.kind, "whole", False) and "name" in value
+            start = defaults(setting.kind) if replaced else before
             merged[key] = merge(setting.kind, start, value, f"{path}{key}.")
         elif setting and setting.mark(Recipes):
             merged[key] = before | {name: _stage(before.get(name), value[name]) for name in value}
@@ -85,7 +85,7 @@ def merge(schema: type | None, base: Mapping, layer: Mapping, path: str = "") ->
 
 
 def _stage(before, value):
-    """A recipe within a recipe, with what `value` says of it; or the workdir of an earlier run."""
+    """A recipe within a recipe with the settings of `value`; or the workdir of an earlier run."""
     if not isinstance(value, Mapping | ConfigDict):
         return value
     start = before if isinstance(before, Mapping) else defaults(schema_of(value))
@@ -93,7 +93,7 @@ def _stage(before, value):
 
 
 def _known(schema: type, settings: Mapping) -> dict:
-    """What of some settings the schema has, down to nested settings."""
+    """Those settings that the schema has, nested ones too."""
     known, kept = fields(schema), {}
     open_ended = any(setting.mark(Rest) for setting in known.values())
     for key, value in settings.items():
@@ -107,11 +107,11 @@ def _known(schema: type, settings: Mapping) -> dict:
 def load_config(name: str | Path) -> ConfigDict:
     """The configuration of a recipe, `configs/NAME.py[:VARIANT]`, or of a run, `DIR/config.json`.
 
-    Raises UserError, in one line, on a file that gives none.
+    Raises UserError, in one line, if the file gives none.
     """
     path, _, variant = str(name).partition(":")
     if not Path(path).is_file():
-        raise UserError(f"no recipe at {path}; docs/zoo.md shows all there are")
+        raise UserError(f"no recipe at {path}; docs/zoo.md shows all recipes")
     if path.endswith(".json"):
         try:
             return complete(json.loads(Path(path).read_text()))
@@ -133,27 +133,27 @@ def _get_config(path: str):
         spec.loader.exec_module(module)
     except UserError:
         raise
-    except Exception as error:  # Whatever a file of the user's own may raise.
+    except Exception as error:  # A user's file may raise anything.
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UserError(
             f"{path}{line} cannot be imported: {type(error).__name__}: {error}"
         ) from error
-    make = getattr(module, "get_config", None)
-    if not callable(make):
-        raise UserError(f'{path} has no function get_config(variant=""), which makes its settings')
+    function = getattr(module, "get_config", None)
+    if not callable(function):
+        raise UserError(f'{path} has no function get_config(variant=""), which returns settings')
 
     def get_config(*variant):
         try:
-            inspect.signature(make).bind(*variant)
+            inspect.signature(function).bind(*variant)
         except TypeError as error:
             raise UserError(f"get_config of {path} takes no variant: leave out :NAME") from error
-        return make(*variant)
+        return function(*variant)
 
     return get_config
 
 
 def derive(name: str | Path, changes: dict) -> ConfigDict:
-    """Another recipe, `configs/NAME.py[:VARIANT]`, with what differs from it.
+    """Another recipe, `configs/NAME.py[:VARIANT]`, with `changes`.
 
     A variant keeps its own number of steps.
     """
@@ -163,9 +163,9 @@ def derive(name: str | Path, changes: dict) -> ConfigDict:
 
 
 def _settings(stated: Mapping) -> dict:
-    """What a recipe states, and the defaults of its system for the rest.
+    """The settings that a recipe states, and the defaults of its system for the others.
 
-    A stage with the same data shares it, so that an override of the recipe's data reaches both.
+    A stage with the same data shares them, so that an override of the recipe's data reaches both.
     """
     schema = schema_of(stated)
     settings = merge(schema, defaults(schema), stated)
@@ -176,9 +176,9 @@ def _settings(stated: Mapping) -> dict:
 
 
 def differences(old: Mapping, new: Mapping, free: bool = True) -> list[str]:
-    """What two configurations disagree on: "key: old, now new", the system first.
+    """How two configurations differ: "key: old, now new", the system first.
 
-    free  whether what may differ between a run and its continuation is left out
+    free  whether to leave out settings that may differ between a run and its continuation
     """
     old, new = _as_json(old), _as_json(new)
     if old.get("system") != new.get("system"):

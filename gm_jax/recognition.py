@@ -1,7 +1,7 @@
-"""Samples judged by what they show: modes covered, labels obeyed, codes that mean something.
+"""Metrics by a classifier: modes covered, labels matched, codes that agree with labels.
 
-What an image shows is what a small classifier of the same data sees in it; its accuracy on
-held-out images stands beside every number that it decides.
+The class of an image is what a small classifier, trained on the same data, predicts; every metric
+that uses it also reports its accuracy on held-out images.
 """
 
 import numpy as np
@@ -14,16 +14,16 @@ from gm_jax.evaluation import modes
 from gm_jax.settings import Data, read
 from gm_jax.trained import Trained, sample
 
-EXAMPLES = 50_000  # that an endless source's classifier is trained on
+EXAMPLES = 50_000  # to train a classifier on, of an endless source
 
 
-def classifier_of(
+def classifier_of_source(
     source: data.Source, held_out: data.Source | None = None, image="image", label="label"
 ):
-    """A classifier of one entry of a source, trained once and kept.
+    """A classifier of one entry of a source, trained once and cached.
 
-    Its accuracy is that on `held_out`, or on a tenth of the source. Raises UserError where the data
-    has no images with labels.
+    Its accuracy is measured on `held_out`, or on a tenth of the source. Raises UserError if the
+    data has no images with labels.
     """
     if not {image, label} <= set(source.spec):
         raise UserError(f"{source.name} has no images with labels to train a classifier on")
@@ -36,81 +36,82 @@ def classifier_of(
     )  # fmt: skip
 
 
-def judge_of(config, image: str = "image", label: str = "label"):
-    """`classifier_of` the training split that a recipe's `data` names.
+def classifier_of(config, image: str = "image", label: str = "label"):
+    """The classifier of the training split that a recipe's `data` names.
 
-    Endless data repeats its examples, so that what it draws of the test split is held out.
+    Endless data repeats its examples, so the accuracy is measured on its test split.
     """
     source = data.open_source(config)
     held_out = data.open_source(config, "test") if source.size is None else None
-    return classifier_of(source, held_out, image, label)
+    return classifier_of_source(source, held_out, image, label)
 
 
 def mode_coverage(trained: Trained, count: int) -> dict[str, dict]:
-    """modes, high_quality, reverse_kl of `count` samples, as `evaluation.modes` defines them.
+    """modes, high_quality and reverse_kl of `count` samples; see `evaluation.modes`.
 
-    Of a mixture by its centres; of stacked images by a classifier of each channel. Raises UserError
-    on other data.
+    A mixture's modes are its centres; those of stacked images are found by a classifier of each
+    channel. Raises UserError for other data.
     """
     config = read(Data, trained.phase.data, "data.")
     if config.name not in MODES_OF:
-        known = ", ".join(MODES_OF)
-        raise UserError(f"evaluate.modes needs data with known modes ({known}), not {config.name}")
-    found, setting = MODES_OF[config.name](config, sample(trained, count))
+        names = ", ".join(MODES_OF)
+        raise UserError(f"evaluate.modes needs data with known modes ({names}), not {config.name}")
+    coverage, setting = MODES_OF[config.name](config, sample(trained, count))
     return {
         name: {"value": value, "examples": count, **setting}
-        for name, value in found._asdict().items()
+        for name, value in coverage._asdict().items()
         if value is not None
     }
 
 
 def _of_mixture(config, samples) -> tuple[modes.Coverage, dict]:
     centres, deviation = mixtures.centres(config), mixtures.deviation(config)
-    found = modes.of_points(samples["point"], centres, deviation)
-    return found, {"of_modes": len(centres), "deviation": deviation}
+    coverage = modes.of_points(samples["point"], centres, deviation)
+    return coverage, {"of_modes": len(centres), "deviation": deviation}
 
 
 def _of_stacked(config, samples) -> tuple[modes.Coverage, dict]:
     base = composed.base_of(config, "train")
-    classifier, classes = classifier_of(base), base.spec["label"].cardinality
+    classifier, classes = classifier_of_source(base), base.spec["label"].cardinality
     a, b, c = (classifier.predict(samples["image"][..., i, None]) for i in range(3))
-    found = modes.of_labels((a * classes + b) * classes + c, classes**3)
-    return found, {"of_modes": classes**3, "classifier_accuracy": classifier.accuracy}
+    coverage = modes.of_labels((a * classes + b) * classes + c, classes**3)
+    return coverage, {"of_modes": classes**3, "classifier_accuracy": classifier.accuracy}
 
 
-# By name of the data: (data part of the recipe, samples) -> coverage, and what to state with it.
+# By the name of the data: (the recipe's `data`, samples) -> coverage, and what to report with it.
 MODES_OF = {"ring": _of_mixture, "grid": _of_mixture, "stacked": _of_stacked}
 
 
 def agreement(trained: Trained, count: int) -> dict[str, dict]:
-    """Share of `count` samples in which a classifier sees what was asked for.
+    """Share of `count` samples that a classifier assigns to the requested class.
 
-    That is the label that `sample` returns with the image; of a pair of images, whether the
-    classifiers of the two domains see the same. Raises UserError where there is neither.
+    That is the label that `sample` returns with the image; for pairs of images, the share on which
+    the classifiers of the two domains agree. Raises UserError if samples have neither.
     """
     outputs = sample(trained, count)
-    judges = {
-        image: judge_of(trained.phase.data, image, "label" + image.removeprefix("image"))
+    classifiers = {
+        image: classifier_of(trained.phase.data, image, "label" + image.removeprefix("image"))
         for image in data.of_kind(outputs, "image")
     }
-    seen = {image: judge.predict(outputs[image]) for image, judge in judges.items()}
-    sides = [*seen.values(), *([outputs["label"]] if "label" in outputs else [])]
+    sides = [classifier.predict(outputs[image]) for image, classifier in classifiers.items()]
+    sides += [outputs["label"]] if "label" in outputs else []
     if len(sides) < 2:
         raise UserError("evaluate.agreement needs samples that come with a label, or in pairs")
     agrees = np.all([side == sides[0] for side in sides[1:]], axis=0)
-    return {"agreement": _share(agrees, min(judge.accuracy for judge in judges.values()))}
+    accuracy = min(classifier.accuracy for classifier in classifiers.values())
+    return {"agreement": _share(agrees, accuracy)}
 
 
 def preservation(trained: Trained, count: int) -> dict[str, dict]:
-    """Share of `count` examples of the split whose reconstruction a classifier sees the same in.
+    """Share of `count` examples of the split that keep their class when reconstructed.
 
     The model's `reconstruct` returns images [B, 2, H, W, C]: the example, its reconstruction.
     """
     split = trained.config.evaluate.split
     pairs = sample(trained, count, "reconstruct", split)["image"]
-    judge = judge_of(trained.phase.data)
-    same = judge.predict(pairs[:, 0]) == judge.predict(pairs[:, 1])
-    return {"preserved": {**_share(same, judge.accuracy), "split": split}}
+    classifier = classifier_of(trained.phase.data)
+    same = classifier.predict(pairs[:, 0]) == classifier.predict(pairs[:, 1])
+    return {"preserved": {**_share(same, classifier.accuracy), "split": split}}
 
 
 def _share(hits: np.ndarray, accuracy: float) -> dict:
@@ -123,7 +124,7 @@ def _share(hits: np.ndarray, accuracy: float) -> dict:
 
 
 def clustering(trained: Trained, count: int) -> dict[str, dict]:
-    """How well the codes of `count` examples of the split tell their labels, matched one to one.
+    """How well the codes of `count` examples of the split agree with labels, matched one to one.
 
     The model's `cluster` returns `code` [B] and `label` [B].
     """

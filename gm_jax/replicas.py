@@ -1,8 +1,8 @@
 """Statistics over the devices that share a batch.
 
-The trainer maps every move over one named axis. Inside such a program these functions act over the
-global batch; outside it (one device, a notebook, a test) they are the identity, so a system is
-written once and knows nothing of devices.
+The trainer maps every move over one named axis. Inside such a program these functions act on the
+global batch; outside it (one device, a notebook, a test) they are the identity. So a system is
+written once and need not know about devices.
 """
 
 import jax
@@ -13,7 +13,7 @@ NAME = "data"
 
 
 def name() -> str | None:
-    """The mapped axis' name, or None outside a mapped program (what flax's `axis_name` takes)."""
+    """The name of the mapped axis, or None outside a mapped program (as flax's `axis_name`)."""
     try:
         lax.axis_size(NAME)
     except NameError:
@@ -27,7 +27,7 @@ def size() -> int:
 
 
 def mean(tree):
-    """The mean over the devices of each leaf: of equal shares' means, the global batch's mean."""
+    """The mean of each leaf over the devices: of means of equal shares, the global batch's mean."""
     return lax.pmean(tree, NAME) if name() else tree
 
 

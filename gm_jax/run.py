@@ -1,4 +1,4 @@
-"""A recipe put to work: build, train, sample, evaluate. The launcher and notebooks call these.
+"""From a recipe to a trained model: what the launcher and notebooks call.
 
 config = gm_jax.load_config("configs/ddpm_digits.py")
 trained = gm_jax.train(config, "runs/ddpm_digits")
@@ -27,24 +27,24 @@ from gm_jax.workdir import agree, alone, begin, located, recipe_of
 
 
 def build(config: ConfigDict) -> tuple[Phase, ...]:
-    """The phases of a recipe, its stages' first. Raises UserError where it asks for what is not."""
+    """The phases of a recipe, its stages' first. Raises UserError if it cannot be built."""
     return tuple(phase for _, phases in plan(config) for phase in phases)
 
 
 def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[Phase, ...]]]:
-    """What a run does in order: recipes with their phases, the stages that are recipes before it.
+    """What a run trains, in order: recipes with their phases, those of stages first.
 
-    A stage is the workdir of an earlier run, or a recipe that this run trains first, under its own
-    settings. Phases are named after their stage: `vqvae_train`.
+    A stage is the workdir of an earlier run, or a recipe that this run trains first, with its own
+    settings. Its phases are named after it: `vqvae_train`.
     """
     settings = read(schema_of(config), config)
     spec = data.open_source(settings.data).spec
     before, stages = [], {}
-    for name, given in settings.stages.items():
-        if isinstance(given, str):
-            stages[name] = _stage(path_of(given))
+    for name, stage in settings.stages.items():
+        if isinstance(stage, str):
+            stages[name] = _stage(path_of(stage))
         else:
-            before += plan(given, f"{prefix}{name}_")
+            before += plan(stage, f"{prefix}{name}_")
             last = before[-1][1][-1]
             stages[name] = Stage(last.model, last.name)
     phases = zoo.SYSTEMS[settings.system].build(settings, spec, stages)
@@ -53,20 +53,20 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
 
 
 def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
-    """Raises UserError where a recipe is to show or evaluate what its models cannot do."""
-    for part, asked in (("show", config.show), ("evaluate", config.evaluate)):
+    """Raises UserError if a recipe shows or evaluates a function that its models do not have."""
+    for part, counts in (("show", config.show.counts), ("evaluate", config.evaluate.counts)):
         for phase in phases:
-            there = phase.model.functions
-            for name, count in asked.counts.items():
-                if name not in there and (count or part == "evaluate"):
+            functions = phase.model.functions
+            for name, count in counts.items():
+                if name not in functions and (count or part == "evaluate"):
                     raise UserError(
-                        f"{part}.counts.{name}: the model has no function of that name; it has:"
-                        f" {', '.join(there)} (show.counts.NAME=0 leaves one out)"
+                        f"{part}.counts.{name}: the model has no function {name}; it has:"
+                        f" {', '.join(functions)} (show.counts.NAME=0 leaves one out)"
                     )
 
 
 def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
-    """Trains a recipe's phases in order, going on from whatever `workdir` holds of them.
+    """Trains a recipe's phases in order, continuing from whatever `workdir` holds of them.
 
     Raises UserError if another process trains there, or if the processes of this run disagree.
     """
@@ -75,30 +75,33 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
         agree("settings", json.loads(config.to_json_best_effort()))
         config = located(workdir, config)
         recipes = plan(config)
-        rows = [parallel.rows(own.batch_size, devices) for own, _ in recipes]
+        rows = [parallel.rows(recipe.batch_size, devices) for recipe, _ in recipes]
     with alone(workdir):
         begin(workdir, config, [phase for _, phases in recipes for phase in phases])
         return _train(config, workdir, recipes, rows, devices)
 
 
 def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], devices) -> Trained:
-    """Plays what a run has planned, in a workdir that is its own."""
+    """Plays what a run has planned, in a workdir that no other run uses."""
     ended = {}
-    for (own, phases), share in zip(recipes, rows, strict=True):
+    for (recipe, phases), share in zip(recipes, rows, strict=True):
         variables, before = None, 0
         for phase in phases:
             phase = with_stages(phase, ended)
             functions = mapped_functions(phase, devices)
-            trained = functools.partial(Trained, own, phase, functions, devices=devices)
+            trained = functools.partial(Trained, recipe, phase, functions, devices=devices)
+            stage = "" if recipe is config else phase.name
             settings = loop.Settings(
-                seed=own.seed,
-                report_every=own.report.every,
-                checkpoint_every=own.checkpoint.every,
-                keep=own.checkpoint.keep,
-                periodic=_periodic(own, trained, workdir, "" if own is config else phase.name),
+                seed=recipe.seed,
+                report_every=recipe.report.every,
+                checkpoint_every=recipe.checkpoint.every,
+                keep=recipe.checkpoint.keep,
+                periodic=_periodic(recipe, trained, workdir, stage),
             )
-            feed = _feed(phase, own, share)
-            variables, step = loop.train(phase, feed, settings, workdir, variables, devices, before)
+            batches = batches_of(phase, recipe, share)
+            variables, step = loop.train(
+                phase, batches, settings, workdir, variables, devices, before
+            )
             before += phase.steps
             ended[phase.name] = parallel.to_host(state.averaged(variables))
     if config.show.every and jax.process_index() == 0:
@@ -109,35 +112,36 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
 
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
-    """The model that a run has trained so far, under its own configuration or a given one."""
-    own, phase, variables, place = _read(path_of(workdir), config)
+    """The model that a run has trained so far, with the run's configuration or another one."""
+    recipe, phase, variables, progress = _read(path_of(workdir), config)
     variables = parallel.replicate(variables, devices)
-    return Trained(own, phase, mapped_functions(phase, devices), variables, devices, place.step)
+    functions = mapped_functions(phase, devices)
+    return Trained(recipe, phase, functions, variables, devices, progress.step)
 
 
 def _read(workdir: Path, config: ConfigDict | None = None):
-    """A run's last phase: its recipe, itself, its variables at work on the host, its place."""
+    """A run's last phase: its recipe, the phase, its averaged variables (on the host), progress."""
     config = recipe_of(workdir, config)
     ended, last = {}, None
-    for own, phases in plan(config):
+    for recipe, phases in plan(config):
         previous = None
         for phase in phases:
             if not (workdir / "checkpoints" / phase.name).exists():
                 break
             phase = with_stages(phase, ended)
-            found = _saved(workdir, own, phase, previous)
-            if found is None:
+            saved = _saved(workdir, recipe, phase, previous)
+            if saved is None:
                 break
-            previous = found[0]
-            ended[phase.name] = state.averaged(found[0]._replace(frozen=state.frozen(phase)))
-            last = own, phase, ended[phase.name], found[1]
+            previous, progress = saved
+            ended[phase.name] = state.averaged(previous._replace(frozen=state.frozen(phase)))
+            last = recipe, phase, ended[phase.name], progress
     if last is None:
         raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
     return last
 
 
 def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
-    """The phase with the variables of its stages, of which `ended` holds those of this run."""
+    """The phase with its stages' variables; `ended` holds those of the phases of this run."""
     stages = {
         name: stage._replace(variables=ended[stage.variables])
         if isinstance(stage.variables, str)
@@ -150,7 +154,7 @@ def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
 def _periodic(
     config: ConfigDict, trained: Callable[[Variables], Trained], workdir: Path, stage: str
 ) -> tuple:
-    """What `show.every` and `evaluate.every` ask to be done between rounds."""
+    """What to do between rounds, by `show.every` and `evaluate.every`."""
 
     def pictures(variables: Variables, step: int) -> dict:
         folder = workdir / "samples" / stage
@@ -165,32 +169,33 @@ def _periodic(
     return tuple((every, act) for every, act in acts if every)
 
 
-def _feed(phase: Phase, config: ConfigDict, rows: slice) -> loop.Feed:
+def batches_of(phase: Phase, config: ConfigDict, rows: slice) -> loop.Batches:
+    """A phase's batches in training, of which this process feeds some rows."""
     source = data.open_source(phase.data)
     batches = functools.partial(data.training_batches, source, config.batch_size, config.seed)
     first = next(batches(0, slice(0, config.batch_size)))
     prepare = data.preparation(phase.data, spec=source.spec)
-    return loop.Feed(functools.partial(batches, rows=rows), first, prepare)
+    return loop.Batches(functools.partial(batches, rows=rows), first, prepare)
 
 
 def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables | None):
-    """A phase's newest checkpoint: variables on the host, without `frozen`, and place; or None."""
+    """A phase's newest checkpoint, (variables without `frozen`, progress) on the host, or None."""
     folder = workdir / "checkpoints" / phase.name
     create = functools.partial(state.create, phase.model)
-    first = _feed(phase, config, slice(0, config.batch_size))
-    first = jax.eval_shape(first.prepare, first.first, jax.random.key(0))
+    batches = batches_of(phase, config, slice(0, config.batch_size))
+    first = jax.eval_shape(batches.prepare, batches.first, jax.random.key(0))
     template = jax.eval_shape(create, jax.random.key(0), first, previous)
     checkpoints = checkpoint.open_checkpoints(folder, None, reader=True)
     return checkpoint.restore(checkpoints, template, state.frozen(phase))
 
 
 def _stage(workdir: Path) -> Stage:
-    """The model of an earlier run; a warning where that has not played all its rounds."""
-    _, phase, variables, place = _read(workdir)
-    if place.step < phase.steps:
+    """The model of an earlier run; warns if that run has not played all its rounds."""
+    _, phase, variables, progress = _read(workdir)
+    if progress.step < phase.steps:
         warnings.warn(
-            f"stage {workdir} stands at step {place.step} of {phase.steps}: train it to its end, or"
-            " the model built upon it is of a model half trained",
+            f"stage {workdir} is at step {progress.step} of {phase.steps}: finish its training"
+            " first, or this model is built on a half-trained one",
             RuntimeWarning,
             stacklevel=2,
         )

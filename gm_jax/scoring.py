@@ -1,4 +1,4 @@
-"""A trained model judged: its functions' values over a split, and its samples against the data."""
+"""A trained model evaluated: its functions over a split, and its samples against the data."""
 
 import json
 from pathlib import Path
@@ -10,36 +10,36 @@ from gm_jax import data, evaluation, files, recognition
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
+from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
-from gm_jax.evaluation.sources import Images, of_source
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable
 
-DRAWS = 10  # random choices of reals that a score is the mean of
+DRAWS = 10  # of reals, which a score is averaged over
 
 
 def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
-    """All that the recipe's `evaluate` asks for; also written to `workdir/evaluation.json`.
+    """Everything that the recipe's `evaluate` names; also written to `workdir/evaluation.json`.
 
     counts   {function: examples}: the mean of each value [B] it returns, over that many of the
-             split, 0 for all of it; of symbols (integers of any shape) their perplexity, and how
-             many occur. Of a bound, `bound` says which
+             split, 0 for all of it; of symbols (integers of any shape) their perplexity, and the
+             number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
-             N: as `gm_jax.recognition` says, of N samples or examples
-    score    N: Fréchet distance of N samples to the data, as `score_images` says
-    metrics  FID and its kin on Inception's features, as `inception_metrics` says
+             N: as in `gm_jax.recognition`, of N samples or examples
+    score    N: Fréchet distance of N samples to the data, see `score_images`
+    metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
     settings, results = trained.config.evaluate, {}
-    judges = {name: judge for name, judge in JUDGES.items() if settings[name]}
-    if not (settings.counts or judges or settings.metrics):
-        known = ", ".join(f"evaluate.{name}" for name in ("counts", *JUDGES, "metrics"))
-        raise UserError(f"this recipe evaluates nothing: set one of {known}")
+    chosen = {name: metric for name, metric in METRICS.items() if settings[name]}
+    if not (settings.counts or chosen or settings.metrics):
+        names = ", ".join(f"evaluate.{name}" for name in ("counts", *METRICS, "metrics"))
+        raise UserError(f"this recipe evaluates nothing: set one of {names}")
     workdir = writable(workdir)
     for name, count in settings.counts.items():
         results |= _averages(trained, name, count, settings.split)
-    for name, judge in judges.items():
-        results |= judge(trained, settings[name])
+    for name, metric in chosen.items():
+        results |= metric(trained, settings[name])
     if settings.metrics:
         results |= inception_metrics(trained)
     if jax.process_index() == 0:
@@ -52,13 +52,13 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
 def score_images(trained: Trained, count: int) -> dict[str, dict]:
     """fd_<features>: the Fréchet distance of `count` samples to `count` training images.
 
-    Features are those of a small classifier trained on the same data, kept for the next time. The
-    value is the mean over ten random choices of the reals; beside it stands the same distance
-    between `count` reals and `count` others. Not FID, and not comparable across data sets.
-    Raises UserError where the data has no labels, or fewer than 2 x count images.
+    The features are those of a small classifier, trained on the same data and cached. The value is
+    the mean over ten random choices of the reals; with it comes the same distance between `count`
+    reals and `count` others. It is not FID, and not comparable across data sets. Raises UserError
+    if the data has no labels, or fewer than 2 x count images.
     """
     source = data.open_source(trained.phase.data)
-    classifier = recognition.judge_of(trained.phase.data)
+    classifier = recognition.classifier_of(trained.phase.data)
     real = source.load(np.arange(source.size or recognition.EXAMPLES))
 
     def features(images):
@@ -67,8 +67,8 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
 
     reals, fakes = features(real["image"]), features(sample(trained, count)["image"])
     floor, floor_deviation = evaluation.real_floor(reals, count, DRAWS)
-    chosen = [np.random.default_rng([1, i]).choice(len(reals), count, False) for i in range(DRAWS)]
-    values = [evaluation.frechet_of_features(fakes, reals[c]) for c in chosen]
+    draws = [np.random.default_rng([1, i]).choice(len(reals), count, False) for i in range(DRAWS)]
+    values = [evaluation.frechet_of_features(fakes, reals[rows]) for rows in draws]
     return {
         f"fd_{classifier.features.name}": {
             "value": float(np.mean(values)),
@@ -83,22 +83,25 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
 
 
 def inception_metrics(trained: Trained) -> dict[str, dict]:
-    """FID and what else `evaluate.metrics` names, of samples against the training images.
+    """The `evaluate.metrics` of samples against the training images: FID and its relatives.
 
-    Everything the numbers mean nothing without (protocol, weights, N1, N2) stands beside each.
-    Several processes each pass over their share; only Fréchet distances can be joined then. Raises
-    EvaluationError where Inception's weights are not at hand, saying how to get them.
+    Each number comes with its protocol, weights, N1 and N2. Several processes each pass over their
+    share; only Fréchet distances can be combined then. Raises EvaluationError if Inception's
+    weights are missing, and says how to get them.
     """
     settings = trained.config.evaluate
     protocol = choose("evaluate.protocol", settings.protocol, evaluation.PROTOCOLS)
     protocol = protocol._replace(grey=settings.grey)
     weights = evaluation.load_inception(settings.weights or None)
     features = evaluation.inception_features(weights, protocol)
-    wanted = metrics.with_layers(evaluation.parse_metrics(settings.metrics), tuple(features.layers))
+    requested = evaluation.parse_metrics(settings.metrics)
+    requested = metrics.with_layers(requested, tuple(features.layers))
     source = data.open_source(trained.phase.data)
     field_of(source.spec, "image")
     if source.size is None:
-        raise UserError(f"{source.name} has no end: no reference for evaluate.metrics is all of it")
+        raise UserError(
+            f"{source.name} is endless: evaluate.metrics needs a data set of finite size"
+        )
     share = slice(jax.process_index(), None, jax.process_count())
 
     def batches():
@@ -106,18 +109,18 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
 
     size = len(range(settings.samples)[share])
     samples, reals = Images("samples", size, "", batches), of_source(source)
-    needs = metrics.needs(wanted, [settings.samples, source.size])
-    judged = pass_over(samples, features, protocol, needs)
+    needs = metrics.needs(requested, [settings.samples, source.size])
+    generated = pass_over(samples, features, protocol, needs)
     if jax.process_count() > 1:
-        judged = statistics.over_processes(judged)
+        generated = statistics.over_processes(generated)
     reference = pass_over(reals, features, protocol, needs, cache=cache_directory() / "statistics")
-    found = evaluation.report(judged, reference, wanted)
-    shared = {key: value for key, value in found.items() if key != "metrics"}
-    return {name: {**row, **shared} for name, row in found["metrics"].items()}
+    results = evaluation.report(generated, reference, requested)
+    shared = {key: value for key, value in results.items() if key != "metrics"}
+    return {name: {**row, **shared} for name, row in results["metrics"].items()}
 
 
-# What an evaluation asks for by a number of samples.
-JUDGES = {
+# By the name of the setting that holds the number of samples.
+METRICS = {
     "score": score_images,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
@@ -127,7 +130,7 @@ JUDGES = {
 
 
 def report(results: dict[str, dict]) -> str:
-    """The results as lines to read."""
+    """The results as text, a line each."""
     lines = []
     for name, row in results.items():
         sign = {"upper": "<= ", "lower": ">= "}.get(row.get("bound"), "")
@@ -155,8 +158,8 @@ def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, 
     count = count or size
     if count is None or (size is not None and count > size):
         raise UserError(
-            f"evaluate.counts.{name} is {count or 0}, and the split {split} has"
-            f" {'no end: say how many' if size is None else f'{size} examples: 0 stands for all'}"
+            f"evaluate.counts.{name} is {count or 0}, but the split {split}"
+            f" {'is endless: state a number' if size is None else f'has {size} examples: 0 is all'}"
         )
     parts = list(apply(trained, name, count, split))
     values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -173,21 +176,21 @@ def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, 
                 **_bound_of(key),
             }
     if not results:
-        raise UserError(f"evaluate.counts.{name}: that function gives no value for each example")
+        raise UserError(f"evaluate.counts.{name}: that function returns no value per example")
     return results
 
 
 def _bound_of(name: str) -> dict[str, str]:
-    """{"bound": "lower"} of log-likelihoods, "upper" of bits and nats, if the name says so."""
+    """{"bound": "lower"} for log-likelihoods, "upper" for bits and nats; {} if it is no bound."""
     if name != "elbo" and name.split("_")[-1] != "bound":
         return {}
     return {"bound": "upper" if name.startswith(("bits_", "nats_")) else "lower"}
 
 
 def _symbols(name: str, values: np.ndarray, split: str) -> dict[str, dict]:
-    """How a function's symbols spread over their values, all examples and places together.
+    """How a function's symbols are distributed, over all examples and positions.
 
-    perplexity is exp of the entropy of their frequencies, used how many occur at all.
+    The perplexity is exp of the entropy of their frequencies; `used` counts the different ones.
     """
     _, counts = np.unique(values, return_counts=True)
     p = counts / values.size

@@ -1,14 +1,14 @@
-"""A study: one recipe in many versions, each over several seeds; one table and one figure of all.
+"""A study: many versions of one recipe, each with several seeds, in one table and one figure.
 
-A recipe's `study` says
+A recipe's `study` has
 
     entries   {name: settings that differ from the recipe's}
     seeds     (0, 1, ...)
-    measures  names among the values that `evaluate` finds
+    measures  names among the values that `evaluate` returns
 
-Every run of it lives in WORKDIR/NAME/seed_N, and is trained, evaluated and reported whatever comes
-out, a loss that is not finite included. Runs that are done (they have a result.json) are not done
-again, and the same command in a second shell takes the runs that the first has not begun.
+Every run has the workdir WORKDIR/NAME/seed_N, and is trained, evaluated and reported whatever the
+result, even if its loss becomes NaN. Finished runs (those with a result.json) are not repeated, and
+the same command in a second shell takes runs that the first has not started.
 """
 
 import json
@@ -26,30 +26,32 @@ from gm_jax.scoring import evaluate
 
 
 def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
-    """Plays all runs of a study that are left, then writes table.md, results.json and figure.png.
+    """Plays all unfinished runs of a study, then writes table.md, results.json and figure.png.
 
-    Returns the table's path, or None where another process still works on the last runs. Raises
-    UserError where the recipe holds no study, or several processes play one run.
+    Returns the table's path, or None if another process is still playing the last runs. Raises
+    UserError if the recipe is not a study, or if this run has several processes.
     """
     workdir, plan = files.path_of(workdir), config.study
     if not (plan.entries and plan.seeds and plan.measures):
-        raise UserError("this recipe is no study: it needs study.entries, .seeds and .measures")
+        raise UserError("this recipe is not a study: set study.entries, .seeds and .measures")
     if jax.process_count() > 1:
-        raise UserError("a study's runs are of one process each: start it without --pod, in shells")
+        raise UserError(
+            "each run of a study is one process: start it without --pod, once per shell"
+        )
     if files.in_bucket(workdir):
-        raise UserError(f"a study shares its runs by locks, which {workdir} has not: use a disk")
+        raise UserError(f"a study needs file locks, and {workdir} has none: use a disk")
     runs = {(name, seed): workdir / name / f"seed_{seed}" for name, seed in _pairs(plan)}
     for pair, folder in runs.items():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder, whose own lock is the run's: this one holds until the result is there.
+        # Beside the folder: the lock inside is the run's, this one holds until the result exists.
         with files.locked(folder.parent / f"{folder.name}.lock") as other:
             if other is None and not _result(folder, version(config, *pair)):
                 _play(version(config, *pair), folder, devices)
-    found = {pair: _result(folder, version(config, *pair)) for pair, folder in runs.items()}
-    if not all(found.values()):
+    results = {pair: _result(folder, version(config, *pair)) for pair, folder in runs.items()}
+    if not all(results.values()):
         return None
     values = {
-        name: {m: [_value(found[name, seed], m) for seed in plan.seeds] for m in plan.measures}
+        name: {m: [_value(results[name, seed], m) for seed in plan.seeds] for m in plan.measures}
         for name in plan.entries
     }
     (workdir / "results.json").write_text(json.dumps(values, indent=2) + "\n")
@@ -89,47 +91,47 @@ def _short(value: float) -> str:
 
 
 def _pairs(plan):
-    """Seed by seed, so that every entry has a first result early."""
+    """Seed by seed, so that every entry has its first result early."""
     return [(name, seed) for seed in plan.seeds for name in plan.entries]
 
 
 def _play(config: ConfigDict, folder: Path, devices) -> None:
-    """One run, and its result: what was found, or why nothing was, beside its settings."""
+    """One run, and its result: its values, or why it failed, with its settings."""
     try:
-        found = {"values": evaluate(run.train(config, folder, devices), folder)}
+        result = {"values": evaluate(run.train(config, folder, devices), folder)}
     except NotFinite as failure:
-        found = {"failed": str(failure)}
-    own = json.loads(config.to_json_best_effort())
-    found = json.dumps({**found, "config": own}, default=np.ndarray.tolist)
-    files.write(folder / "result.json", found + "\n")  # A run killed before is one not yet done.
+        result = {"failed": str(failure)}
+    result["config"] = json.loads(config.to_json_best_effort())
+    text = json.dumps(result, default=np.ndarray.tolist) + "\n"
+    files.write(folder / "result.json", text)  # A run killed before this is unfinished.
 
 
 def _result(folder: Path, config: ConfigDict) -> dict | None:
-    """What a run has found. Raises UserError where it was one of other settings."""
+    """The result of a finished run, or None. Raises UserError if its settings were others."""
     path = folder / "result.json"
     if not path.exists():
         return None
-    found = json.loads(path.read_text())
-    differ = differences(complete(found["config"]), config, free=False)
+    result = json.loads(path.read_text())
+    differ = differences(complete(result["config"]), config, free=False)
     if differ:
         raise UserError(
             f"{folder} is a run of another study ({'; '.join(differ[:3])}): choose another"
             " --workdir"
         )
-    return found
+    return result
 
 
 def _value(result: dict, measure: str) -> float:
-    """A run's value of a measure; not a number where the run has failed."""
+    """A run's value of a measure; NaN if the run failed."""
     if "failed" in result:
         return math.nan
     return choose("measure of the study", measure, result["values"])["value"]
 
 
 def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
-    """A row an entry: the last picture of every seed, then each measure over rounds and at the end.
+    """A row per entry: the last picture of every seed, then each measure.
 
-    Over rounds, a line a seed, if the recipe evaluates in training; at the end, a dot a seed.
+    Over rounds a line per seed, if the recipe evaluates in training; at the end a dot per seed.
     """
     from matplotlib.figure import Figure
 
@@ -160,11 +162,13 @@ def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
 
 
 def _dots(axes, values: dict, measure: str) -> None:
-    """A measure at the end, a row an entry and a dot a seed."""
+    """A measure at the end: a row per entry, a dot per seed."""
     for row, name in enumerate(values):
         finite = [v for v in values[name][measure] if np.isfinite(v)]
         axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
-        if len(finite) == len(values[name][measure]):  # The mean without a failure would flatter.
+        if len(finite) == len(
+            values[name][measure]
+        ):  # A mean that leaves out failures would flatter.
             axes.plot(np.mean(finite), row, "|", color="C3", ms=14)
     axes.set(ylim=(len(values) - 0.5, -0.5), yticks=[])
     axes.set_title(measure.replace("_", " "), fontsize=9)
@@ -172,26 +176,26 @@ def _dots(axes, values: dict, measure: str) -> None:
 
 
 def _curves(figure, column, folders: list[list[Path]], measure: str) -> None:
-    """A measure over rounds, a row an entry and a line a seed, all on one scale."""
+    """A measure over rounds: a row per entry, a line per seed, all on one scale."""
     rows = [[_over_rounds(folder, measure) for folder in seeds] for seeds in folders]
     highest = max((max(v, default=0.0) for lines in rows for _, v in lines), default=1.0)
     grid = column.subgridspec(len(rows), 1)
     for number, lines in enumerate(rows):
         axes = figure.add_subplot(grid[number, 0])
-        for steps, found in lines:
-            axes.plot(steps, found, color="black", alpha=0.5, lw=0.8)
+        for steps, heights in lines:
+            axes.plot(steps, heights, color="black", alpha=0.5, lw=0.8)
         axes.set(xticks=[], yticks=[], ylim=(0.0, 1.05 * highest or 1.0))
         if not number:
             axes.set_title("over rounds", fontsize=9)
 
 
 def _over_rounds(folder: Path, measure: str) -> tuple[list[int], list[float]]:
-    """Where a run stood at each evaluation in training: (steps, values), the finite ones."""
+    """A measure at each evaluation in training: (steps, values), the finite ones."""
     log = folder / "metrics.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     name = f"evaluate/{measure}"
-    found = [(r["step"], r[name]) for r in rows if name in r and np.isfinite(r[name])]
-    return [step for step, _ in found], [value for _, value in found]
+    points = [(r["step"], r[name]) for r in rows if name in r and np.isfinite(r[name])]
+    return [step for step, _ in points], [value for _, value in points]
 
 
 def _image(path: Path):

@@ -1,4 +1,4 @@
-"""A trained model at work: its functions over data, shown and saved."""
+"""A trained model: its functions applied to data, shown and saved."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ from gm_jax.workdir import writable
 
 
 class Trained(NamedTuple):
-    """A model at work.
+    """A trained model.
 
-    functions  the model's, mapped over the devices; each is compiled when it is first called
-    variables  with the averaged parameters where there are any
-    step       rounds it was trained for
+    functions  the model's, mapped over the devices; each is compiled at its first call
+    variables  with averaged parameters if the model has them
+    step       rounds of training
     """
 
     config: ConfigDict
@@ -41,11 +41,11 @@ def mapped_functions(phase: Phase, devices: parallel.Devices = None) -> dict[str
 
 
 class _Entries(dict):
-    """A batch that says in one line which entry a function lacks."""
+    """A batch that says in one line which entry a function needs and does not find."""
 
     def __missing__(self, name: str):
         raise UserError(
-            f"this function needs {name}, which the data does not hold: give it, with"
+            f"this function needs {name}, which the data does not have: pass"
             f" given={{{name!r}: ...}}"
         )
 
@@ -64,11 +64,11 @@ def apply(
 ) -> Iterator[dict[str, np.ndarray]]:
     """One of the model's functions on the first `count` examples of a split, batch by batch.
 
-    `given` takes the place of what the examples hold, one value for each or one for all:
-    {"label": 7}. It is as the data is on the host: images uint8, audio int16. Of another `seed`
-    (default: the recipe's `sample.seed`) all that is random is drawn anew. Yields host arrays;
-    images as uint8. Raises UserError if the model has no such function, or the function has no use
-    for what is given, or the data could not hold it.
+    `given` replaces entries of the examples, by one value for each or one for all: {"label": 7}.
+    Values are as on the host: images uint8, audio int16. Another `seed` (default: the recipe's
+    `sample.seed`) draws other random numbers. Yields host arrays, images as uint8. Raises UserError
+    if the model has no such function, if the function does not depend on what is given, or if it
+    does not fit the data.
     """
     if name not in trained.functions:
         known = ", ".join(trained.functions)
@@ -94,23 +94,23 @@ def _key(seed: int, draw: int) -> jax.Array:
 
 
 def _whole(name: str, value, least: int) -> int:
-    """A whole number below 2^32 as Python has it. Raises UserError if it is none."""
+    """`value` as an int. Raises UserError unless it is a whole number from `least` to 2^32."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and least <= value < 2**32):
         raise UserError(
-            f"{name} is {value!r}: it must be a whole number from {least} on, below 2^32"
+            f"{name} must be a whole number of at least {least} and below 2^32, not {value!r}"
         )
     return int(value)
 
 
 def _checked(given: Mapping, spec: Spec, count: int) -> dict[str, np.ndarray]:
-    """What is given in place of examples, [count, ...] each."""
+    """The arrays of `given`, [count, ...] each. Raises UserError if they do not fit the data."""
     if not isinstance(given, Mapping):
-        raise UserError(f"given is {given!r}: it must be a dict such as {{'label': 7}}")
+        raise UserError(f"given must be a dict such as {{'label': 7}}, not {given!r}")
     for name in given:
         if name not in spec:
             raise UserError(
-                f"given holds {name!r}, and the data {', '.join(spec)}: give one of these"
+                f"given has {name!r}, which the data does not have: choose from {', '.join(spec)}"
             )
     return {name: data.checked(name, value, spec[name], count) for name, value in given.items()}
 
@@ -166,22 +166,24 @@ def sample(
 
 
 def show(trained: Trained, folder: str | Path, prefix: str = "") -> list[Path]:
-    """Writes what the recipe's `show.counts` asks for, one file a function and kind (0: none)."""
+    """Writes the outputs of the functions in `show.counts`, one file for each function and kind."""
     written, folder = [], writable(folder)
-    asked = {name: count for name, count in trained.config.show.counts.items() if count}
-    for name, count in asked.items():
+    for name, count in trained.config.show.counts.items():
+        if not count:
+            continue
         outputs = sample(trained, count, name)
         if jax.process_index() == 0:
-            with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as here:
-                written += [folder / f.name for f in data.show(outputs, here / f"{prefix}{name}")]
+            with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as local:
+                paths = data.show(outputs, local / f"{prefix}{name}")
+                written += [folder / path.name for path in paths]
     return written
 
 
 def save_samples(trained: Trained, folder: str | Path) -> Path:
-    """Writes `sample.count` samples as an npz of uint8 images (and whatever else sample gives)."""
+    """Writes `sample.count` samples as an npz: uint8 images, and whatever else `sample` returns."""
     folder = writable(folder)
     outputs = sample(trained, trained.config.sample.count)
     if jax.process_index() == 0:
-        with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as here:
-            np.savez(here / "samples.npz", **outputs)
+        with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as local:
+            np.savez(local / "samples.npz", **outputs)
     return folder / "samples.npz"

@@ -1,4 +1,4 @@
-"""The table of contents: every system, by the name a recipe gives it.
+"""The table of contents: every system, by its name in recipes.
 
 Each is a module with `Settings`, the schema of its recipes, and `build`.
 """

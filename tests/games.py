@@ -6,12 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import pytest
-from written import text_file, wav_folder
+from sample_files import text_file, wav_folder
 
 import gm_jax
 from gm_jax import run
 from gm_jax.training import loop, parallel, state
-from gm_jax.training.checkpoint import Place
+from gm_jax.training.checkpoint import Progress
 
 # A constant added to a critic cancels between its two terms.
 CRITICS_CONSTANT = ("['discriminator']['Dense_0']['bias']",)
@@ -155,7 +155,7 @@ def config(name: str, data_path, **overrides):
 
 
 def opening(settings, devices=None, dtype=None):
-    """The last phase, its feed, and its variables before the first move, on the devices given.
+    """The last phase, its batches, and its variables before the first move, on the devices given.
 
     What it freezes of phases before it stands as those begin.
     """
@@ -163,9 +163,9 @@ def opening(settings, devices=None, dtype=None):
     for own, phases in run.plan(settings):
         for phase in phases:
             phase = run.with_stages(phase, ended)
-            feed = run._feed(phase, own, parallel.rows(own.batch_size, devices))
+            batches = run.batches_of(phase, own, parallel.rows(own.batch_size, devices))
             key = jax.random.key(own.seed)
-            first = jax.jit(feed.prepare)(feed.first, jax.random.fold_in(key, 1))
+            first = jax.jit(batches.prepare)(batches.first, jax.random.fold_in(key, 1))
             variables = state.create(phase.model, jax.random.fold_in(key, 2), first, None)
             if dtype is not None:
                 variables = jax.tree.map(
@@ -174,13 +174,13 @@ def opening(settings, devices=None, dtype=None):
                 )
             variables = variables._replace(frozen=state.frozen(phase))
             ended[phase.name] = state.averaged(variables)
-    return phase, feed, parallel.replicate(variables, devices)
+    return phase, batches, parallel.replicate(variables, devices)
 
 
 def play(settings, rounds: int, devices=None, dtype=None):
     """The variables (on the host) and metrics after so many rounds."""
-    phase, feed, variables = opening(settings, devices, dtype)
-    game = loop.rounds(phase.model, variables, feed, jax.random.key(0), Place(), devices)
+    phase, batches, variables = opening(settings, devices, dtype)
+    game = loop.rounds(phase.model, variables, batches, jax.random.key(0), Progress(), devices)
     for number, _, variables, metrics in game:
         if number == rounds:
             return jax.device_get((variables, metrics))

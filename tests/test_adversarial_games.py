@@ -19,8 +19,8 @@ NO_TRICKS = as_dict(Tricks())
 
 def opened(name, digits16, **overrides):
     """{player: its objective}, variables, a prepared batch, functions, of a small game."""
-    phase, feed, variables = opening(config(name, digits16, **overrides), ONE)
-    batch = jax.jit(feed.prepare)(feed.first, jax.random.key(0))
+    phase, batches, variables = opening(config(name, digits16, **overrides), ONE)
+    batch = jax.jit(batches.prepare)(batches.first, jax.random.key(0))
     play = {
         player.name: jax.jit(player.moves[0].objective, static_argnums=3)
         for player in phase.model.players
@@ -66,14 +66,14 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
         ({"tricks.flip": 0.1}, "unknown setting tricks.flip"),
         ({"system": "began"}, "unknown setting conditional"),
         ({"tricks.packing": 3}, "packs of 3"),
-        ({"tricks.replay.size": 8}, "must hold a batch of 16"),
+        ({"tricks.replay.size": 8}, "must be at least batch_size 16"),
         ({"tricks.noise.steps": 0}, "tricks.noise: deviation needs"),
         ({"tricks.packing": 0}, "tricks.packing is 0: it must be at least 1"),
         ({"tricks.flips": 3}, "tricks.flips is 3.0: it must be at most 1"),
         ({"discriminator.normalization": "spectra"}, "one of: batch, spectral, none"),
         ({"discriminator.often": {"frist": 3}}, "unknown setting discriminator.often.frist"),
         ({"networks": "dcgan"}, "choose points"),
-        ({"conditional": True}, "old fakes without their labels"),
+        ({"conditional": True}, "old fakes without labels"),
         (
             {"penalty.name": "dragan", "value_function": "wasserstein", "tricks": NO_TRICKS},
             "D of probabilities",

@@ -21,7 +21,7 @@ from gm_jax.losses.penalties import PENALTIES
 from gm_jax.model import Field
 from gm_jax.networks import Network
 from gm_jax.training import loop
-from gm_jax.training.checkpoint import Place
+from gm_jax.training.checkpoint import Progress
 
 ONE = jax.devices()[:1]
 NORMALISED = dcgan.Discriminator(8, 1)
@@ -40,8 +40,8 @@ def smoke(name, **overrides):
 
 def opened(settings):
     """{player: its objective as `watched` has it}, variables, a prepared batch."""
-    phase, feed, variables = opening(settings, ONE)
-    batch = jax.jit(feed.prepare)(feed.first, jax.random.key(0))
+    phase, batches, variables = opening(settings, ONE)
+    batch = jax.jit(batches.prepare)(batches.first, jax.random.key(0))
     play = {
         player.name: jax.jit(functools.partial(watched, player.moves[0].objective))
         for player in phase.model.players
@@ -228,10 +228,10 @@ def test_wgan_remembers_squares_for_as_long_as_its_recipe_says():
 def test_sngan_keeps_its_power_iteration_from_move_to_move():
     """Trap: the vector begun anew. A round has five moves of D; its weights stand still."""
     settings = smoke("sngan", **{"discriminator.optimizer.learning_rate": 0.0})
-    phase, feed, before = opening(settings, ONE)
+    phase, batches, before = opening(settings, ONE)
     alone = phase.model._replace(players=phase.model.players[:1])
     before = jax.device_get(before._replace(frozen=()))
-    _, _, after, _ = next(loop.rounds(alone, before, feed, jax.random.key(0), Place(), ONE))
+    _, _, after, _ = next(loop.rounds(alone, before, batches, jax.random.key(0), Progress(), ONE))
     norms = before.state["discriminator"]["batch_stats"]
     assert len(norms) == 2
     for wrapped, own in norms.items():

@@ -21,8 +21,8 @@ ONE = jax.devices()[:1]
 
 def begun(system, **overrides):
     """A game away from its start, and a prepared batch."""
-    phase, feed, variables = opening(config(system, None, **overrides), ONE)
-    batch = jax.jit(feed.prepare)(feed.first, KEY)
+    phase, batches, variables = opening(config(system, None, **overrides), ONE)
+    batch = jax.jit(batches.prepare)(batches.first, KEY)
     return phase.model, variables._replace(params=perturb(variables.params)), batch
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gm_jax import UserError, data, workdir
 from gm_jax.data import listing, looks, pictures
-from gm_jax.evaluation.sources import open_images
+from gm_jax.evaluation.image_sets import open_images
 
 
 def test_names_of_all_kinds_are_pictures(root):
@@ -116,7 +116,7 @@ def test_a_broken_archive_is_named(tmp_path):
 
 def test_settings_that_do_nothing_are_refused(root):
     write(root, "a.png")
-    with pytest.raises(UserError, match=r"crop is random, of what size\? Set data.size"):
+    with pytest.raises(UserError, match=r"crop is random: set data.size"):
         source_of(root, crop="random")
     with pytest.raises(UserError, match="data.size is 8, and digits has no such setting"):
         data.open_source({"name": "digits", "size": 8})

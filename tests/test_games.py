@@ -16,14 +16,14 @@ from gm_jax.training import parallel, step
 
 @pytest.mark.parametrize("system", EVERY_GAME)
 def test_a_move_changes_all_its_player_owns_and_nothing_else(system, digits16):
-    phase, feed, variables = opening(config(system, digits16), jax.devices()[:1])
+    phase, batches, variables = opening(config(system, digits16), jax.devices()[:1])
     variables = variables._replace(params=perturb(variables.params))
     for player in phase.model.players:
         changed = set()
         for move in player.moves:
-            program = jax.jit(step.make_move(player, move, feed.prepare))
+            program = jax.jit(step.make_move(player, move, batches.prepare))
             when = jax.random.key(1), 0, 0, 0, True
-            after, _ = program(variables, variables.frozen, feed.first, *when)
+            after, _ = program(variables, variables.frozen, batches.first, *when)
             for name in variables.params:
                 if name not in player.owns:
                     jax.tree.map(
@@ -91,13 +91,13 @@ def test_every_move_is_traced_once_and_its_state_is_equal_on_all_devices(
     play(settings, 5)
     assert sorted(traces) == sorted(set(traces)) and traces
 
-    phase, feed, variables = opening(settings)
+    phase, batches, variables = opening(settings)
     count = len(jax.devices())
-    batch = {k: v.reshape(count, -1, *v.shape[1:]) for k, v in feed.first.items()}
+    batch = {k: v.reshape(count, -1, *v.shape[1:]) for k, v in batches.first.items()}
     for player in phase.model.players:
         for move in player.moves:
             mapped = jax.pmap(
-                make(player, move, feed.prepare), axis_name="data",
+                make(player, move, batches.prepare), axis_name="data",
                 in_axes=(None, None, 0, *[None] * 5), out_axes=0,
             )  # fmt: skip
             after, _ = mapped(variables, variables.frozen, batch, jax.random.key(1), 0, 0, 0, True)
@@ -134,8 +134,8 @@ def test_functions_do_not_depend_on_batch_size_or_devices_and_drop_nothing(digit
 
 def test_samples_do_not_see_the_data(digits16):
     for system in QUICK_GAMES:
-        phase, feed, variables = opening(config(system, digits16), jax.devices()[:1])
-        batch = jax.jit(feed.prepare)(feed.first, jax.random.key(0))
+        phase, batches, variables = opening(config(system, digits16), jax.devices()[:1])
+        batch = jax.jit(batches.prepare)(batches.first, jax.random.key(0))
         told = ("index", "label")
         blank = {name: x if name in told else x * 0 for name, x in batch.items()}
         sample = jax.jit(phase.model.functions["sample"])

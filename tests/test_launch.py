@@ -13,7 +13,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
-from written import text_file, wav_folder
+from sample_files import text_file, wav_folder
 
 import gm_jax
 import launch
@@ -40,9 +40,12 @@ def fresh_flags():
     [
         ([GOOD, "--config.optimizer.lerning_rate=1"], 'Did you mean "learning_rate"'),
         ([GOOD, "--config.nope=1"], "no setting 'nope'; --config=configs/NAME.py --help lists"),
-        ([GOOD, "--config.data.flip", "false"], "'false' is no flag: .* --config.data.flip=false"),
-        ([GOOD, "--", "hello"], "'hello' is no flag"),
-        (["--config.steps=3"], "needs a recipe: say --config=configs/NAME.py"),
+        (
+            [GOOD, "--config.data.flip", "false"],
+            "'false' is not a flag: .* --config.data.flip=false",
+        ),
+        ([GOOD, "--", "hello"], "'hello' is not a flag"),
+        (["--config.steps=3"], "needs a recipe: give --config=configs/NAME.py"),
         ([GOOD, "--config.batch_size=many"], "batch_size"),
         (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
         (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
@@ -87,10 +90,10 @@ def test_a_trained_run_has_its_own_recipe_on_the_command_line(tmp_path, fresh_fl
     [
         (["--processes=2", "--process=0"], "need --coordinator=HOST:PORT of process 0"),
         (["--coordinator=a:1", "--processes=2"], "needs --processes=N and --process=I"),
-        (["--coordinator=a:1", "--processes=2", "--process=2"], "from 0 .*: 2 of 2"),
-        (["--coordinator=a:1", "--processes=2", "--process=-1"], "from 0 .*: -1 of 2"),
+        (["--coordinator=a:1", "--processes=2", "--process=2"], "from 0 to 1, not 2"),
+        (["--coordinator=a:1", "--processes=2", "--process=-1"], "from 0 to 1, not -1"),
         (["--coordinator=a", "--processes=2", "--process=0"], "HOST:PORT of process 0, not 'a'"),
-        (["--pod", "--process=1"], "--pod goes without"),
+        (["--pod", "--process=1"], "--pod excludes"),
         (["--pod"], r"did not find each other \(.*\): --pod is for a TPU pod"),
     ],
 )

@@ -54,7 +54,7 @@ def test_endless_data_is_a_pure_function_of_position_and_split():
     rows = slice(0, 8)
     batches = data.training_batches(source, 8, seed=0, start=5, rows=rows)
     np.testing.assert_array_equal(next(batches)["point"], source.load(np.arange(40, 48))["point"])
-    with pytest.raises(gm_jax.UserError, match="there are: train, test"):
+    with pytest.raises(gm_jax.UserError, match="choose one of: train, test"):
         data.open_source(GRID, "validation")
 
 
@@ -129,7 +129,7 @@ def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
     config.steps = 10**6
     with pytest.raises(gm_jax.UserError, match="run of another study .steps: 4, now 1000000"):
         gm_jax.study(config, tmp_path, jax.devices()[:1])
-    with pytest.raises(gm_jax.UserError, match="is no study"):
+    with pytest.raises(gm_jax.UserError, match="is not a study"):
         gm_jax.study(gm_jax.load_config("configs/gan_ring.py"), tmp_path)
 
 

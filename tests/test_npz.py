@@ -7,7 +7,7 @@ import pytest
 
 from gm_jax import UserError, data
 from gm_jax.data import npz
-from gm_jax.evaluation.sources import open_images
+from gm_jax.evaluation.image_sets import open_images
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (24, 8, 6, 3), np.uint8)

@@ -15,7 +15,7 @@ from gm_jax import replicas, zoo
 from gm_jax.model import Aux, GenerativeModel, Move, Phase, Player, Variables
 from gm_jax.settings import Recipe, fields
 from gm_jax.training import loop, state
-from gm_jax.training.checkpoint import Place
+from gm_jax.training.checkpoint import Progress
 
 ONE = jax.devices()[:1]
 
@@ -26,7 +26,7 @@ def batches(position):
         position += 1
 
 
-FEED = loop.Feed(batches, next(batches(0)), lambda batch, key: batch)
+BATCHES = loop.Batches(batches, next(batches(0)), lambda batch, key: batch)
 SETTINGS = loop.Settings(seed=0, report_every=2, checkpoint_every=2, keep=2)
 
 
@@ -49,8 +49,8 @@ def test_a_phase_begins_from_the_one_before_with_its_own_step(tmp_path):
     first, second = (Phase(name, climb(), None, steps) for name, steps in (("a", 4), ("b", 3)))
 
     def both():
-        middle, _ = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
-        return loop.train(second, FEED, SETTINGS, tmp_path, middle, ONE)[0]
+        middle, _ = loop.train(first, BATCHES, SETTINGS, tmp_path, None, ONE)
+        return loop.train(second, BATCHES, SETTINGS, tmp_path, middle, ONE)[0]
 
     end = both()
     assert end.params["w"] == 4 + 100 + 3 and end.state["seen"] == 3
@@ -108,8 +108,8 @@ def test_a_phase_cannot_go_on_beneath_the_next(both, tmp_path):
 def test_a_move_is_played_as_often_as_its_times_say():
     """WGAN's warm-up critic moves, StyleGAN2's regulariser every fourth round."""
     model = climb(lambda step: 100 if step < 1 else (0 if step % 4 else 5))
-    variables = state.create(model, jax.random.key(0), FEED.first, None)
-    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    variables = state.create(model, jax.random.key(0), BATCHES.first, None)
+    game = loop.rounds(model, variables, BATCHES, jax.random.key(0), Progress(), ONE)
     _, position, variables, _ = next(itertools.islice(game, 8, None))
     assert position == variables.state["seen"] == 100 + 5 + 5
 
@@ -124,8 +124,8 @@ def test_frozen_variables_are_an_argument_that_nothing_touches():
         {"double": lambda v, b, k: {"y": b["x"] * v.frozen["scale"]}},
     )
     frozen = {"scale": jnp.asarray(3.0)}
-    variables = state.create(model, jax.random.key(0), FEED.first, None)._replace(frozen=frozen)
-    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    variables = state.create(model, jax.random.key(0), BATCHES.first, None)._replace(frozen=frozen)
+    game = loop.rounds(model, variables, BATCHES, jax.random.key(0), Progress(), ONE)
     _, _, variables, _ = next(itertools.islice(game, 1, None))
     assert variables.params["w"] == 1 - 3 - 3
     assert frozen["scale"] == variables.frozen["scale"] == 3  # Not donated, not changed.
@@ -154,9 +154,9 @@ def test_an_optimizer_is_at_hand_inside_an_objective():
         ),
         {},
     )
-    variables = state.create(model, jax.random.key(0), FEED.first, None)
+    variables = state.create(model, jax.random.key(0), BATCHES.first, None)
     history = []
-    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    game = loop.rounds(model, variables, BATCHES, jax.random.key(0), Progress(), ONE)
     for _, _, now, _ in itertools.islice(game, 3):
         history.append((float(now.params["g"]), float(now.params["d"])))
     # g, moving to the target in one step, stands where d will be a round later.
@@ -176,9 +176,9 @@ def test_state_of_the_whole_batch_is_gathered():
         {},
     )
     for devices in (ONE, jax.devices()):
-        variables = state.create(model, jax.random.key(0), FEED.first, None)
+        variables = state.create(model, jax.random.key(0), BATCHES.first, None)
         _, _, variables, metrics = next(
-            loop.rounds(model, variables, FEED, jax.random.key(0), Place(), devices)
+            loop.rounds(model, variables, BATCHES, jax.random.key(0), Progress(), devices)
         )
         np.testing.assert_array_equal(variables.state["pool"], np.arange(8))
         assert metrics["counter/count/size"] == len(devices)
@@ -188,15 +188,15 @@ def test_every_subtree_needs_one_owner():
     model = climb()
     orphan = model._replace(players=())
     with pytest.raises(ValueError, match="exactly one owner"):
-        state.create(orphan, jax.random.key(0), FEED.first, None)
+        state.create(orphan, jax.random.key(0), BATCHES.first, None)
 
 
 def test_functions_see_the_moving_average_and_it_follows_its_decay():
     model = climb()
     (player,) = model.players
     model = model._replace(players=(player._replace(average=lambda step: 1.0 / (step + 2)),))
-    variables = state.create(model, jax.random.key(0), FEED.first, None)
-    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    variables = state.create(model, jax.random.key(0), BATCHES.first, None)
+    game = loop.rounds(model, variables, BATCHES, jax.random.key(0), Progress(), ONE)
     _, _, variables, _ = next(itertools.islice(game, 2, None))
     # w = 1, 2, 3 with decays 1/2, 1/3, 1/4, from w = 0.
     expected = 0.5 * 0 + 0.5 * 1
@@ -210,8 +210,8 @@ def test_an_average_moves_once_a_round_however_often_its_player_does():
     model = climb(lambda step: 3)
     (player,) = model.players
     model = model._replace(players=(player._replace(average=lambda age: 0.5),))
-    variables = state.create(model, jax.random.key(0), FEED.first, None)
-    game = loop.rounds(model, variables, FEED, jax.random.key(0), Place(), ONE)
+    variables = state.create(model, jax.random.key(0), BATCHES.first, None)
+    game = loop.rounds(model, variables, BATCHES, jax.random.key(0), Progress(), ONE)
     _, _, variables, _ = next(itertools.islice(game, 1, None))
     # w = 3, 6 at the ends of the rounds.
     assert variables.params["w"] == 6
@@ -235,11 +235,11 @@ def test_an_average_goes_on_in_the_next_phase_but_for_what_is_new(tmp_path):
     player = Player("p", ("g",), optax.sgd(1.0), (Move("m", climbing),), decay)
     model = GenerativeModel(grown, (player,), {})
     first, second = (Phase(name, model, None, 2) for name in ("a", "b"))
-    middle, _ = loop.train(first, FEED, SETTINGS, tmp_path, None, ONE)
+    middle, _ = loop.train(first, BATCHES, SETTINGS, tmp_path, None, ONE)
     assert middle.average["p"]["g"]["old"] == middle.params["g"]["old"] == 2
     kept = middle._replace(average=jax.tree.map(lambda x: x - 1.0, middle.average))
-    begun = state.create(model, jax.random.key(0), FEED.first, kept)
+    begun = state.create(model, jax.random.key(0), BATCHES.first, kept)
     assert begun.average["p"]["g"] == {"old": 1.0, "new": 7.0}
-    end, _ = loop.train(second, FEED, SETTINGS, tmp_path, kept, ONE, before=2)
+    end, _ = loop.train(second, BATCHES, SETTINGS, tmp_path, kept, ONE, before=2)
     assert end.params["g"] == {"old": 4.0, "new": 9.0}
     assert end.average["p"]["g"]["old"] == 0.5 * (0.5 * 1 + 0.5 * 3) + 0.5 * 4

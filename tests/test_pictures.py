@@ -11,8 +11,8 @@ from PIL import Image
 
 from gm_jax import UserError, data
 from gm_jax.data import pictures
+from gm_jax.evaluation.image_sets import open_images
 from gm_jax.evaluation.resize import bicubic_weights
-from gm_jax.evaluation.sources import open_images
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "avif"])

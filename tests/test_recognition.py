@@ -34,11 +34,11 @@ def test_the_images_of_a_pair_are_judged_by_the_labels_of_their_domains(monkeypa
     classes = {"image": np.array([1, 2, 3, 4]), "image_b": np.array([1, 2, 0, 4])}
     judged = []
 
-    def judge_of(config, image, label):
+    def classifier_of(config, image, label):
         judged.append((image, label))
         return SimpleNamespace(predict=lambda images: images, accuracy=0.9)
 
-    monkeypatch.setattr(recognition, "judge_of", judge_of)
+    monkeypatch.setattr(recognition, "classifier_of", classifier_of)
     row = recognition.agreement(stand_in({"name": "two_domains"}, classes, monkeypatch), 4)
     assert row["agreement"]["value"] == 0.75
     assert judged == [("image", "label"), ("image_b", "label_b")]

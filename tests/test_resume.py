@@ -15,7 +15,7 @@ from games import GAMES, config
 
 import gm_jax
 from gm_jax.training import checkpoint, loop, parallel
-from gm_jax.training.checkpoint import Place
+from gm_jax.training.checkpoint import Progress
 
 LAUNCH = str(Path(__file__).parent.parent / "launch.py")
 FAMILIES = ("vae", "gan", "ddpm", "gpt")
@@ -176,7 +176,7 @@ def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     window = ((1, {"loss": 0.1}), (2, {"loss": float(np.float32(1) / 3)}))
     store = checkpoint.open_checkpoints(tmp_path, 2)
     variables = gm_jax.model.Variables({"w": np.arange(3.0)}, opt={"p": ()})
-    checkpoint.save(store, variables, Place(2, 7, window))
+    checkpoint.save(store, variables, Progress(2, 7, window))
     found, place = checkpoint.restore(store, variables, {})
     assert place.position == 7 and [tuple(row) for row in place.window] == list(window)
     np.testing.assert_array_equal(found.params["w"], np.arange(3.0))
@@ -189,7 +189,7 @@ def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     assert store.manager.all_steps() == [2]  # It is not broken, and stays where it is.
     poisoned = variables._replace(params={"w": np.array([0.0, np.inf, 1.0])})
     with pytest.raises(gm_jax.UserError, match=r"step 3: .*w.* became NaN or infinite, and is not"):
-        checkpoint.save(store, poisoned, Place(3))
+        checkpoint.save(store, poisoned, Progress(3))
     assert store.manager.all_steps() == [2]
 
 

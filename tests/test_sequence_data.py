@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from sample_files import text_file, wav_folder, write_wav
 from scipy.io import wavfile
-from written import text_file, wav_folder, write_wav
 
 from gm_jax import UserError, data
 from gm_jax.data.windows import cover, weights

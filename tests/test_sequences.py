@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from games import config, play
 from ml_collections import ConfigDict
-from written import text_file
+from sample_files import text_file
 
 import gm_jax
 from gm_jax import UserError

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 from games import config
 from ml_collections import ConfigDict
-from written import text_file
+from sample_files import text_file
 
 import gm_jax
 from gm_jax import zoo
@@ -191,7 +191,7 @@ def test_a_layer_changes_only_what_a_recipe_has():
         recipe("small", stated, small={"stepps": 2})
     with pytest.raises(gm_jax.UserError, match="unknown setting data.pth"):
         recipe("", stated | {"data": {"pth": "x"}})
-    with pytest.raises(gm_jax.UserError, match="no variant 'big' of this recipe; it has: small"):
+    with pytest.raises(gm_jax.UserError, match="no variant 'big'; it has: small"):
         recipe("big", stated, small={"steps": 2})
 
 
@@ -248,8 +248,8 @@ def test_functions_are_judged_on_examples_that_there_are(tmp_path, digits16):
     settings = config("vae", digits16, **{"show.every": 0, "data.binarize": "fixed"})
     trained = gm_jax.train(settings, tmp_path, jax.devices()[:1])
     for counts, message in (
-        ({"bound": 600}, "the split test has 297 examples: 0 stands for all"),
-        ({"sample": 8}, "gives no value for each example"),
+        ({"bound": 600}, "the split test has 297 examples: 0 is all"),
+        ({"sample": 8}, "returns no value per example"),
     ):
         settings.evaluate.counts = ConfigDict(counts)
         with pytest.raises(gm_jax.UserError, match=message):

@@ -89,8 +89,8 @@ def test_a_run_killed_in_either_stage_ends_as_one_never_interrupted(
 
 
 def test_the_loss_is_minus_the_log_prior_of_the_frozen_codes_and_the_bound_adds_up():
-    phase, feed, variables = opening(both(), ONE)
-    game, batch = phase.model, jax.jit(feed.prepare)(feed.first, KEY)
+    phase, batches, variables = opening(both(), ONE)
+    game, batch = phase.model, jax.jit(batches.prepare)(batches.first, KEY)
     variables = variables._replace(params=perturb(variables.params))
     bound = jax.jit(game.functions["bound"])
     values = bound(variables, batch, KEY)
@@ -126,7 +126,7 @@ def test_a_first_stage_that_goes_on_is_no_longer_the_one_built_upon(tmp_path):
     settings = both(**{"steps": 3})
     with settings.unlocked():
         settings.stages = {"codes": str(tmp_path / "codes")}
-    with pytest.warns(RuntimeWarning, match="stands at step 2 of 4: train it to its end"):
+    with pytest.warns(RuntimeWarning, match="is at step 2 of 4: finish its training first"):
         gm_jax.train(settings, tmp_path / "prior", ONE)
     codes.steps = 4
     gm_jax.train(codes, tmp_path / "codes", ONE)
@@ -135,7 +135,7 @@ def test_a_first_stage_that_goes_on_is_no_longer_the_one_built_upon(tmp_path):
         lambda: gm_jax.load(tmp_path / "prior", devices=ONE),
         lambda: gm_jax.train(settings, tmp_path / "prior", ONE),
     ):
-        with pytest.raises(gm_jax.UserError, match="not as it was when it began"):
+        with pytest.raises(gm_jax.UserError, match="has changed since the run began"):
             again()
 
 

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from sample_files import write_riff, write_wav
 from scipy.io import wavfile
-from written import write_riff, write_wav
 
 from gm_jax import UserError, data
 

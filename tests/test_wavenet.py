@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 from games import config, opening
+from sample_files import write_wav
 from scipy import stats
-from written import write_wav
 
 import gm_jax
 from gm_jax import UserError
@@ -33,8 +33,8 @@ def test_the_mu_law_and_back():
 @pytest.fixture(scope="module")
 def wave_game():
     settings = config("wavenet", None)
-    phase, feed, variables = opening(settings, jax.devices()[:1])
-    return phase.model, variables, jax.jit(feed.prepare)(feed.first, KEY)
+    phase, batches, variables = opening(settings, jax.devices()[:1])
+    return phase.model, variables, jax.jit(batches.prepare)(batches.first, KEY)
 
 
 def test_wavenets_first_loss_is_ln_256(wave_game):

@@ -1,4 +1,4 @@
-"""ACGAN: a discriminator that also names the class, of real examples and of generated ones.
+"""ACGAN: a discriminator that also predicts the class, of real and of generated examples.
 
 Odena, Olah & Shlens 2017 (arXiv 1610.09585):
 
@@ -19,7 +19,7 @@ from gm_jax.model import Aux, Phase, classes_of
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
-    """A generator told the class against D with a head of classes; configs/acgan_mnist.py."""
+    """A generator conditioned on the class against D with a class head; configs/acgan_mnist.py."""
     critic = logits(settings, 1 + classes_of(spec))
     game = open_game(settings, spec, critic, conditional=True)
     generator, discriminator = game.generator, game.discriminator
@@ -29,22 +29,22 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         z = latent(game, key, batch)
         return networks.split_init(key, (generator, z), (discriminator, batch[game.modality]))
 
-    def judge(variables, x, label):
+    def critic_and_class(variables, x, label):
         """D's logit of the source [B], -log P(c | x) [B], and D's state."""
         outputs, state = discriminator.train(variables, x)
         return outputs[:, 0], cross_entropy(outputs[:, 1:], label), state
 
     def discriminator_loss(variables, batch, key, step):
         fakes, _ = generator.train(variables, latent(game, key, batch))
-        real, of_real, state = judge(variables, batch[game.modality], batch["label"])
-        fake, of_fake, _ = judge(variables, fakes, batch["label"])
+        real, of_real, state = critic_and_class(variables, batch[game.modality], batch["label"])
+        fake, of_fake, _ = critic_and_class(variables, fakes, batch["label"])
         loss = jnp.mean(log_loss(real, fake) + of_real + of_fake)
         metrics = {"class_of_real": jnp.mean(of_real), "class_of_fake": jnp.mean(of_fake)}
         return loss, Aux(metrics, {"discriminator": state})
 
     def generator_loss(variables, batch, key, step):
         fakes, state = generator.train(variables, latent(game, key, batch))
-        fake, of_fake, _ = judge(variables, fakes, batch["label"])
+        fake, of_fake, _ = critic_and_class(variables, fakes, batch["label"])
         return jnp.mean(non_saturating(fake) + of_fake), Aux(state={"generator": state})
 
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}

@@ -1,7 +1,7 @@
 """Boundary equilibrium generative adversarial networks.
 
-Berthelot, Schumm & Metz 2017 (arXiv 1703.10717). The discriminator is an auto-encoder, judged by
-its mean absolute error L(v) = mean |v - D(v)|:
+Berthelot, Schumm & Metz 2017 (arXiv 1703.10717). The discriminator is an auto-encoder that
+outputs its mean absolute error L(v) = mean |v - D(v)|:
 
     L_D = L(x) - k_t L(G(z_D)),    L_G = L(G(z_G))
     k_{t+1} = k_t + lambda_k (gamma L(x) - L(G(z)))    kept in [0, 1], k_0 = 0
@@ -27,10 +27,10 @@ from gm_jax.settings import at_least, at_most, schema
 class Settings(latent_game.Settings):
     """BEGAN.
 
-    code           numbers of D's code
-    gamma          the ratio L(G(z)) / L(x) that k keeps
-    balance_rate   lambda_k, of k's steps
-    discriminator  the auto-encoder that judges by its error
+    code           size of D's code
+    gamma          the ratio L(G(z)) / L(x) that k maintains
+    balance_rate   lambda_k, the step size of k
+    discriminator  the auto-encoder, whose error is D's output
     """
 
     code: Annotated[int, at_least(1)] = 64

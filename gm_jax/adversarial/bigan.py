@@ -1,4 +1,4 @@
-"""Bidirectional adversarial networks: a generator and an encoder against a judge of pairs.
+"""Bidirectional adversarial networks: a generator and an encoder against a critic of pairs.
 
 Donahue et al. 2017 (BiGAN, arXiv 1605.09782) and Dumoulin et al. 2017 (ALI, arXiv 1606.00704):
 
@@ -39,7 +39,7 @@ class Settings(latent_game.Settings):
     """BiGAN, and ALI.
 
     stochastic  whether the encoder draws z, as ALI's does
-    encoder     the discriminator's network with other outputs; the generator's player owns it
+    encoder     the discriminator's network with other outputs; the generator's player trains it
     """
 
     stochastic: bool = False
@@ -68,7 +68,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return mean + jnp.exp(0.5 * log_variance) * normal(keys, (settings.latents,))
 
     def play(variables, batch, key):
-        """D's logits on (x, E(x)) and (G(z), z), [B] each, and everyone's new state."""
+        """D's logits on (x, E(x)) and (G(z), z), [B] each, and the new state of all networks."""
         latent_key, encoder_key = jax.random.split(key)
         x, z, state = batch[modality], latent(game, latent_key, batch), {}
         fakes, state["generator"] = generator.train(variables, z)
@@ -97,7 +97,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         output = generator(variables, encode(variables, batch[modality]))
         return {modality: jnp.stack([batch[modality], output], axis=1)}
 
-    def judge(variables, x):
+    def output(variables, x):
         return discriminator(variables, x, encode(variables, x))[:, 0]
 
     value = (discriminator_loss, times(settings.discriminator))
@@ -110,12 +110,12 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             settings.average,
         ),
     )  # fmt: skip
-    functions = latent_game.functions(game, judge) | {"reconstruct": reconstruct}
+    functions = latent_game.functions(game, output) | {"reconstruct": reconstruct}
     return (games.phase(settings, init, players, functions),)
 
 
 def _pair_critic(settings: Settings) -> nn.Module:
-    """D of (x, z): for points of both as one vector; for images, x passes a trunk first."""
+    """D of (x, z): a point and z as one vector; an image x passes a trunk first."""
     width, dtype = settings.discriminator.width, jnp.dtype(settings.dtype)
     if NETWORKS[settings.networks].axes == 1:
         return VectorPairCritic(logits(settings))

@@ -21,9 +21,9 @@ from gm_jax.model import Array, Aux, Phase
 
 
 class CoupledDiscriminator(nn.Module):
-    """An image of either domain to a logit each, [B] and [B]; all but the first layer is shared.
+    """Images of both domains to logits, [B] and [B]; all layers but the first are shared.
 
-    shared  the module of what is: a discriminator of NETWORKS
+    shared  the module of the shared layers: a discriminator of NETWORKS
     """
 
     shared: Callable[..., nn.Module]
@@ -48,9 +48,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         raise UserError("CoGAN needs images of two domains: data.name=two_domains")
     height, width, channels = spec["image"].shape
     both = {"image": spec["image"]._replace(shape=(height, width, 2 * channels))}
-    own, dtype = settings.discriminator, jnp.dtype(settings.dtype)
+    player, dtype = settings.discriminator, jnp.dtype(settings.dtype)
     shared = NETWORKS[settings.networks].discriminator
-    critic = CoupledDiscriminator(shared, own.width, own.normalization, dtype)
+    critic = CoupledDiscriminator(shared, player.width, player.normalization, dtype)
     game = open_game(settings, both, critic)
     generator, discriminator = game.generator, game.discriminator
 
@@ -60,7 +60,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return networks.split_init(key, (generator, z), (discriminator, *pair))
 
     def generate(variables, batch, key):
-        """A pair of images [B, H, W, C] each, and the generator's state."""
+        """A pair of images, [B, H, W, C] each, and the generator's state."""
         images, state = generator.train(variables, latent(game, key, batch))
         return jnp.split(images, 2, axis=-1), state
 
@@ -78,7 +78,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return jnp.mean(sum(map(non_saturating, fake))) / 2.0, Aux(state={"generator": state})
 
     def sample(variables, batch, key):
-        """Pairs: `image` of the one domain and `image_b` of the other, of the same z."""
+        """Pairs: `image` of one domain and `image_b` of the other, from the same z."""
         images = generator(variables, latent(game, key, batch))
         a, b = jnp.split(images, 2, axis=-1)
         return {"image": a, "image_b": b}

@@ -1,7 +1,7 @@
 """Energy-based generative adversarial networks.
 
 Zhao, Mathieu & LeCun 2017 (arXiv 1609.03126). The discriminator is an auto-encoder, its energy the
-squared error of reconstruction:
+mean squared error of reconstruction (eq. 3 has the norm):
 
     E(x) = mean |Dec(Enc(x)) - x|^2                                            eq. 3
     L_D  = E(x) + max(0, m - E(G(z)))                                          eq. 1
@@ -27,10 +27,10 @@ from gm_jax.settings import at_least, schema
 class Settings(latent_game.Settings):
     """EBGAN.
 
-    code           numbers of D's code
-    margin         m: the energy beyond which D no longer pushes fakes
+    code           size of D's code
+    margin         m: the energy above which D no longer pushes fakes
     pulling_away   weight of the pulling-away term
-    discriminator  the auto-encoder that judges by its error
+    discriminator  the auto-encoder, whose error is D's output
     """
 
     code: Annotated[int, at_least(1)] = 32
@@ -66,12 +66,12 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def generator_loss(variables, batch, key, step):
         fakes, state = generator.train(variables, latent(game, key, batch))
         fake, codes = energy(variables, fakes)
-        apart = pulling_away(replicas.gather(codes))
-        loss = jnp.mean(fake) + settings.pulling_away * apart
-        return loss, Aux({"pulling_away": apart}, {"generator": state})
+        similarity = pulling_away(replicas.gather(codes))
+        loss = jnp.mean(fake) + settings.pulling_away * similarity
+        return loss, Aux({"pulling_away": similarity}, {"generator": state})
 
-    def judge(variables, x):
+    def output(variables, x):
         return energy(variables, x)[0]
 
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, latent_game.functions(game, judge)),)
+    return (phase(game, init, objectives, latent_game.functions(game, output)),)

@@ -4,14 +4,14 @@ Goodfellow et al. 2014 (arXiv 1406.2661):
 
     min_G max_D  E_x log D(x) + E_z log(1 - D(G(z)))                           eq. 1
 
-A recipe chooses the rest, and what papers name is often no more than a choice:
+A recipe chooses the rest; many named GANs are one such choice:
 
     value_function   minimax, non_saturating, least_squares (LSGAN), wasserstein (WGAN, with
                      optimizer.clip_weights), hinge
     penalty          wgan_gp, dragan, r1, r2
     normalization    of D: batch (DCGAN), spectral (SNGAN), none
     conditional      the label enters both players (CGAN)
-    unroll           G's loss is that after D's next K steps (Unrolled GAN)
+    unroll           G's loss is taken after D's next K steps (Unrolled GAN)
     tricks           gm_jax/adversarial/shared/tricks.py; packing is PacGAN
 
 The discriminator plays `discriminator.times` moves a round (algorithm 1's k), the generator one.
@@ -37,7 +37,7 @@ from gm_jax.settings import at_least, one_of, schema
 
 @schema
 class Generator(latent_game.Generator):
-    """The player that makes examples.
+    """The player that generates examples.
 
     samples  latents drawn for each example of the batch
     """
@@ -47,10 +47,10 @@ class Generator(latent_game.Generator):
 
 @schema
 class Penalty:
-    """On D's slope.
+    """A penalty on D's gradient.
 
-    name    which; "" for none
-    weight  of the penalty beside the value function
+    name    of the penalty; "" for none
+    weight  of the penalty in D's loss
     """
 
     name: Annotated[str, one_of(("", *PENALTIES))] = ""
@@ -61,8 +61,8 @@ class Penalty:
 class Unroll:
     """Metz et al. 2017.
 
-    steps    of D that G looks ahead; 0 for none
-    through  whether G's slope goes through them
+    steps    steps of D that G looks ahead; 0 for none
+    through  whether G's gradient flows through them
     """
 
     steps: Annotated[int, at_least(0)] = 0
@@ -75,7 +75,7 @@ class Settings(latent_game.Settings):
 
     value_function  what D maximises and G minimises
     conditional     whether the label enters both players (CGAN)
-    penalty         on D's slope
+    penalty         on D's gradient
     unroll          Unrolled GAN
     tricks          soft labels, flips, instance noise, replay, packing (PacGAN)
     """
@@ -97,21 +97,21 @@ class Settings(latent_game.Settings):
             packs = f"packs of {trick.packing} (tricks.packing)"
             yield f"batch_size {batch} does not divide into {packs}"
         if 0 < trick.replay.size < batch:
-            yield f"tricks.replay.size {trick.replay.size} must hold a batch of {batch}"
+            yield f"tricks.replay.size {trick.replay.size} must be at least batch_size {batch}"
         if trick.replay.size and self.conditional:
-            yield "tricks.replay keeps old fakes without their labels: not with conditional=True"
+            yield "tricks.replay stores old fakes without labels: it excludes conditional=True"
         if softened and not value.labelled:
             yield (
-                f"{self.value_function} has no labels: tricks.real_label and .fake_label go with"
-                " minimax, non_saturating and least_squares"
+                f"{self.value_function} has no labels: tricks.real_label and .fake_label need"
+                " minimax, non_saturating or least_squares"
             )
         if self.penalty.name and self.discriminator.normalization == "batch":
             yield (
-                "a penalty on each example's slope needs a discriminator without batch"
+                "a penalty on each example's gradient needs a discriminator without batch"
                 " normalisation: set discriminator.normalization to none or spectral"
             )
         if self.penalty.name == "dragan" and self.value_function == "wasserstein":
-            yield "DRAGAN's penalty is for a D of probabilities: set penalty.name to wgan_gp"
+            yield "DRAGAN's penalty needs a D of probabilities: set penalty.name to wgan_gp"
         if self.unroll.steps and not differentiable(self.discriminator.optimizer):
             yield (
                 "unrolling differentiates through the discriminator's optimizer, whose square root"
@@ -123,7 +123,7 @@ class Settings(latent_game.Settings):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """A generator against a discriminator in one phase; configs/gan_ring.py."""
     game = open_game(settings, spec, conditional=settings.conditional)
-    value, slope = VALUE_FUNCTIONS[settings.value_function], PENALTIES.get(settings.penalty.name)
+    value, penalize = VALUE_FUNCTIONS[settings.value_function], PENALTIES.get(settings.penalty.name)
     trick, packing = settings.tricks, settings.tricks.packing
     generator, discriminator, modality = game.generator, game.discriminator, game.modality
 
@@ -134,48 +134,48 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         pool = tricks.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
         return variables._replace(state=variables.state | ({"replay": pool} if pool else {}))
 
-    def judge(variables, x):
-        """Logits [B / packing] of what D is shown, and its new state."""
+    def critic(variables, x):
+        """D's logits [B / packing] on its inputs, and its new state."""
         logits, state = discriminator.train(variables, x)
         return logits[:, 0], state
 
     def seen_by_d(x, batch, keys, step):
-        """Examples as D sees them: with instance noise and label, several side by side."""
+        """Examples as D sees them: with instance noise and label, packed."""
         if trick.noise.deviation:
             x = tricks.instance_noise(keys, x, step, trick.noise.deviation, trick.noise.steps)
         return tricks.pack(append_label(game, x, batch), packing)
 
     def outputs(variables, fakes, batch, key, step):
-        """D's logits on real and fake examples [B / packing] as the tricks have it, its state."""
+        """D's logits on real and fake examples [B / packing], with the tricks, and its state."""
         real_keys, fake_keys = (example_keys(k, batch) for k in jax.random.split(key))
         seen = [
             seen_by_d(batch[modality], batch, real_keys, step),
             seen_by_d(fakes, batch, fake_keys, step),
         ]
         if trick.joint_batches:
-            logits, state = judge(variables, jnp.concatenate(seen))
+            logits, state = critic(variables, jnp.concatenate(seen))
             return *jnp.split(logits, 2), state
-        (real, state), (fake, _) = (judge(variables, x) for x in seen)
+        (real, state), (fake, _) = (critic(variables, x) for x in seen)
         return real, fake, state
 
-    def slope_of(variables, fakes, batch, key):
-        """The penalty on D's slope, [B / packing]; labels are held fixed."""
+    def penalty_of(variables, fakes, batch, key):
+        """The penalty on D's gradient, [B / packing]; labels are held fixed."""
 
-        def critic(packs):
+        def of_packs(packs):
             x = append_label(game, tricks.unpack(packs, packing), batch)
-            return judge(variables, tricks.pack(x, packing))[0]
+            return critic(variables, tricks.pack(x, packing))[0]
 
         mix_keys, shift_keys = (example_keys(k, batch) for k in jax.random.split(key))
-        return slope(
-            critic,
+        return penalize(
+            of_packs,
             *(tricks.pack(x, packing) for x in (batch[modality], fakes)),
             uniform(mix_keys, (1,))[::packing, 0],
             tricks.pack(uniform(shift_keys, game.shape), packing),
         )
 
-    # Both losses draw their latents by the same key of a move's: G is unrolled over D's own fakes.
+    # Both losses draw their latents by the same key: G is unrolled over the fakes that D sees.
     def generate(variables, batch, key):
-        """Examples [B, ...], G's new state, and the key that the rest of the move draws by."""
+        """Examples [B, ...], G's new state, and the key for the rest of the move."""
         latent_key, key = jax.random.split(key)
         return *generator.train(variables, latent(game, latent_key, batch)), key
 
@@ -184,7 +184,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return loss_against(fakes, variables, batch, key, step)
 
     def loss_against(fakes, variables, batch, key, step):
-        label_key, noise_key, slope_key, pool_key = jax.random.split(key, 4)
+        label_key, noise_key, penalty_key, pool_key = jax.random.split(key, 4)
         state = {}
         if trick.replay.size:
             fakes, state["replay"] = tricks.replay(
@@ -193,8 +193,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         real, fake, state["discriminator"] = outputs(variables, fakes, batch, noise_key, step)
         metrics = {"real_output": jnp.mean(real), "fake_output": jnp.mean(fake)}
         loss = _value(value, trick, example_keys(label_key, batch)[::packing], real, fake)
-        if slope:
-            penalty = slope_of(variables, fakes, batch, slope_key)
+        if penalize:
+            penalty = penalty_of(variables, fakes, batch, penalty_key)
             metrics["penalty"] = jnp.mean(penalty)
             loss = loss + settings.penalty.weight * penalty
         return jnp.mean(loss), Aux(metrics, state)
@@ -207,7 +207,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def unrolled_loss(variables, batch, key, step):
         """G's loss against theta_D^K, D after its next K steps (with its penalty and tricks)."""
-        fakes, _, rest = generate(variables, batch, key)  # Once: K times would be K slopes of G.
+        fakes, _, rest = generate(variables, batch, key)  # Once: K times would be K gradients of G.
 
         def loss(owned):
             ahead = variables._replace(params={**variables.params, **owned})
@@ -233,7 +233,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
 
 def _value(value, trick, keys, real, fake):
-    """The discriminator's loss, [B], with whatever labels and flips are asked for."""
+    """The discriminator's loss, [B], with the labels and flips of the tricks."""
     flip_keys, real_keys, fake_keys = jax.vmap(lambda k: jax.random.split(k, 3), out_axes=1)(keys)
     if trick.flips:
         real, fake = tricks.flip(flip_keys, trick.flips, real, fake)

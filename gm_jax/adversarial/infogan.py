@@ -1,12 +1,12 @@
-"""InfoGAN: codes that samples cannot hide.
+"""InfoGAN: codes that can be read from samples.
 
 Chen et al. 2016 (arXiv 1606.03657). z is noise and a code c = (category, continuous values); Q
-shares D's body and reads the code from a sample:
+shares D's layers and predicts the code from a sample:
 
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q)                                eq. 6
     L_I = E_{c, x = G(z, c)} log Q(c|x) + H(c) <= I(c; G(z, c))                eq. 5
 
-Q's heads are D's player's, so L_I is in both players' losses.
+Q's heads belong to D's player, so L_I is in both players' losses.
 """
 
 import math
@@ -31,12 +31,12 @@ from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.settings import at_least, schema
 
-REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their prior's ends
+REACH = 2.0  # continuous codes are swept from -REACH to REACH, beyond their prior
 
 
 @schema
 class Codes:
-    """c, the part of the latent that a sample must show.
+    """c, the part of the latent that Q predicts from a sample.
 
     categories  values of the categorical code
     continuous  number of continuous codes, each in [-1, 1]
@@ -59,7 +59,7 @@ class Settings(latent_game.Settings):
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
-    """A generator with codes against D and Q in one; configs/infogan_mnist.py."""
+    """A generator with codes against D and Q in one network; configs/infogan_mnist.py."""
     codes, weight = settings.codes, settings.information
     # D's logit, Q's logits of the category, Q's means of the continuous codes.
     critic = logits(settings, 1 + codes.categories + codes.continuous)
@@ -84,7 +84,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         noise = latent(game, noise_key, batch)
         return compose(noise, category, continuous), category, continuous
 
-    def judge(variables, x):
+    def critic_and_q(variables, x):
         """D's logit [B], Q's logits of the category, Q's means of the others; D's state."""
         outputs, state = discriminator.train(variables, x)
         return outputs[:, 0], *jnp.split(outputs[:, 1:], [codes.categories], axis=1), state
@@ -98,12 +98,12 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """D on fakes [B], the information they carry [B], and the generator's state."""
         z, category, continuous = draw(key, batch)
         fakes, state = generator.train(variables, z)
-        fake, logits, means, _ = judge(variables, fakes)
+        fake, logits, means, _ = critic_and_q(variables, fakes)
         return fake, information(logits, means, category, continuous), state
 
     def discriminator_loss(variables, batch, key, step):
         fake, informed, _ = play(variables, batch, key)
-        real, _, _, state = judge(variables, batch[modality])
+        real, _, _, state = critic_and_q(variables, batch[modality])
         loss = jnp.mean(log_loss(real, fake) - weight * informed)
         return loss, Aux({"information": jnp.mean(informed)}, {"discriminator": state})
 
@@ -127,7 +127,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return {modality: frames(game, variables, z)}
 
     def sweep(variables, batch, key):
-        """One continuous code from -REACH to REACH, the codes in turn: [B, FRAMES, H, W, C]."""
+        """One continuous code from -REACH to REACH, each code in turn: [B, FRAMES, H, W, C]."""
         noise = latent(game, key, batch)
         category = batch["index"] // codes.continuous % codes.categories
         moved = jax.nn.one_hot(batch["index"] % codes.continuous, codes.continuous)
@@ -139,7 +139,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return {modality: frames(game, variables, z)}
 
     def cluster(variables, batch, key):
-        """The category that Q sees in each example, [B], beside its label where there is one."""
+        """The category that Q predicts for each example, [B], and its label if it has one."""
         outputs = discriminator(variables, batch[modality])
         code = jnp.argmax(outputs[:, 1 : 1 + codes.categories], axis=-1)
         return {"code": code} | {name: batch[name] for name in ("label",) if name in batch}

@@ -1,4 +1,4 @@
-"""VAE-GAN: an auto-encoder whose error is measured in a layer of the discriminator.
+"""VAE-GAN: an auto-encoder whose error is measured in a hidden layer of the discriminator.
 
 Larsen et al. 2016 (arXiv 1512.09300), algorithm 1. With D_l the discriminator's last hidden map,
 x~ the reconstruction and x_p a sample of the prior:
@@ -27,7 +27,7 @@ from gm_jax.settings import at_least, at_most, schema
 
 @schema
 class Encoder:
-    """From examples to q(z|x).
+    """The network of q(z|x).
 
     width  channels of its first hidden map
     """
@@ -50,7 +50,7 @@ class Settings(latent_game.Settings):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
         if self.prior != "normal":
-            yield "VAE-GAN's encoder is held to N(0, I): set prior to normal"
+            yield "VAE-GAN's KL is to N(0, I): set prior to normal"
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -67,21 +67,21 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return networks.split_init(key, *calls)
 
     def play(variables, batch, key):
-        """KL [B], L_like [B], -L_GAN [B], and everyone's new state."""
+        """KL [B], L_like [B], -L_GAN [B], and the new state of all networks."""
         prior_key, posterior_key = jax.random.split(key)
         x, state = batch[modality], {}
         outputs, state["encoder"] = encoder.train(variables, x)
         mean, log_variance = jnp.split(outputs, 2, axis=-1)
         noise = normal(example_keys(posterior_key, batch), (settings.latents,))
         z = mean + jnp.exp(0.5 * log_variance) * noise
-        again, _ = generator.train(variables, z)
-        # The statistics that are kept are those of draws of the prior: samples use them.
+        reconstruction, _ = generator.train(variables, z)
+        # The statistics of draws from the prior are kept: those are what samples use.
         prior, state["generator"] = generator.train(variables, latent(game, prior_key, batch))
         real, of_x, state["discriminator"] = discriminator.train_with_hidden(variables, x)
-        fake, of_again, _ = discriminator.train_with_hidden(variables, again)
+        fake, of_reconstruction, _ = discriminator.train_with_hidden(variables, reconstruction)
         other, _ = discriminator.train(variables, prior)
-        like = 0.5 * jnp.sum((of_x - of_again) ** 2, axis=range(1, of_x.ndim))
-        # log D(x) once, and one log(1 - D) for the reconstruction and the sample each.
+        like = 0.5 * jnp.sum((of_x - of_reconstruction) ** 2, axis=range(1, of_x.ndim))
+        # log D(x) once, and log(1 - D) once each for reconstruction and sample.
         adversarial = log_loss(real[:, 0], fake[:, 0]) + jax.nn.softplus(other[:, 0])
         return gaussian_kl(mean, log_variance), like, adversarial, state
 

@@ -41,20 +41,22 @@ FRAMES = 12  # of the strip from noise to image
 
 # Each: (schedule, its times, settings of the sampler) -> table of coefficients.
 SAMPLERS = {
-    "ddim": lambda schedule, times, own: samplers.ddim(schedule, times, own.eta),
-    "ancestral": lambda schedule, times, own: samplers.ancestral(schedule, times, own.variance),
+    "ddim": lambda schedule, times, settings: samplers.ddim(schedule, times, settings.eta),
+    "ancestral": lambda schedule, times, settings: samplers.ancestral(
+        schedule, times, settings.variance
+    ),
 }
 UNetSettings = part_of(UNet, "classes", "dtype")
 
 
 @schema
 class Sampler:
-    """From noise to image; any trained model takes any of them.
+    """From noise to image; every trained model works with every sampler.
 
     name      the sampler
     steps     evaluations of the network
-    variance  ancestral's, and the bound's: beta_t (large) or beta~_t (small)
-    eta       ddim's noise: 0 deterministic, 1 ancestral's with the small variance
+    variance  of ancestral steps and of the bound: beta_t (large) or beta~_t (small)
+    eta       noise of ddim: 0 deterministic, 1 as ancestral with the small variance
     clip      whether x0_hat is kept in [-1, 1]
     guidance  w of (1 + w) conditional - w unconditional
     """
@@ -71,7 +73,7 @@ class Sampler:
 class Settings(Recipe):
     """A DDPM.
 
-    conditional    whether the network knows the label
+    conditional    whether the network sees the label
     label_dropout  share of labels hidden in training, for sampler.guidance
     schedule       how the noise grows with time
     times          T, the number of noise levels

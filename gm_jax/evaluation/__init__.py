@@ -1,6 +1,6 @@
-"""Scores of generated images that state what they are.
+"""Scores of generated images, each with its protocol.
 
-The door for images made elsewhere is `python -m gm_jax.evaluation A B`. In a program:
+For images made elsewhere there is the command `python -m gm_jax.evaluation A B`. In a program:
 
     features = inception_features(load_inception(path), PROTOCOLS["tf2015"])
     real = collect(features, PROTOCOLS["tf2015"], real_batches, n, Needs(moments=("2048",)))
@@ -20,7 +20,7 @@ The door for images made elsewhere is `python -m gm_jax.evaluation A B`. In a pr
                   collect(features, protocol, batches, size, needs, batch_size=64) -> Statistics
     statistics    save(statistics, path), load(path, stated=None), over_processes(statistics)
     metrics       parse_metrics(text), compare(a, b, metrics, with_uncertainty=True) -> dict
-                  report(a, b, metrics, with_uncertainty=True) -> dict with all that travels
+                  report(a, b, metrics, with_uncertainty=True) -> the same with protocol, N1, N2
     distances     frechet_distance(mean1, covariance1, mean2, covariance2)
                   frechet_of_features(x, y), frechet_of_moments(m1, m2)
                   real_floor(features, n, splits=10, seed=0) -> (mean, std)
@@ -29,7 +29,7 @@ The door for images made elsewhere is `python -m gm_jax.evaluation A B`. In a pr
                   mean_and_covariance(m); Moments(n, shift, sum, outer)
     sheet         nearest(samples, batches, k=3), save_sheet(path, samples, neighbours)
 
-Images come in as uint8 [B, H, W, C]. What cannot be judged raises `EvaluationError`, in one line.
+Images are uint8 [B, H, W, C]. Input that cannot be evaluated raises `EvaluationError`, in one line.
 """
 
 from gm_jax.evaluation.classifier import Classifier, train_classifier

@@ -1,9 +1,8 @@
 """python -m gm_jax.evaluation A B --metrics=fid,kid,prdc --protocol=pytorch_fid
 
-A is judged, B is the reference: each a folder of images, an npz of images, a TFDS split
-(tfds:NAME/SPLIT), a run's workdir (run:WORKDIR), or a statistics file. Without B, A's own
-statistics are made and can be kept with --save. A table goes to the screen, all of it to a JSON
-file.
+A is evaluated, B is the reference. Each is a folder of images, an npz of images, a TFDS split
+(tfds:NAME/SPLIT), a run's workdir (run:WORKDIR), or a statistics file. Without B, the statistics of
+A are computed, and kept with --save. A table goes to the screen, the full result to a JSON file.
 """
 
 import argparse
@@ -21,6 +20,7 @@ from gm_jax.data import open_source
 from gm_jax.errors import UserError
 from gm_jax.evaluation import statistics
 from gm_jax.evaluation.errors import EvaluationError
+from gm_jax.evaluation.image_sets import Images, of_source, open_images
 from gm_jax.evaluation.metrics import (
     needs,
     parse_metrics,
@@ -38,7 +38,6 @@ from gm_jax.evaluation.protocols import (
 )
 from gm_jax.evaluation.runs import is_run, open_run
 from gm_jax.evaluation.sheet import nearest, save_sheet
-from gm_jax.evaluation.sources import Images, of_source, open_images
 from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.weights import load_inception
 
@@ -50,18 +49,20 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("a", metavar="A", help="the images that are judged, or their statistics")
+    p.add_argument("a", metavar="A", help="the images to evaluate, or their statistics")
     p.add_argument("b", metavar="B", nargs="?", help="the reference")
     p.add_argument(
-        "--metrics", default="fid", help="of fid, fid_768, sfid, is, kid, prdc, swd, msssim"
+        "--metrics", default="fid", help="some of fid, fid_768, sfid, is, kid, prdc, swd, msssim"
     )
-    p.add_argument("--protocol", choices=PROTOCOLS, help="default tf2015")
+    p.add_argument("--protocol", choices=PROTOCOLS, help="default: tf2015")
     p.add_argument("--grey", choices=("refuse", "repeat"), default="refuse")
-    p.add_argument("--weights", help="Inception's: .pth, .npz, .safetensors")
+    p.add_argument("--weights", help="Inception's weights: .pth, .npz, .safetensors")
     p.add_argument("--weights-sha256", help="accept weights with this hash under another name")
     p.add_argument("--download-weights", action="store_true")
-    p.add_argument("--samples", type=int, default=10_000, help="how many a run draws")
-    p.add_argument("--batch-size", type=int, help="default 8 on a CPU, 64 elsewhere")
+    p.add_argument(
+        "--samples", type=int, default=10_000, help="the number of samples that a run draws"
+    )
+    p.add_argument("--batch-size", type=int, help="default: 8 on a CPU, 64 elsewhere")
     p.add_argument("--no-uncertainty", action="store_true", help="no interval, limit and floor")
     p.add_argument("--out", default="evaluation.json")
     p.add_argument("--save", help="where to keep A's statistics")
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def evaluate(args: argparse.Namespace) -> dict:
-    """All that the command does, as the dict that goes to the JSON file."""
+    """The result of the command, as the dict that goes to the JSON file."""
     stated = PROTOCOLS[args.protocol]._replace(grey=args.grey) if args.protocol else None
     protocol = stated or PROTOCOLS["tf2015"]._replace(grey=args.grey)
     metrics = parse_metrics(args.metrics)
@@ -86,14 +87,14 @@ def evaluate(args: argparse.Namespace) -> dict:
         weights = load_inception(args.weights, args.weights_sha256, args.download_weights)
         features = inception_features(weights, protocol)
         metrics = with_layers(metrics, tuple(features.layers))
-        made = Provenance(protocol, features.name, features.fingerprint)
+        provenance = Provenance(protocol, features.name, features.fingerprint)
         for name, side in zip("AB", opened, strict=False):
             if not isinstance(side, Images):
-                refuse_mismatch(side.provenance, made)
+                refuse_mismatch(side.provenance, provenance)
                 refuse_lacking(name, side, metrics)
-        wanted = needs(metrics, [side.size for side in images])
+        needed = needs(metrics, [side.size for side in images])
         sides = [
-            pass_over(side, features, protocol, wanted, args.batch_size, Path(args.cache))
+            pass_over(side, features, protocol, needed, args.batch_size, Path(args.cache))
             if isinstance(side, Images)
             else side
             for side in opened
@@ -114,7 +115,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuses what could not be written, before the pass that it is to keep."""
+    """Raises UserError, before the pass, if its results could not be written."""
     for option in ("out", "save", "sheet"):
         path = getattr(args, option)
         if path is not None:
@@ -122,7 +123,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def open_side(name: str, stated: Protocol | None, samples: int) -> Images | Statistics:
-    """A statistics file's contents, or images to pass over."""
+    """The contents of a statistics file, or images to pass over."""
     if Path(name).is_file() and statistics.holds_statistics(name):
         return statistics.load(name, stated)
     if name.startswith("tfds:"):
@@ -135,13 +136,13 @@ def open_side(name: str, stated: Protocol | None, samples: int) -> Images | Stat
 
 
 def write_sheet(path: str, a: Images, b: Images, rows: int = 16) -> None:
-    """The first images of A, each beside the three of B that are nearest in pixels."""
+    """The first images of A, each beside the three images of B that are nearest in pixels."""
     first = next(iter(a.batches()))[:rows]
     save_sheet(path, first, nearest(first, b.batches())[0])
 
 
 def table(result: dict) -> str:
-    """The result as lines for the screen."""
+    """The result as a table for the screen."""
     protocol = result["protocol"]
     columns = f"{'value':>14}{'std':>12}{'95% interval':>24}{'N -> inf':>12}{'floor':>12}"
     lines = [
@@ -160,7 +161,7 @@ def table(result: dict) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0, or 2 with one line on stderr for what cannot be judged."""
+    """Exit code 0, or 2 with one line on stderr if something cannot be evaluated."""
     args = parser().parse_args(argv)
     try:
         result = evaluate(args)
@@ -175,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print(text: str) -> None:
-    """Prints names in any alphabet, with question marks if the screen cannot show them."""
+    """Prints names in any alphabet, with question marks for what the screen cannot show."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
 

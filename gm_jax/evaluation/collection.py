@@ -14,18 +14,18 @@ from gm_jax.evaluation.ssim import ms_ssim
 from gm_jax.evaluation.statistics import Statistics
 
 PAIRS = 10_000
-# Rows that wait before they are multiplied into the covariances: enough for a fast product.
+# Rows that are collected before a product with the covariances: enough for a fast one.
 _CHUNK = 4096
 
 
 class Needs(NamedTuple):
-    """What a pass collects, and what that costs in memory.
+    """What a pass collects, and its memory.
 
-    moments   layers whose Gaussians are wanted: 11 d² float64 each, whatever the number of images
-    keep      layers whose features are kept: 4 d bytes an image
-    score     whether the Inception score is wanted: flat
-    patches   how many images to cut patches from: 25 kB an image, level and channel
-    ssim      whether the MS-SSIM of images 2 i and 2 i + 1 is wanted, for 10,000 pairs: flat
+    moments   layers whose Gaussians are needed: 11 d² float64 each, for any number of images
+    keep      layers whose features are kept: 4 d bytes per image
+    score     whether the Inception score is needed: constant
+    patches   number of images to cut patches from: 25 kB per image, level and channel
+    ssim      whether the MS-SSIM of images 2 i and 2 i + 1 is needed, for 10,000 pairs: constant
     """
 
     moments: tuple[str, ...] = ()
@@ -46,12 +46,12 @@ def collect(
 ) -> Statistics:
     """One pass over `size` uint8 images, in batches [b, H, W, C] of any length.
 
-    In a program of several processes each passes over its own share, and
-    `statistics.over_processes` joins them. Raises EvaluationError for fewer than two images, and
-    for whatever `extract` and the metrics asked for refuse.
+    In a program of several processes each passes over its share, and `statistics.over_processes`
+    combines them. Raises EvaluationError for fewer than two images, and if `extract` or a metric
+    does.
     """
     if size < 2:
-        raise EvaluationError(f"statistics need at least 2 images, there is {size}")
+        raise EvaluationError(f"statistics need at least 2 images, not {size}")
     layers = {*needs.moments, *needs.keep, *(["logits_unbiased"] if needs.score else [])}
     groups = {
         layer: [moments.init(features.layers[layer])] * uncertainty.GROUPS
@@ -86,7 +86,7 @@ def collect(
 
 
 def _chunks(parts: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-    """Joins {layer: [b, d]} to chunks of at least `_CHUNK` rows, and the rest."""
+    """Joins {layer: [b, d]} into chunks of at least `_CHUNK` rows, and the rest."""
     waiting, rows = [], 0
     for part in parts:
         waiting.append(part)
@@ -105,7 +105,7 @@ def _deal(groups: list[moments.Moments], rows: np.ndarray, first: int) -> list[m
 
 
 class _Pixels:
-    """What is taken from the images themselves while they pass on their way to the features."""
+    """What is computed from the pixels while the images pass on to the features."""
 
     def __init__(self, needs: Needs):
         self.needs, self.seen = needs, 0
@@ -114,9 +114,9 @@ class _Pixels:
     def watch(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for images in batches:
             images = np.asarray(images)
-            wanted = images[: max(0, self.needs.patches - self.seen)]
-            if len(wanted):
-                self._patches.append(sliced.patches(wanted, self.seen))
+            first = images[: max(0, self.needs.patches - self.seen)]
+            if len(first):
+                self._patches.append(sliced.patches(first, self.seen))
             if self.needs.ssim and sum(map(len, self._values)) < PAIRS:
                 self._pair(images)
             self.seen += len(images)

@@ -20,10 +20,10 @@ from gm_jax.evaluation.errors import EvaluationError
 
 
 class Gaussian(NamedTuple):
-    """What the Fréchet distance looks at.
+    """What the Fréchet distance is computed from.
 
     mean [d], factor [d, r] with F Fᵀ = C, trace tr C, and pivots: the last pivot of the factor
-    over its first, about its smallest singular value over its largest; 0 where not known.
+    over its first, about its smallest singular value over its largest; 0 if unknown.
     """
 
     mean: np.ndarray
@@ -47,8 +47,8 @@ def nuclear_norm(product: np.ndarray, pivots: float = 0.0) -> float:
 
     A large and well-conditioned product (`pivots` is about its smallest σ over its largest) goes by
     way of the eigenvalues σ² of its Gram matrix, three times as fast: rounding moves these by a few
-    eps σ_max², hence each σ by that over 2 σ. Where that bound is not small enough, and for all
-    others, it is the singular values themselves.
+    eps σ_max², hence each σ by that over 2 σ. If that bound is not small enough, and for all
+    other products, the singular values are computed directly.
     """
     if pivots > 1e-4 and min(product.shape) >= 256:
         small = product if product.shape[0] <= product.shape[1] else product.T
@@ -63,7 +63,7 @@ def nuclear_norm(product: np.ndarray, pivots: float = 0.0) -> float:
 def frechet_distance(mean1, covariance1, mean2, covariance2) -> float:
     """The squared Fréchet distance of two Gaussians, from means [d] and covariances [d, d].
 
-    Raises EvaluationError for NaN, other shapes than these, and what is no covariance
+    Raises EvaluationError for NaN, other shapes, and a matrix that is not a covariance
     (`checked_gaussian`).
     """
     return frechet(checked_gaussian(mean1, covariance1), checked_gaussian(mean2, covariance2))
@@ -82,8 +82,8 @@ def frechet_of_moments(moments1, moments2) -> float:
 def gaussian(mean, covariance, rank: int | None = None) -> Gaussian:
     """Mean [d] and covariance [d, d], factored by a pivoted Cholesky into at most `rank` columns.
 
-    The pivoting stops where what is left is rounding: in a covariance of fewer images than
-    dimensions that noise, once under a root, is what spoils the fifth digit of `sqrtm`'s answer.
+    The pivoting stops when only rounding is left: in a covariance of fewer images than dimensions
+    that noise, once under a root, spoils the fifth digit of `sqrtm`'s answer.
     """
     mean = np.asarray(mean, np.float64)
     covariance = np.asarray(covariance, np.float64)
@@ -108,28 +108,28 @@ def gaussian(mean, covariance, rank: int | None = None) -> Gaussian:
 
 
 def checked_gaussian(mean, covariance) -> Gaussian:
-    """`gaussian` of a mean and covariance made elsewhere, of which not even the kind is certain.
+    """`gaussian` of a mean and covariance from elsewhere, which may not be a covariance.
 
     Raises EvaluationError for a matrix that is not symmetric, or that has an eigenvalue below zero
     by more than rounding. Sums in float32, E[x xᵀ] - E[x] E[x]ᵀ, move the eigenvalues by up to two
     eps (‖mean‖² + tr C), and leave hundreds below zero for fewer images than dimensions: eight
     times as much is rounding, but never more than a tenth of the largest eigenvalue.
     """
-    found = gaussian(mean, covariance)
+    checked = gaussian(mean, covariance)
     mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
     size, eps = np.abs(np.diag(covariance)).sum(), np.finfo(np.float32).eps
     if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * size:
         raise EvaluationError("a covariance is not symmetric")
     # F Fᵀ has no eigenvalue below zero, and those of the matrix differ by no more than this norm.
-    if np.linalg.norm(covariance - found.factor @ found.factor.T) <= eps * size:
-        return found
+    if np.linalg.norm(covariance - checked.factor @ checked.factor.T) <= eps * size:
+        return checked
     values = scipy.linalg.eigvalsh(covariance, check_finite=False)
     if values[0] < -min(16 * eps * (mean @ mean + size), max(values[-1], 0) / 10):
         raise EvaluationError(
             f"a covariance has no negative eigenvalue, this matrix has {values[0]:.4g} (its "
             f"largest is {values[-1]:.4g})"
         )
-    return found
+    return checked
 
 
 def gaussian_of_moments(moments: moments_lib.Moments) -> Gaussian:

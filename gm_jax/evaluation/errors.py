@@ -1,4 +1,4 @@
-"""The one error of this package: an input that cannot be judged, said in one line."""
+"""The one error of this package: an input that cannot be evaluated, in one line."""
 
 from gm_jax.errors import UserError
 

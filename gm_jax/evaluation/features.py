@@ -1,4 +1,4 @@
-"""Feature networks, and the one pass that runs them over any number of images."""
+"""Feature networks, and the pass that runs them over any number of images."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
@@ -12,12 +12,12 @@ from gm_jax.evaluation.errors import EvaluationError
 
 
 class Features(NamedTuple):
-    """A function from images to feature vectors, and which one it is.
+    """A function from images to feature vectors, and its identity.
 
-    name         what metrics are called after: "inception", "classifier_mnist", ...
+    name         part of the names of metrics: "inception", "classifier_mnist", ...
     fingerprint  hash of the parameters: statistics of other weights are refused
     layers       {layer: dimension d}
-    params       the network's parameters, an argument and never a constant of the program
+    params       the network's parameters: an argument of the program, never a constant
     apply        (params, uint8 images [B, H, W, C]) -> {layer: float32 [B, d]}; pure, example by
                  example, with its own resize and scale inside
     """
@@ -34,8 +34,8 @@ def static_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Regroups uint8 images [b, H, W, C], b of any size, into (images [B, H, W, C], mask [B]).
 
-    The last batch is padded with zeros that the mask leaves out; no image is dropped. Raises
-    EvaluationError for images that are not uint8, or change their shape.
+    The last batch is padded with zeros, where the mask is False; no image is dropped. Raises
+    EvaluationError for images that are not uint8, or differ in shape.
     """
     waiting, shape = [], None
     for batch in batches:
@@ -63,15 +63,15 @@ def static_batches(
 
 @lru_cache(maxsize=8)
 def _programs(apply, layers: tuple[str, ...], devices: tuple[jax.Device, ...]):
-    """Two mapped programs, kept so that the next pass with the same features finds them compiled:
-    one that puts the parameters on all devices once, and one that applies them to a batch."""
+    """Two mapped programs, cached so that the next pass with these features need not compile them:
+    one puts the parameters on all devices, the other applies them to a batch."""
 
-    def chosen(params, images):
+    def apply_to(params, images):
         outputs = apply(params, images)
         return {layer: outputs[layer] for layer in layers}
 
     over = partial(jax.pmap, axis_name=replicas.NAME, in_axes=(None, 0), devices=devices)
-    return over(lambda params, _: params, out_axes=None), over(chosen)
+    return over(lambda params, _: params, out_axes=None), over(apply_to)
 
 
 def extract(
@@ -83,9 +83,9 @@ def extract(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Runs the features over uint8 images [b, H, W, C]: yields {layer: float32 [b', d]} in order.
 
-    Batches are regrouped to one static shape, so one program is compiled, and shared by `devices`
-    (default: this process' own), which `batch_size` is rounded up to a multiple of. While the host
-    works on one batch the devices compute the next. Rows of padding are not yielded.
+    Batches are regrouped to one static shape, so one program is compiled, and split over `devices`
+    (default: those of this process); `batch_size` is rounded up to a multiple of their number.
+    While the host works on one batch, the devices compute the next. Padding is not yielded.
     """
     devices = tuple(devices or jax.local_devices())
     layers = tuple(sorted(features.layers if layers is None else layers))
@@ -94,8 +94,8 @@ def extract(
         raise EvaluationError(
             f"{features.name} has no features {unknown}: it has {sorted(features.layers)}"
         )
-    place, mapped = _programs(features.apply, layers, devices)
-    params = place(features.params, np.zeros(len(devices)))
+    put, mapped = _programs(features.apply, layers, devices)
+    params = put(features.params, np.zeros(len(devices)))
     share = -(-batch_size // len(devices))
 
     def rows(result, mask):

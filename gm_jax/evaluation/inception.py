@@ -5,10 +5,10 @@ padding out of the count, the last block pools by maximum, there are 1008 classe
 head. Batch normalisation is folded into kernels and biases when the weights are read, so a layer
 is relu(conv(x) + bias). Blocks and branches carry the names of the official file.
 
-Two rearrangements change the speed and nothing else. An average pool commutes with the 1x1
-convolution behind it and is cheaper there, on fewer channels; so all 1x1 convolutions of a block's
-input become one matrix product. And XLA on a CPU runs convolutions without any padding at a third
-of its rate, so "valid" ones are padded on the far side and what that adds is cut off.
+Two rearrangements change only the speed. An average pool commutes with the 1x1 convolution after
+it and is cheaper there, on fewer channels; so all 1x1 convolutions of a block's input become one
+matrix product. And XLA on a CPU runs convolutions without padding at a third of its usual rate, so
+"valid" ones are padded on the far side, and the extra outputs are cut off.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 
 # Layer -> its dimension, in the order in which the network reaches them.
-# "sfid" is spatial: 7 channels at 17 x 17 places (Nash et al. 2021, arXiv:2103.03841).
+# "sfid" is spatial: 7 channels at 17 x 17 positions (Nash et al. 2021, arXiv:2103.03841).
 LAYERS = {
     "64": 64,
     "192": 192,
@@ -195,9 +195,9 @@ class Mixed7(Block):
 
 
 class InceptionV3(Block):
-    """Images [B, 299, 299, 3] in [-1, 1] -> {layer: [B, d]} for the `layers` asked for.
+    """Images [B, 299, 299, 3] in [-1, 1] -> {layer: [B, d]} for `layers`.
 
-    It stops behind the last of them, so weights that end early serve the layers they reach.
+    It stops after the last of them, so incomplete weights serve the layers that they reach.
     """
 
     layers: Sequence[str] = ("2048",)

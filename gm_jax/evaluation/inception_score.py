@@ -13,7 +13,7 @@ SPLITS = 10
 class ScoreSums(NamedTuple):
     """Sums over the images of each contiguous split, in float64.
 
-    size         images that will come in all: split s holds those from s size // 10
+    size         number of images in all: split s starts at image s size // 10
     seen         images so far
     information  [10]        Σ_x Σ_y p(y|x) log p(y|x)
     marginal     [10, 1008]  Σ_x p(y|x)
@@ -26,14 +26,14 @@ class ScoreSums(NamedTuple):
 
 
 def init(size: int, classes: int = 1008) -> ScoreSums:
-    """The sums before any of `size` images; EvaluationError below one image a split."""
+    """The sums before the first of `size` images; EvaluationError below one image per split."""
     if size < SPLITS:
         raise EvaluationError(f"the Inception score's {SPLITS} splits need as many images: {size}")
     return ScoreSums(size, 0, np.zeros(SPLITS), np.zeros((SPLITS, classes)))
 
 
 def update(sums: ScoreSums, logits) -> ScoreSums:
-    """Adds the next images' logits [B, 1008], which leave out the bias as the original does."""
+    """Adds the next images' logits [B, 1008], without the bias as in the original."""
     logp = log_softmax(np.asarray(logits, np.float64), axis=-1)
     p = np.exp(logp)
     index = sums.seen + np.arange(len(p))
@@ -51,7 +51,7 @@ def update(sums: ScoreSums, logits) -> ScoreSums:
 def score(sums: ScoreSums) -> tuple[float, float]:
     """Mean and std (ddof 0) over the splits of exp(mean_x KL(p(y|x) ‖ p(y))), in 1..1008."""
     if sums.seen != sums.size:
-        raise EvaluationError(f"{sums.size} images were announced, {sums.seen} came")
+        raise EvaluationError(f"expected {sums.size} images, got {sums.seen}")
     counts = np.diff(np.arange(SPLITS + 1) * sums.size // SPLITS)
     marginal = sums.marginal / counts[:, None]
     entropy = np.sum(marginal * np.log(np.maximum(marginal, 1e-300)), axis=-1)

@@ -1,6 +1,6 @@
 """From the statistics of two sets to named metrics.
 
-A is the set that is judged, B the reference. `fid` is Inception's; the same distance of any other
+A is the set under evaluation, B the reference. `fid` is Inception's; the same distance of other
 features is called `fd_<features>`.
 """
 
@@ -20,12 +20,12 @@ from gm_jax.evaluation.statistics import Statistics
 from gm_jax.evaluation.uncertainty import floor, uncertainty
 
 _FRECHET = ("fid", "fd", "sfid")
-_ALONE = ("is", "msssim")  # what A has by itself
+_ALONE = ("is", "msssim")  # metrics that need no reference
 KINDS = ("fid", "fd", "sfid", "is", "kid", "prdc", "swd", "msssim")
 
 
 class Metric(NamedTuple):
-    """A kind of metric, and the layer it looks at (None: the default one)."""
+    """A kind of metric, and its layer (None: the default one)."""
 
     kind: str
     layer: str | None = None
@@ -37,7 +37,9 @@ def parse_metrics(text: str) -> tuple[Metric, ...]:
     for word in filter(None, (w.strip() for w in text.split(","))):
         kind, _, layer = word.partition("_")
         if kind not in KINDS or (layer and kind in ("sfid", "is", "swd", "msssim")):
-            raise EvaluationError(f"no metric {word!r}: there are {', '.join(KINDS)}, and fid_768")
+            raise EvaluationError(
+                f"unknown metric {word!r}; choose from: {', '.join(KINDS)}, fid_768"
+            )
         metrics.append(Metric(kind, "sfid" if kind == "sfid" else layer or None))
     if not metrics:
         raise EvaluationError(f"no metric in {text!r}")
@@ -86,9 +88,9 @@ def needs(metrics: Sequence[Metric], sizes: Sequence[int]) -> Needs:
 def compare(
     a: Statistics, b: Statistics | None, metrics: Sequence[Metric], with_uncertainty: bool = True
 ) -> dict[str, dict[str, Any]]:
-    """{name of the metric: {"value": ..., and what belongs to it}} for A against B.
+    """{name of the metric: {"value": ..., and its details}} for A against B.
 
-    Without B only what A has by itself (is, msssim). Raises EvaluationError if the two sides
+    Without B only the metrics of A alone (is, msssim). Raises EvaluationError if the two sides
     were not made in the same way, or a side lacks what a metric needs.
     """
     metrics = with_layers(metrics, _layers(a))
@@ -115,8 +117,8 @@ def compare(
         elif metric.kind == "kid":
             results[name("kid")] = _kernel(a.features[metric.layer], b.features[metric.layer])
         elif metric.kind == "prdc":
-            found = neighbourhoods(b.features[metric.layer], a.features[metric.layer])
-            for kind, value in found._asdict().items():
+            shares = neighbourhoods(b.features[metric.layer], a.features[metric.layer])
+            for kind, value in shares._asdict().items():
                 results[name(kind)] = {"value": value}
         elif metric.kind == "swd":
             results |= _sliced(a, b)
@@ -164,7 +166,7 @@ def metric_name(kind: str, layer: str, features: str, metrics: Sequence[Metric] 
 def report(
     a: Statistics, b: Statistics | None, metrics: Sequence[Metric], with_uncertainty: bool = True
 ) -> dict[str, Any]:
-    """`compare` with all that the numbers mean nothing without: N1, N2, protocol, weights."""
+    """`compare`, with what must be stated beside the numbers: N1, N2, protocol, weights."""
     return {
         "n1": a.n,
         "n2": b.n if b else None,
@@ -178,23 +180,23 @@ def report(
 
 def warnings(a: Statistics, b: Statistics | None) -> list[str]:
     """What a reader of the numbers must know, in sentences."""
-    found = []
+    warnings = []
     for side, s in (("A", a), ("B", b)):
         if s is None:
             continue
         if s.n is None:
-            found.append(f"{side}: the file does not say how many images it was made from")
+            warnings.append(f"{side}: the file does not say how many images it was made from")
             if any(np.all(np.abs(np.diag(c) - 1) < 1e-6) for _, c in s.gaussians.values()):
-                found.append(f"{side}: sigma has ones on its diagonal: is it of correlations?")
+                warnings.append(f"{side}: sigma has ones on its diagonal: is it a correlation?")
         for layer, (mean, _) in s.gaussians.items():
             if s.n is not None and s.n < mean.size + 1:
-                found.append(
+                warnings.append(
                     f"{side}: {s.n} images for {mean.size} dimensions ({layer}); the value is "
                     f"mostly bias below {mean.size + 1}, compare only with values at the same N"
                 )
         if s.provenance.weights is None:
-            found.append(f"{side}: weights and protocol are as stated by you, not by the file")
-    return found
+            warnings.append(f"{side}: weights and protocol are stated by you, not by the file")
+    return warnings
 
 
 def _layers(a: Statistics) -> tuple[str, ...]:

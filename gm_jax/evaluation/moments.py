@@ -1,8 +1,8 @@
 """Mean and covariance of features that arrive in any split, in float64 on the host.
 
 With a shift s near the mean, (n, Σ(x-s), Σ(x-s)(x-s)ᵀ) loses nothing to cancellation and merges
-over batches, devices and processes. The features come to the host as float32 [B, d]: that is less
-to move than a [d, d] sum per batch, and sums in float64 agree with `np.cov` to 1e-8.
+over batches, devices and processes. The features come to the host as float32 [B, d]: less to move
+than a [d, d] sum per batch, and sums in float64 agree with `np.cov` to 1e-8.
 """
 
 from typing import NamedTuple
@@ -36,7 +36,7 @@ def init(dimension: int) -> Moments:
 def update(moments: Moments, features, mask=None) -> Moments:
     """Adds features [B, d], of which only the rows with mask [B] true count (padded tails).
 
-    Raises EvaluationError if a row that counts holds NaN or infinity.
+    Raises EvaluationError if such a row holds NaN or infinity.
     """
     x = np.asarray(features, np.float64)
     if mask is not None:
@@ -94,7 +94,7 @@ def mean_and_covariance(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
     """Mean [d] and covariance [d, d] with ddof 1, in float64; EvaluationError below two vectors."""
     n = moments.n
     if n < 2:
-        raise EvaluationError(f"a covariance needs at least 2 images, there is {n}")
+        raise EvaluationError(f"a covariance needs at least 2 images, not {n}")
     mean = moments.sum / n
     covariance = (moments.outer - n * np.outer(mean, mean)) / (n - 1)
     return moments.shift + mean, covariance

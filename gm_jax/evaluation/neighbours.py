@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: who lies within whose neighbours' reach.
+"""Precision, recall, density and coverage: which images lie within the radii of others.
 
 In float64, a block of rows at a time: the memory beside the features is a few blocks of
 `_BLOCK` distances, whatever N is; the time is that of three products [N, d] x [d, N].
@@ -33,8 +33,8 @@ def neighbourhoods(real, fake, k: int = 3, k_density: int = 5) -> Neighbourhoods
         density    Σ_j Σ_i 1[d(j, i) < R_i^k'] / (k' M)                (Naeem 2020, eq. 3)
         coverage   share of reals i with d(j, i) < R_i^k' for some j   (Naeem 2020, eq. 4)
 
-    The counts are exact: comparisons too close for a product's rounding are made again from the
-    differences. Raises EvaluationError where a set has no more than k images.
+    The counts are exact: comparisons too close for the rounding of products are repeated with
+    differences. Raises EvaluationError if a set has no more than k images.
     """
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     most = max(k, k_density)
@@ -45,7 +45,7 @@ def neighbourhoods(real, fake, k: int = 3, k_density: int = 5) -> Neighbourhoods
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise EvaluationError("features hold NaN or infinity")
-    # Moving both sets by one of their points saves digits, and keeps whole numbers whole.
+    # Moving both sets by one of their points saves digits, and keeps integers exact.
     real, fake = real - real[0], fake - real[0]
     reach, reach_density = _squared_radii(real, (k, k_density))
     (reach_fake,) = _squared_radii(fake, (k,))

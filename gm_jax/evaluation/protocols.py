@@ -1,4 +1,4 @@
-"""What must be equal for two numbers to be compared, and the refusal when it is not.
+"""What must be equal before two numbers are compared, and the error if it is not.
 
 tf2015       the TensorFlow original, torch-fidelity, guided-diffusion's evaluator
 pytorch_fid  pytorch-fid
@@ -59,9 +59,9 @@ NATIVE = Protocol("native", "none", "its own", grey="as it is")
 
 
 class Provenance(NamedTuple):
-    """Where statistics come from: what must agree before they are compared.
+    """How statistics were made: what must agree before they are compared.
 
-    weights  the fingerprint of the features' parameters; None where a foreign file does not say
+    weights  the fingerprint of the features' parameters; None if a foreign file does not say
     """
 
     protocol: Protocol
@@ -72,7 +72,7 @@ class Provenance(NamedTuple):
 def quantise(images, quantisation: str = "round") -> np.ndarray:
     """Float images in [-1, 1], any shape, as uint8: v = 255 (x + 1) / 2, rounded or truncated.
 
-    Raises EvaluationError for NaN, or for values that lie outside by more than a rounding.
+    Raises EvaluationError for NaN, and for values outside by more than rounding.
     """
     x = np.asarray(images, np.float32)
     if not (np.isfinite(x).all() and x.min(initial=0) >= -1.001 and x.max(initial=0) <= 1.001):
@@ -86,7 +86,7 @@ def quantise(images, quantisation: str = "round") -> np.ndarray:
 
 
 def inception_features(weights: Weights, protocol: Protocol = PROTOCOLS["tf2015"]) -> Features:
-    """Inception under a protocol: uint8 [B, H, W, 3] -> {layer: [B, d]} that its weights serve."""
+    """Inception under a protocol: uint8 [B, H, W, 3] -> {layer: [B, d]}, layers that it has."""
     net = InceptionV3(layers=tuple(weights.layers), precision=protocol.precision)
 
     def apply(params, images):
@@ -97,7 +97,7 @@ def inception_features(weights: Weights, protocol: Protocol = PROTOCOLS["tf2015"
 
 
 def preprocess(images, protocol: Protocol) -> jax.Array:
-    """uint8 images [B, H, W, 3] as the network takes them: float32 [B, 299, 299, 3]."""
+    """uint8 images [B, H, W, 3] as the network's input: float32 [B, 299, 299, 3]."""
     channels = images.shape[-1]
     if channels == 1 and protocol.grey == "repeat":
         images = jnp.repeat(images, 3, axis=-1)

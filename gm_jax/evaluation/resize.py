@@ -1,8 +1,8 @@
-"""Three ways to bring an image to the size that Inception takes; FID differs by up to 6 with them.
+"""Three ways to resize an image for Inception; FID differs by up to 6 between them.
 
-All are separable and take float or uint8 [B, H, W, C] to float32 [B, size, size, C], on the scale
-of the input. None is what `jax.image.resize` does. Positions and weights are computed once, on the
-host, with the roundings of the implementation that each is named after.
+All are separable and map float or uint8 [B, H, W, C] to float32 [B, size, size, C], on the scale of
+the input. None of them is `jax.image.resize`. Positions and weights are computed once, on the host,
+with the rounding of the implementation that each is named after.
 """
 
 import jax.numpy as jnp
@@ -57,7 +57,7 @@ def pil_bicubic(images, size: int = 299):
 
 
 def bicubic_weights(side: int, size: int) -> np.ndarray:
-    """How much each of `side` pixels counts in each of `size`: [size, side], rows sum to 1.
+    """The weight of each of `side` pixels in each of `size`: [size, side], rows sum to 1.
 
     Keys' cubic, widened by the factor of a reduction, over the pixels whose centres it covers.
     """

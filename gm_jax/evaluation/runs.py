@@ -1,4 +1,4 @@
-"""The samples of a run as images to judge."""
+"""The samples of a run as images to evaluate."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,15 @@ import jax
 
 from gm_jax import data
 from gm_jax.evaluation.errors import EvaluationError
-from gm_jax.evaluation.sources import Images
+from gm_jax.evaluation.image_sets import Images
 from gm_jax.run import load
 from gm_jax.trained import Trained, apply
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder's config.json is that of a run, and not of another program's.
+    """Whether a folder's config.json is that of a run, and not of another program.
 
-    Raises EvaluationError if it cannot be read: pictures beside it may be a run's grids of samples.
+    Raises EvaluationError if it cannot be read: pictures beside it may be grids of samples.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -24,19 +24,19 @@ def is_run(folder: Path) -> bool:
         config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise EvaluationError(
-            f"{path} cannot be read ({error}): if {folder} merely holds images, take that file out"
+            f"{path} cannot be read ({error}): if {folder} holds only images, remove that file"
         ) from None
     return isinstance(config, dict) and "system" in config
 
 
 def open_run(workdir: str, count: int) -> Images:
-    """`count` samples of a run's model. Raises UserError if it has none yet, or makes no images."""
+    """`count` samples of a run's model. Raises UserError if it has none yet, or no images."""
     trained = load(workdir)
     outputs = _outputs(trained)
     if "image" not in outputs:
         raise EvaluationError(
-            f"{workdir} makes no images: its samples are {', '.join(outputs)}, and only images are "
-            "judged here"
+            f"{workdir} generates no images: its samples are {', '.join(outputs)}, and only images "
+            "are evaluated here"
         )
 
     def batches():
@@ -46,7 +46,7 @@ def open_run(workdir: str, count: int) -> Images:
 
 
 def _outputs(trained: Trained) -> list[str]:
-    """What the model's samples consist of, found without drawing any."""
+    """The entries of the model's samples, found without drawing any."""
     if "sample" not in trained.functions:
         return [f"none (it has {', '.join(trained.functions)})"]
     source = data.open_source(trained.phase.data)

@@ -1,4 +1,4 @@
-"""Samples beside their nearest training images: a look at whether a model copies."""
+"""Samples beside their nearest training images, to see whether a model copies."""
 
 from collections.abc import Iterable
 
@@ -23,14 +23,14 @@ def nearest(samples, batches: Iterable[np.ndarray], k: int = 3) -> tuple[np.ndar
             raise EvaluationError(
                 f"a sheet needs images of one shape, got {samples.shape[1:]} and {batch.shape[1:]}"
             )
-        rows = batch.reshape(len(batch), -1).astype(np.float64)
+        others = batch.reshape(len(batch), -1).astype(np.float64)
         # Sums of whole numbers below 2^53: exact.
-        squared = (flat**2).sum(1)[:, None] + (rows**2).sum(1) - 2 * flat @ rows.T
+        squared = (flat**2).sum(1)[:, None] + (others**2).sum(1) - 2 * flat @ others.T
         both = np.concatenate([best, squared], axis=1)
         order = np.argsort(both, axis=1, kind="stable")[:, :k]
         best = np.take_along_axis(both, order, axis=1)
-        for m, chosen in enumerate(order):
-            images[m] = np.concatenate([images[m], batch])[chosen]
+        for m, rows in enumerate(order):
+            images[m] = np.concatenate([images[m], batch])[rows]
     if not np.isfinite(best).all():
         raise EvaluationError(f"a sheet of {k} neighbours needs at least {k} images")
     return images, np.sqrt(best / flat.shape[1])

@@ -1,6 +1,6 @@
 """Sliced Wasserstein distance of Laplacian-pyramid patches (Karras et al. 2018, section 5).
 
-The patches are kept: 128 x 49 x C float32 an image and level, 75 kB for RGB.
+The patches are kept: 128 x 49 x C float32 per image and level, 75 kB for RGB.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ _KERNEL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
 def levels(height: int, width: int) -> list[int]:
-    """The pyramid's sides, halved down to 16; EvaluationError for images that have none."""
+    """The sides of the pyramid, halved down to 16; EvaluationError if images are too small."""
     if height != width or height < SMALLEST:
         raise EvaluationError(
             f"the sliced Wasserstein distance needs square images of at least {SMALLEST} pixels "
@@ -30,7 +30,7 @@ def levels(height: int, width: int) -> list[int]:
 def patches(images, first: int = 0, seed: int = 0) -> dict[int, np.ndarray]:
     """128 patches of each level of uint8 images [B, H, W, C]: {side: float32 [B * 128, C, 49]}.
 
-    Places are drawn by the seed and the image's number in its set, `first` + its row.
+    Positions are drawn by the seed and the image's number in its set, `first` + its row.
     """
     result = {}
     pyramid = _laplacian(images.astype(np.float32), levels(*images.shape[1:3]))

@@ -43,7 +43,7 @@ def _ms_ssim(x, y):
 
 
 def _terms(x, y):
-    """Luminance, and contrast times structure, at each place (eqs. 1 to 3)."""
+    """Luminance, and contrast times structure, at each position (eqs. 1 to 3)."""
     # Around mid-grey: float32 squares lose fewer digits there, and variances do not change.
     x, y = x - 128, y - 128
     mx, my, xx, yy, xy = _blur(jnp.stack([x, y, x * x, y * y, x * y]))

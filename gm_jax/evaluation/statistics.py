@@ -1,4 +1,4 @@
-"""What is known of one set of images after a pass over it, and the file that keeps it."""
+"""The statistics of one set of images after a pass over it, and their file."""
 
 import json
 import zipfile
@@ -19,15 +19,15 @@ _FORMAT = "gm_jax statistics 1"
 
 
 class Statistics(NamedTuple):
-    """One set of images, judged under one protocol.
+    """One set of images under one protocol.
 
-    n            images; None where a foreign file does not say
+    n            number of images; None if a foreign file does not say
     gaussians    {layer: (mean [d], covariance [d, d])}, float64
     groups       {layer: the moments of every tenth image}, for uncertainty; may be empty
-    features     {layer: float32 [n, d]}, where kept
+    features     {layer: float32 [n, d]}, if kept
     score        the Inception score's mean and standard deviation
     ssim         mean MS-SSIM of pairs, and their number
-    patches      {side: float32 [.., C, 49]} for the sliced Wasserstein distance; not filed
+    patches      {side: float32 [.., C, 49]} for the sliced Wasserstein distance; not saved
     """
 
     provenance: Provenance
@@ -41,7 +41,7 @@ class Statistics(NamedTuple):
 
 
 def over_processes(statistics: Statistics) -> Statistics:
-    """The statistics of all processes' shares together: Gaussians, groups and n, nothing else."""
+    """The statistics of all processes' shares together: only Gaussians, groups and n."""
     groups = {
         layer: tuple(moments_lib.over_processes(g) for g in group)
         for layer, group in statistics.groups.items()
@@ -54,8 +54,8 @@ def over_processes(statistics: Statistics) -> Statistics:
 def save(statistics: Statistics, path) -> None:
     """Writes all but the patches to an npz, whole or not at all.
 
-    Gaussians are float64; the groups, which serve only the uncertainty, float32. Of symmetric
-    matrices one half is kept.
+    Gaussians are float64; the groups, which only the uncertainty uses, float32. One half of each
+    symmetric matrix is saved.
     """
     head = {
         "format": _FORMAT,
@@ -81,7 +81,7 @@ def save(statistics: Statistics, path) -> None:
 
 
 def holds_statistics(path) -> bool:
-    """Whether a file is one that `load` reads, going by what it holds and not by its name."""
+    """Whether `load` reads a file, by its contents and not by its name."""
     try:
         members = set(zipfile.ZipFile(path).namelist())
     except (OSError, zipfile.BadZipFile):
@@ -92,8 +92,8 @@ def holds_statistics(path) -> bool:
 def load(path, stated: Protocol | None = None) -> Statistics:
     """Reads what `save` wrote, or a bare npz of `mu` and `sigma` whose protocol is `stated`.
 
-    Raises EvaluationError for a broken file, a bare one without a stated protocol, and one with
-    what is no covariance.
+    Raises EvaluationError for a broken file, a bare one without a stated protocol, and a matrix
+    that is not a covariance.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -1,7 +1,7 @@
 """How far to trust a Fréchet distance: its interval, its limit for many images, its floor.
 
-All three are made of the moments of ten groups into which the images are dealt in turn, so that
-they need no second pass and no memory that grows with the images.
+All three use the moments of ten groups into which the images are dealt in turn, so they need no
+second pass and no memory that grows with the number of images.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ GROUPS = 10
 
 
 class Uncertainty(NamedTuple):
-    """interval: 95% by the jackknife; infinity: FID∞, the intercept at 1/N = 0; both of set A."""
+    """interval: 95% by the jackknife; infinity: FID∞, the intercept at 1/N = 0; both for set A."""
 
     interval: tuple[float, float]
     infinity: float
@@ -37,8 +37,8 @@ def uncertainty(
     """The uncertainty of `value`, the distance of all groups together from `other`.
 
     The interval is value ± t s with s² = (G - 1) / G Σ_g (d_(g) - mean d_(.))², d_(g) being the
-    distance with group g left out (Efron & Stein 1981): the spread that drawing other images for A
-    would give, with `other` as it is. The limit is that of a line in 1/N through the distances of
+    distance with group g left out (Efron & Stein 1981): the spread over other draws of A's images,
+    with `other` fixed. The limit is that of a line in 1/N through the distances of
     5 to 10 groups in random order (Chong & Forsyth 2020, arXiv:1911.07023), in the number of A's
     images alone. Raises EvaluationError with fewer than two images in a group.
     """
@@ -61,7 +61,7 @@ def uncertainty(
 def floor(groups: Sequence[Moments], splits: int = 10, seed: int = 0) -> tuple[float, float, int]:
     """The distance of half of the groups from the other half: (mean, std, images a side).
 
-    What a perfect model would score with that many images on either side, over random splits.
+    The score of a perfect model with that many images on each side, over random splits.
     """
     if min(g.n for g in groups) < 2:
         raise EvaluationError(f"a floor needs at least {2 * len(groups)} images")

@@ -1,7 +1,6 @@
-"""Which weights are Inception's, and what they become.
+"""Inception's weights: recognised by their hash, and folded.
 
-A file is accepted by its hash; a metric is called FID only with weights that are known to be
-Inception's.
+A metric is called FID only if the weights are known to be Inception's.
 """
 
 from functools import cache
@@ -27,7 +26,7 @@ OFFICIAL = weights.Published(
     sha256="6726825d",  # the file is named after it
     variable="GM_JAX_INCEPTION",
 )
-# Fingerprints of the same network as others have kept it: folded, up to Mixed_6e.
+# Fingerprints of the same network from other sources.
 KNOWN = {"f72f14ae9ad3e048": "folded, up to Mixed_6e"}
 BATCH_NORM_EPSILON = 1e-3
 
@@ -35,9 +34,9 @@ BATCH_NORM_EPSILON = 1e-3
 class Weights(NamedTuple):
     """Inception's parameters, folded.
 
-    name         "inception" where they are known to be its own, else "inception_<hash>"
+    name         "inception" if they are known to be Inception's, else "inception_<hash>"
     fingerprint  hash of the parameters, whatever file they came in
-    layers       {layer: dimension}: what they reach
+    layers       {layer: dimension} that they reach
     params       {block: {branch: {"kernel", "bias"}}}, as `inception.InceptionV3` takes them
     """
 
@@ -53,9 +52,9 @@ def load_inception(path=None, sha256: str | None = None, download: bool = False)
     path      the file; by default $GM_JAX_INCEPTION, else the official file in the cache
     sha256    the file's hash as you state it: accepts weights that are not known here, whose
               distances are then not called FID
-    download  fetch the official file into the cache where nothing is found
+    download  download the official file into the cache if no file is found
 
-    Raises UserError, which says where it looked, what was expected and what to do.
+    Raises UserError that says where it looked, what was expected and what to do.
     """
     path = weights.find(OFFICIAL, path, download)
     digest, official, stated = weights.check(OFFICIAL, path, sha256)

@@ -1,4 +1,4 @@
 """Losses as pure functions of arrays: no network, no key, no configuration.
 
-Each returns one value per example, [B]; what it returns else is said in its docstring.
+Each returns one value per example, [B], unless its docstring says otherwise.
 """

@@ -1,8 +1,8 @@
 """Value functions of two players: one loss per example from the discriminator's outputs [B].
 
 The discriminator minimises `discriminator(real, fake)`, the generator `generator(real, fake)`.
-Outputs are logits or, in the energy-based ones, energies; no network is known here, so that every
-value function goes with any networks.
+Outputs are logits or, in the energy-based ones, energies. No network appears here, so every value
+function works with any networks.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from gm_jax.model import Array
 class ValueFunction(NamedTuple):
     """Both players' losses, (real [B], fake [B]) -> [B] each.
 
-    In a zero-sum game the generator's is the discriminator's, negated: D's outputs on real examples
-    belong to it, which G changes where D's next steps are unrolled.
+    In a zero-sum game the generator's loss is the discriminator's, negated. It includes D's outputs
+    on real examples: G influences these if D's next steps are unrolled.
 
-    labelled  whether `discriminator` takes `real_label` and `fake_label`, in [0, 1] where they are
-              probabilities: what soft and noisy labels need
+    labelled  whether `discriminator` takes `real_label` and `fake_label`, as soft and noisy labels
+              need; in [0, 1] if they are probabilities
     """
 
     discriminator: Callable[..., Array]
@@ -34,14 +34,14 @@ def log_loss(
 ) -> Array:
     """-log D(x) - log(1 - D(G(z))), D = sigmoid(logit). Goodfellow et al. 2014, eq. 1, negated.
 
-    real_label in [0, 1] softens the label of real examples alone (Salimans et al. 2016,
+    real_label in [0, 1] softens the label of real examples only (Salimans et al. 2016,
     section 3.4: "one-sided"): -l log D(x) - (1 - l) log(1 - D(x)).
     """
     return _cross_entropy(real, real_label) + _cross_entropy(fake, fake_label)
 
 
 def non_saturating(fake: Array) -> Array:
-    """-log D(G(z)). Goodfellow et al. 2014, section 3: same fixed point, slopes where D wins."""
+    """-log D(G(z)). Goodfellow et al. 2014, section 3: same fixed point; slopes where D wins."""
     return jax.nn.softplus(-fake)
 
 
@@ -101,7 +101,7 @@ def _cross_entropy(logit: Array, label: Array | float) -> Array:
 
 
 VALUE_FUNCTIONS = {
-    # log(1 - D(G(z))) in the generator's loss: its slope vanishes where D wins.
+    # log(1 - D(G(z))) in the generator's loss: its gradient vanishes where D wins.
     "minimax": ValueFunction(log_loss, lambda real, fake: -log_loss(real, fake), labelled=True),
     "non_saturating": ValueFunction(
         log_loss, lambda real, fake: non_saturating(fake), labelled=True

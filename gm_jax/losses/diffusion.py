@@ -41,13 +41,13 @@ def transition_term(
 def decoder_term(image: Array, mean: Array, log_variance: Array) -> Array:
     """L_0 = -log p(x_0 | x_1) of images with 256 levels in [-1, 1], nats, [B].
 
-    The Gaussian's mass between the midpoints to the neighbouring levels; the end levels take the
-    tails. Ho et al. 2020, eq. 13.
+    The Gaussian's mass between the midpoints to the neighbouring levels; the two end levels take
+    the tails. Ho et al. 2020, eq. 13.
     """
     scale = jnp.exp(-0.5 * log_variance)
     upper = (image + 1.0 / 255.0 - mean) * scale
     lower = (image - 1.0 / 255.0 - mean) * scale
-    # Mass between two points of one tail, taken where it does not cancel: left of zero.
+    # Mass between two points of one tail: computed left of zero, where it does not cancel.
     flip = lower > 0.0
     low, high = jnp.where(flip, -upper, lower), jnp.where(flip, -lower, upper)
     log_low, log_high = jax.scipy.stats.norm.logcdf(low), jax.scipy.stats.norm.logcdf(high)

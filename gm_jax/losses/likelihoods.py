@@ -20,7 +20,7 @@ def sum_over_example(x: Array) -> Array:
 def bernoulli(x: Array, logits: Array) -> Array:
     """sum x log p + (1 - x) log(1 - p), p = sigmoid(logits), for x in [0, 1].
 
-    Finite at any finite logit, as log-sigmoid is taken of the logits and never of p.
+    Finite at any finite logit: log-sigmoid is applied to the logits, never log to p.
     """
     return sum_over_example(
         x * jax.nn.log_sigmoid(logits) + (1.0 - x) * jax.nn.log_sigmoid(-logits)
@@ -40,8 +40,8 @@ def categorical(x: Array, logits: Array, weight: Array | float = 1.0) -> Array:
     Logits are [B, ..., K]; the weight has a shape that broadcasts with x.
     """
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    chosen = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
-    return sum_over_example(weight * (chosen - jax.nn.logsumexp(logits, axis=-1)))
+    of_x = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
+    return sum_over_example(weight * (of_x - jax.nn.logsumexp(logits, axis=-1)))
 
 
 def logit_laplace(x: Array, mean: Array, log_scale: Array) -> Array:
@@ -55,7 +55,7 @@ def logit_laplace(x: Array, mean: Array, log_scale: Array) -> Array:
 
 
 def map_pixels(x: Array) -> Array:
-    """[0, 1] into [0.1, 0.9], where the logit-Laplace density has no pole. Ramesh et al., A.3."""
+    """[0, 1] to [0.1, 0.9], where the logit-Laplace density has no pole. Ramesh et al., A.3."""
     return 0.8 * x + 0.1
 
 
@@ -68,7 +68,7 @@ def grey_logit_laplace(image: Array, noise: Array, mean: Array, log_scale: Array
     """`logit_laplace` of mapped pixels as log-likelihood of 256 grey values, images in [-1, 1].
 
     Noise, uniform in [0, 1), spreads each grey value over its bin: exp of the result is unbiased,
-    so the result is a bound. Without noise the density of flat areas grows without bound.
+    so the result is a lower bound. Without noise the density of flat areas has no limit.
     """
     grey = (jnp.round((image + 1.0) * 127.5) + noise) / 256.0
     bins = math.log(0.8 / 256) * math.prod(image.shape[1:])
@@ -78,9 +78,9 @@ def grey_logit_laplace(image: Array, noise: Array, mean: Array, log_scale: Array
 class Likelihood(NamedTuple):
     """p(x|z) of images in [-1, 1] as a function of a decoder's output.
 
-    log_prob  (image, output, params) -> [B]; of the model's params it reads its own
+    log_prob  (image, output, params) -> [B]; of the model's params it reads those in `learned`
     mean      output -> image
-    learned   names of its own parameters, scalars that begin at 0
+    learned   names of its parameters, scalars that start at 0
     """
 
     log_prob: Callable
@@ -89,12 +89,12 @@ class Likelihood(NamedTuple):
 
 
 LIKELIHOODS = {
-    # Of black and white pixels, or of grey values read as probabilities.
+    # Of black and white pixels, or of grey values taken as probabilities.
     "bernoulli": Likelihood(
         lambda x, logits, params: bernoulli((x + 1.0) / 2.0, logits),
         lambda logits: 2.0 * jax.nn.sigmoid(logits) - 1.0,
     ),
-    # A density, with one learned variance for all pixels.
+    # A density with one learned variance for all pixels.
     "gaussian": Likelihood(
         lambda x, mean, params: gaussian(x, mean, params["log_variance"]),
         lambda mean: mean,

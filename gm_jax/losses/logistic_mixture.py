@@ -1,8 +1,8 @@
 """The discretised mixture of logistics (Salimans et al. 2017, arXiv 1701.05517, eq. 1 to 3).
 
 A pixel's channels share their mixture component; the mean of a channel moves linearly with the
-channels before it. Values are levels in [-1, 1]; a level's mass is that of the interval to the
-midpoints beside it, and the end levels take the tails.
+channels before it. Values are levels in [-1, 1]; a level's mass is that of the interval between
+the midpoints to its neighbours, and the two end levels take the tails.
 """
 
 import jax
@@ -15,12 +15,12 @@ MIN_LOG_SCALE = -7.0
 
 
 def parameters(components: int, colors: int) -> int:
-    """How many numbers a pixel's mixture takes: weights, means, log scales, coefficients."""
+    """The number of parameters of a pixel's mixture: weights, means, log scales, coefficients."""
     return components * (1 + 2 * colors + colors * (colors - 1) // 2)
 
 
 def split(raw: Array, components: int, colors: int) -> tuple[Array, Array, Array, Array]:
-    """A network's output [..., parameters(M, C)] as what it stands for.
+    """A network's output [..., parameters(M, C)], split into the mixture's parameters.
 
     Returns logits of the weights [..., M], means [..., C, M], log scales [..., C, M] and
     coefficients [..., C, C, M], entry (c, d) of channel c on channel d < c, in [-1, 1].
@@ -38,8 +38,8 @@ def split(raw: Array, components: int, colors: int) -> tuple[Array, Array, Array
 def log_mass(x: Array, mean: Array, log_scale: Array, levels: int = 256) -> Array:
     """log of the mass that a logistic puts on level x; all broadcast together. Eq. 2.
 
-    Where the difference of the distribution function is too small to be taken in float32, the
-    density at the level times the width of its interval stands for it.
+    If the difference of the distribution function is too small for float32, it is approximated by
+    the density at the level times the width of its interval.
     """
     half = 1.0 / (levels - 1)
     inverse = jnp.exp(-log_scale)
@@ -47,7 +47,7 @@ def log_mass(x: Array, mean: Array, log_scale: Array, levels: int = 256) -> Arra
     upper, lower = inverse * (x - mean + half), inverse * (x - mean - half)
     difference = jax.nn.sigmoid(upper) - jax.nn.sigmoid(lower)
     tiny = difference < 1e-5
-    # The logarithm that is not chosen must be finite too, or its slope is NaN times zero.
+    # The logarithm that is not used must be finite too, or its gradient is NaN times zero.
     exact = jnp.log(jnp.where(tiny, 1.0, difference))
     density = middle - log_scale - 2.0 * jax.nn.softplus(middle) + jnp.log(2.0 * half)
     inside = jnp.where(tiny, density, exact)
@@ -67,8 +67,8 @@ def log_prob(x: Array, raw: Array, components: int, levels: int = 256) -> Array:
 def conditionals(x: Array, raw: Array, components: int, levels: int = 256) -> Array:
     """p(channel | channels before it) as mixtures, [..., C, 3, M]: weights' logits, means, scales.
 
-    x [..., C]. What the channels before tell of the component is in the weights: their product
-    with the masses of those channels is what `log_prob` adds up.
+    x [..., C]. The weights include what the channels before say about the component: they are
+    multiplied by the masses of those channels, as in `log_prob`.
     """
     logits, means, log_scales, coefficients = split(raw, components, x.shape[-1])
     means = means + jnp.einsum("...d,...cdm->...cm", x, coefficients)

@@ -1,7 +1,7 @@
-"""Penalties on a critic's slope, one value per example; each takes the critic as a function.
+"""Penalties on a critic's gradient, one value per example; each takes the critic as a function.
 
-critic  [B, ...] -> [B], every output depending on its own example alone: no batch
-        normalisation of the batch it sees, or the slope is not the example's
+critic  [B, ...] -> [B]; each output depends only on its own example. So no batch normalisation in
+        training mode: it would mix the gradients of different examples
 """
 
 from collections.abc import Callable
@@ -17,17 +17,17 @@ Critic = Callable[[Array], Array]
 
 def per_example_squared_gradient(critic: Critic, x: Array) -> Array:
     """||grad_x D(x)||^2 over all axes of an example: [B, ...] -> [B]."""
-    slopes = jax.grad(lambda x: jnp.sum(critic(x)))(x)
-    return jnp.sum(slopes**2, axis=range(1, x.ndim))
+    gradient = jax.grad(lambda x: jnp.sum(critic(x)))(x)
+    return jnp.sum(gradient**2, axis=range(1, x.ndim))
 
 
 def per_example_gradient_norm(critic: Critic, x: Array) -> Array:
-    """||grad_x D(x)||, [B, ...] -> [B]; finite slopes of its own even where the norm is 0."""
+    """||grad_x D(x)||, [B, ...] -> [B]; its gradient is finite even where the norm is 0."""
     return jnp.sqrt(per_example_squared_gradient(critic, x) + 1e-12)
 
 
 def wgan_gp(critic: Critic, real: Array, fake: Array, alpha: Array) -> Array:
-    """(||grad D(a x + (1 - a) G(z))|| - 1)^2 with one a ~ U[0, 1) an example, alpha [B] -> [B].
+    """(||grad D(a x + (1 - a) G(z))|| - 1)^2 with one a ~ U[0, 1) per example, alpha [B] -> [B].
 
     Gulrajani et al. 2017, eq. 3: two-sided.
     """
@@ -39,7 +39,7 @@ def dragan(critic: Critic, real: Array, alpha: Array, uniform: Array) -> Array:
     """(||grad D(x + a (x_p - x))|| - 1)^2 with x_p = x + 0.5 std(batch) u, [B].
 
     alpha [B] and u = uniform [B, ...], both of U[0, 1). Kodali et al. 2017, algorithm 1 (lambda 10,
-    k 1), as its authors' code has it: std is that of all values of the global batch.
+    k 1); as in its authors' code, std is over all values of the global batch.
     """
     mean = replicas.mean(jnp.mean(real))
     deviation = jnp.sqrt(replicas.mean(jnp.mean((real - mean) ** 2)))
@@ -48,7 +48,7 @@ def dragan(critic: Critic, real: Array, alpha: Array, uniform: Array) -> Array:
 
 
 def zero_centred(critic: Critic, x: Array) -> Array:
-    """1/2 ||grad D(x)||^2, [B]: R1 at real examples, R2 at generated ones; weight it by gamma.
+    """1/2 ||grad D(x)||^2, [B]: R1 at real examples, R2 at generated ones; its weight is gamma.
 
     Mescheder et al. 2018, eq. 9 and 10.
     """
@@ -60,7 +60,7 @@ def _broadcast(values: Array, x: Array) -> Array:
     return values.reshape(-1, *[1] * (x.ndim - 1))
 
 
-# By the name a recipe gives: (critic, real [B, ...], fake [B, ...], alpha [B], uniform [B, ...]).
+# By their names in recipes: (critic, real [B, ...], fake [B, ...], alpha [B], uniform [B, ...]).
 PENALTIES = {
     "wgan_gp": lambda critic, real, fake, alpha, uniform: wgan_gp(critic, real, fake, alpha),
     "dragan": lambda critic, real, fake, alpha, uniform: dragan(critic, real, alpha, uniform),

@@ -3,8 +3,8 @@
     z_q = e_k,  k = argmin_j |z_e - e_j|                       van den Oord et al. 2017, eq. 1, 2
     L = -log p(x|z_q) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                            eq. 3
 
-z is [B, ..., D] with any number of axes of positions between, such as those of a grid. Losses are
-summed over positions, as log p(x|z) is over pixels, and taken before the straight-through line.
+z is [B, ..., D], with any number of axes of positions in between, such as those of a grid. Losses
+are summed over positions, as log p(x|z) is over pixels, and taken before the straight-through step.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from gm_jax.model import Array
 class Quantized(NamedTuple):
     """What every quantiser returns.
 
-    code     [B, ..., D], what a decoder sees; its gradient reaches the quantiser's input
+    code     [B, ..., D], the decoder's input; its gradient reaches the quantiser's input
     indices  [B, ...] int32, in 0..K-1
     losses   {name: [B]}, unweighted
     """
@@ -33,8 +33,8 @@ class Quantized(NamedTuple):
 def quantize(codebook: Array, z: Array) -> Quantized:
     """The nearest of the codes [K, D] to each vector of z [B, ..., D].
 
-    The code is e in value, and passes its gradient straight through to z. losses: `codebook`
-    |sg[z] - e|^2 moves the codes alone, `commitment` |z - sg[e]|^2 moves z alone. Eq. 1 to 3.
+    The code has the value of e and passes its gradient straight through to z. losses: `codebook`
+    |sg[z] - e|^2 moves only the codes, `commitment` |z - sg[e]|^2 moves only z. Eq. 1 to 3.
     """
     product = jnp.einsum("...d,kd->...k", z, codebook, precision=lax.Precision.HIGHEST)
     indices = jnp.argmin(jnp.sum(codebook**2, axis=-1) - 2.0 * product, axis=-1).astype(jnp.int32)
@@ -47,10 +47,10 @@ def quantize(codebook: Array, z: Array) -> Quantized:
 
 
 def gumbel_softmax(codebook: Array, logits: Array, noise: Array, temperature: Array) -> Quantized:
-    """A relaxed draw from q = softmax(logits [B, ..., K]) among the codes [K, D].
+    """A relaxed draw from q = softmax(logits [B, ..., K]) over the codes [K, D].
 
     y = softmax((logits + noise) / temperature), noise ~ Gumbel of the logits' shape; the code is
-    the mean of the codes under y, the indices argmax y: exact draws from q. losses: `kl`
+    the mean of the codes under y, the indices argmax y, exact draws from q. losses: `kl`
     KL(q || uniform) in nats. Jang et al. 2017 (arXiv 1611.01144), eq. 2; Ramesh et al. 2021
     (arXiv 2102.12092).
     """
@@ -62,7 +62,7 @@ def gumbel_softmax(codebook: Array, logits: Array, noise: Array, temperature: Ar
 
 
 def lookup_free(z: Array) -> Quantized:
-    """Each coordinate of z [B, ..., D] becomes its sign: 2^D codes, and no codebook.
+    """Each coordinate of z [B, ..., D] becomes its sign: 2^D codes without a codebook.
 
     Bit d of an index is whether coordinate d is positive. losses: `commitment` |z - sg[code]|^2.
     Yu et al. 2023 (arXiv 2310.05737), eq. 3, 4.
@@ -75,21 +75,24 @@ def lookup_free(z: Array) -> Quantized:
 
 
 def signs(indices: Array, width: int) -> Array:
-    """The codes [..., width] of -1 and 1 whose indices by `lookup_free` these are."""
+    """The codes [..., width] of -1 and 1 to which `lookup_free` gives these indices."""
     return jnp.where(indices[..., None] >> jnp.arange(width) & 1, 1.0, -1.0)
 
 
 def entropies(log_probabilities: Array, marginal: Array) -> tuple[Array, Array]:
     """Entropy of the codes at each position, and of their marginal, in nats, [B] each.
 
-    Of log q(k|z) [B, ..., K] and q(k), its mean over all positions of all examples [K]: H(q(k|z))
-    summed over positions, and -sum_k q(k|z) log q(k), whose mean over positions is H(q(k)) and has
-    its gradient although `marginal` is held fixed. Yu et al. 2023, eq. 5, is their difference.
+    log_probabilities  log q(k|z), [B, ..., K]
+    marginal           q(k), the mean of q(k|z) over all positions of all examples, [K]
+
+    Both are summed over positions: H(q(k|z)), and -sum_k q(k|z) log q(k). The mean of the latter
+    is H(q(k)), and its gradient is that of H(q(k)) although `marginal` is held fixed. Yu et al.
+    2023, eq. 5, is the difference of the two.
     """
     probabilities = jnp.exp(log_probabilities)
     log_marginal = jnp.log(lax.stop_gradient(marginal) + jnp.finfo(marginal.dtype).tiny)
-    unsure = -sum_over_example(probabilities * log_probabilities)
-    return unsure, -sum_over_example(probabilities * log_marginal)
+    conditional = -sum_over_example(probabilities * log_probabilities)
+    return conditional, -sum_over_example(probabilities * log_marginal)
 
 
 def kl_to_uniform(logits: Array) -> Array:
@@ -99,16 +102,16 @@ def kl_to_uniform(logits: Array) -> Array:
 
 
 def straight_through(value: Array, z: Array) -> Array:
-    """`value`, with the gradient of z."""
+    """`value`, with its gradient passed to z."""
     return z + lax.stop_gradient(value - z)
 
 
 def usage(indices: Array, count: int) -> Array:
-    """How often each of `count` codes is used, as frequencies [count] over all indices."""
+    """How often each of `count` codes is used: frequencies [count] over all indices."""
     return jnp.bincount(indices.reshape(-1), length=count) / indices.size
 
 
 def perplexity(frequencies: Array) -> Array:
-    """exp of the entropy of frequencies [K]: a scalar from 1 (one code) to K (all alike)."""
+    """exp of the entropy of frequencies [K]: a scalar from 1 (one code) to K (uniform)."""
     terms = jnp.where(frequencies > 0.0, frequencies * jnp.log(jnp.maximum(frequencies, 1e-30)), 0)
     return jnp.exp(-jnp.sum(terms))

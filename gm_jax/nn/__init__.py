@@ -1,1 +1,1 @@
-"""Flax modules that several systems share. They compute in `dtype` and return float32 or wider."""
+"""Flax modules that several systems share. They compute in `dtype` and return at least float32."""

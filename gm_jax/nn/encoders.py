@@ -1,4 +1,4 @@
-"""Encoders of images to vectors and decoders back: multilayer perceptrons, and convolutions."""
+"""Encoders of images to vectors, and their decoders: multilayer perceptrons and convolutions."""
 
 import math
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """The mirror image: a vector [B, D] to an image [B, *shape] of unbounded values.
 
-    `widths` are the encoder's, taken in reverse; each map is cut to the size it had there.
+    `widths` are the encoder's, in reverse; each map is cut to its size in the encoder.
     """
 
     shape: tuple[int, int, int]

@@ -1,11 +1,11 @@
 """The gated PixelCNN with two stacks (van den Oord et al. 2016, arXiv 1606.05328, figure 2).
 
-The vertical stack sees all rows above, the horizontal one the row so far; the first feeds the
-second one row lower, so that together they see everything before a pixel and have no blind spot.
+The vertical stack sees all rows above, the horizontal one the row so far. The vertical stack feeds
+the horizontal one a row lower; so together they see all pixels before one, without a blind spot.
 
     y = tanh(W_f * x + V_f h) . sigma(W_g * x + V_g h)                              eq. 2, 4
 
-It works on images (values of colour channels) and on codes (symbols without order, embedded).
+It works on images (values of colour channels) and on codes (unordered symbols, embedded).
 """
 
 from typing import Annotated
@@ -45,7 +45,7 @@ class GatedPixelCNN(nn.Module):
     size        side of a layer's kernel, an odd number
     first_size  side of the first layer's kernel, an odd number
     classes     labels 0..classes-1 that condition every layer; 0 for none
-    embedding   features learned for each symbol; 0 takes symbols as values from -1 to 1
+    embedding   features learned for each symbol; 0 for symbols as values from -1 to 1
     """
 
     levels: int

@@ -1,7 +1,7 @@
-"""Convolutional networks between images and grids of vectors, of the VQ-VAE's kind.
+"""Convolutional networks between images and grids of vectors, as in the VQ-VAE.
 
-Strided convolutions halve (rounding up), transposed ones double, residual blocks work at the
-grid's own size. van den Oord et al. 2017 (arXiv 1711.00937), section 4.1.
+Strided convolutions halve (rounding up), transposed ones double, residual blocks work at the size
+of the grid. van den Oord et al. 2017 (arXiv 1711.00937), section 4.1.
 """
 
 from typing import Annotated
@@ -43,10 +43,10 @@ class Residual(nn.Module):
 
 
 class GridEncoder(nn.Module):
-    """[B, H, W, C] to [B, h, w, features], each side halved once for each width.
+    """[B, H, W, C] to [B, h, w, features]: each side is halved once for each width.
 
-    widths  channels of the strided convolutions, from the image on
-    blocks  residual blocks at the grid's size
+    widths  channels of the strided convolutions, from the image to the grid
+    blocks  residual blocks at the size of the grid
     """
 
     features: int
@@ -66,7 +66,7 @@ class GridEncoder(nn.Module):
 class GridDecoder(nn.Module):
     """The mirror image: [B, h, w, D] to [B, *shape] of unbounded values.
 
-    `widths` are the encoder's, taken in reverse; each map is cut to the size it had there.
+    `widths` are the encoder's, in reverse; each map is cut to its size in the encoder.
     """
 
     shape: tuple[int, int, int]

@@ -1,11 +1,11 @@
 """Convolutions that see only what comes before a pixel in raster order, channels innermost.
 
 Each runs in two ways that give the same numbers: over whole images, and at one pixel of an image
-that grows pixel by pixel; what it needs of earlier pixels is then in the collection "cache".
+that grows pixel by pixel, with what it needs of earlier pixels in the collection "cache".
 
-The colour channels of a pixel follow one another. Feature maps are cut into as many groups as there
-are colours, in order, and group c sees colours before c (van den Oord, Kalchbrenner & Kavukcuoglu
-2016, arXiv 1601.06759, section 3.4): mask A, of the first layer alone, lets group c see groups
+The colour channels of a pixel come one after another. Feature maps are cut into one group for each
+colour, in order, and group c sees colours before c (van den Oord, Kalchbrenner & Kavukcuoglu
+2016, arXiv 1601.06759, section 3.4): mask A, in the first layer only, lets group c see groups
 before c of the pixel itself; mask B adds group c.
 """
 
@@ -20,14 +20,14 @@ from gm_jax.model import Array
 from gm_jax.nn.common import full_precision
 from gm_jax.settings import Rule
 
-ODD = Rule(lambda size: "" if size > 0 and size % 2 else "must be odd: a kernel has a centre")
+ODD = Rule(lambda size: "" if size > 0 and size % 2 else "must be odd: a kernel needs a centre")
 Kernel = Annotated[int, ODD]
 
 
 class Pixel(NamedTuple):
     """A pixel of a growing image: scalars, and the width of its rows (static).
 
-    new_row  whether this is the first time that a pixel of the row is seen
+    new_row  whether no other pixel of this row has been seen yet
     """
 
     row: Array
@@ -37,7 +37,7 @@ class Pixel(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """What a kernel covers: rows i - up .. i and columns j - left .. j + right around (i, j)."""
+    """What a kernel at (i, j) covers: rows i - up .. i and columns j - left .. j + right."""
 
     up: int
     left: int
@@ -49,7 +49,7 @@ class Reach(NamedTuple):
 
 
 def half_plane(size: int) -> Reach:
-    """The part of a size x size kernel that lies in its centre's row and above."""
+    """The part of a size x size kernel in the row of its centre and above."""
     return Reach(size // 2, size // 2, size // 2)
 
 
@@ -72,8 +72,8 @@ class MaskedConv(nn.Module):
     """A convolution over the pixels before each one, in raster order.
 
     Whole images: x [B, H, W, D] to [B, H, W, features]. At one pixel x is [B, 1, 1, D], and rows of
-    earlier ones are kept; the first layer (mask A), whose input is known only up to the pixel
-    before, takes its window [B, *reach.size, D] of the image instead.
+    earlier pixels are in the cache; the first layer (mask A), whose input ends at the pixel before,
+    takes its window [B, *reach.size, D] of the image instead.
     """
 
     features: int
@@ -102,10 +102,10 @@ class MaskedConv(nn.Module):
 
 
 class RowConv(nn.Module):
-    """A convolution over whole rows, that of each pixel included: for what is used one row below.
+    """A convolution over whole rows, including the pixel's own, whose output is used a row below.
 
     Whole images: x [B, H, W, D] to [B, H, W, features]. Row by row (`cached`): x is the next row
-    [B, 1, W, D], and those above it are kept.
+    [B, 1, W, D], and the rows above it are in the cache.
     """
 
     features: int
@@ -128,7 +128,7 @@ class RowConv(nn.Module):
 
 
 def write(rows: Array, x: Array, pixel: Pixel, reach: Reach) -> Array:
-    """Kept rows [B, up + 1, left + W + right, D] with the features x [B, 1, 1, D] of a pixel."""
+    """Cached rows [B, up + 1, left + W + right, D], with the features x [B, 1, 1, D] of a pixel."""
     start = (0, pixel.row % (reach.up + 1), pixel.column + reach.left, 0)
     return lax.dynamic_update_slice(rows, x.astype(rows.dtype), start)
 
@@ -136,7 +136,7 @@ def write(rows: Array, x: Array, pixel: Pixel, reach: Reach) -> Array:
 def read(rows: Array, pixel: Pixel, reach: Reach) -> Array:
     """The window [B, *reach.size, D] around a pixel, its rows in order.
 
-    Right of the pixel the last row holds old features, which the masks hide.
+    Right of the pixel the last row holds stale features, which the masks hide.
     """
     b, _, _, depth = rows.shape
     window = lax.dynamic_slice(rows, (0, 0, pixel.column, 0), (b, *reach.size, depth))
@@ -145,7 +145,7 @@ def read(rows: Array, pixel: Pixel, reach: Reach) -> Array:
 
 
 def shift_down(x: Array) -> Array:
-    """[B, H, W, D] one row lower, zeros above: what a row may know of the row above it."""
+    """[B, H, W, D] moved one row down, zeros above: what each row may see of the row above it."""
     return jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
 
 

@@ -1,4 +1,4 @@
-"""Normalisations of adversarial networks: of batches; spectral, of weights."""
+"""Normalisations of adversarial networks: batch normalisation, and spectral of weights."""
 
 import functools
 
@@ -35,7 +35,7 @@ class BatchNorm(nn.Module):
 def layer(module: nn.Module, spectral: bool, train: bool):
     """A layer as it is, or with its weights divided by their largest singular value.
 
-    Miyato et al. 2018 (arXiv 1802.05957), algorithm 1: one step of power iteration a move; the
-    vector it has reached is state (`batch_stats`).
+    Miyato et al. 2018 (arXiv 1802.05957), algorithm 1: one step of power iteration per move; the
+    vector that it reaches is state (`batch_stats`).
     """
     return functools.partial(nn.SpectralNorm(module), update_stats=train) if spectral else module

@@ -71,8 +71,9 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Symbols x [B, T] to logits [B, T, symbols] of each given those before it; T <= length.
 
-    Position 0 sees a start symbol: an embedding of the label [B] if there are `classes`. Positions
-    are learned, the output layer is the embedding. Keys [B] are for dropout; None drops nothing.
+    Position 0 sees a start symbol: an embedding of the label [B] if there are `classes`. Position
+    embeddings are learned; the output layer shares the weights of the symbol embedding. Keys [B]
+    are for dropout; None drops nothing.
 
     symbols  values of a symbol
     length   positions
@@ -81,7 +82,7 @@ class Transformer(nn.Module):
     heads    of attention; they divide the width
     dropout  rate, of the embedding and of both branches, not of attention weights
     bias     whether layers and norms have one
-    classes  labels 0..classes-1 that a sequence can start with; 0 for none
+    classes  labels 0..classes-1 that a sequence starts with; 0 for none
     """
 
     symbols: int

@@ -1,7 +1,7 @@
 """Transposed convolution whose gradients are those of the convolution it transposes.
 
-Left to itself, JAX writes the kernel's gradient as a convolution dilated on both sides, which XLA
-runs more than ten times slower on a CPU than the equal gradient of the strided convolution.
+By default JAX computes the kernel's gradient as a convolution dilated on both sides, which XLA runs
+more than ten times slower on a CPU than the equal gradient of the strided convolution.
 """
 
 import functools
@@ -25,7 +25,7 @@ def _strided(y: Array, kernel: Array) -> Array:
 def transposed_convolution(x: Array, kernel: Array, sides: tuple[int, int]) -> Array:
     """[B, H, W, C] to [B, *sides, D] with kernel [k, k, D, C]: the transpose of stride 2.
 
-    `sides` are 2H and 2W, or one less where the image that was halved is odd.
+    `sides` are 2H and 2W, or one less if the halved image had an odd side.
     """
     y = jax.ShapeDtypeStruct((len(x), *sides, kernel.shape[2]), x.dtype)
     (output,) = jax.linear_transpose(lambda y: _strided(y, kernel), y)(x)
@@ -49,7 +49,7 @@ class TransposedConv(nn.Module):
     """A transposed convolution of stride 2: [B, H, W, C] to [B, *sides, features].
 
     size   of the kernel
-    sides  2H and 2W, or one less where the image that was halved is odd; None for 2H and 2W
+    sides  2H and 2W, or one less if the halved image had an odd side; None for 2H and 2W
     """
 
     features: int

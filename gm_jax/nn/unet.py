@@ -1,7 +1,7 @@
 """The U-Net of Ho et al. 2020, appendix B: residual blocks, self-attention, a noise level.
 
-Every residual branch and the output end in a layer that begins at zero, so the network begins as
-the zero function of its input.
+Every residual branch and the output end in a layer that starts at zero, so the network starts as
+the zero function.
 """
 
 from typing import Annotated
@@ -26,7 +26,7 @@ def sinusoidal_embedding(t: Array, features: int) -> Array:
 
 
 class Norm(nn.Module):
-    """Group normalisation, of four channels or more a group and at most 32 groups."""
+    """Group normalisation with at most 32 groups, of at least four channels each."""
 
     dtype: jnp.dtype
 
@@ -73,9 +73,9 @@ class UNet(nn.Module):
 
     x [B, H, W, C], level [B] (a time step), label [B] int or None, keys [B] for dropout or None.
     width        channels at full resolution
-    blocks       residual blocks a level
+    blocks       residual blocks per level
     multipliers  of `width`, level by level
-    attention    the image sides (in pixels) at which blocks are followed by self-attention
+    attention    image sides (in pixels) at which self-attention follows each block
     dropout      rate within the blocks
     classes      labels 0..classes-1; `classes` itself is the null label; 0 for no labels
     """

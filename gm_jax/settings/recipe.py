@@ -73,14 +73,14 @@ class Data:
     def wrong(self):
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
-            yield "crop is random, of what size? Set data.size, too"
+            yield "crop is random: set data.size, too"
 
 
 @schema
 class Report:
     """Lines of metrics.jsonl.
 
-    every  rounds between two
+    every  rounds between two lines
     """
 
     every: Every = 100
@@ -88,9 +88,9 @@ class Report:
 
 @schema
 class Checkpoint:
-    """What a run goes on from.
+    """What a run continues from.
 
-    every  rounds between two
+    every  rounds between two checkpoints
     keep   how many are kept
     """
 
@@ -100,7 +100,7 @@ class Checkpoint:
 
 @schema
 class Show:
-    """Pictures (texts, sounds) made in training.
+    """Pictures (texts, sounds) during training.
 
     every   rounds between two; 0 for none
     counts  {function: examples}; 0 for none
@@ -115,7 +115,7 @@ class Sample:
     """What --mode=sample saves.
 
     count  samples in samples.npz
-    seed   another one than 0 draws other samples
+    seed   another seed draws other samples
     """
 
     count: Every = 1000
@@ -132,14 +132,14 @@ class Evaluate:
     split       of the data
     score       samples for the Frechet distance on a small classifier's features; 0 for none
     modes       samples for mode coverage
-    agreement   samples whose label, or pair, a classifier is to see
-    preserved   examples whose reconstruction a classifier is to see as the same
+    agreement   samples whose class, by a classifier, is compared with their label or pair
+    preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
-    samples     how many for `metrics`
+    samples     number of samples for `metrics`
     protocol    of `metrics`
     grey        "repeat" shows grey images to Inception as three equal channels
-    weights     Inception's file
+    weights     the file of Inception's weights
     """
 
     every: Count = 0
@@ -164,7 +164,7 @@ class Study:
 
     entries   {name: settings that differ}
     seeds     of every entry
-    measures  names among the values that the evaluation finds
+    measures  names among the values that the evaluation returns
     """
 
     entries: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
@@ -181,8 +181,8 @@ class Recipe:
     batch_size  examples of a round's batch, over all devices
     seed        of the initial variables, the data's order and all noise
     dtype       of the networks' computation; parameters, losses and statistics are float32
-    average     decay of the parameters' moving average, used by all functions; 0 keeps none
-    stages      {name: workdir of an earlier run, or a recipe to be trained first}
+    average     decay of the parameters' moving average, which all functions use; 0 for none
+    stages      {name: workdir of an earlier run, or a recipe to train first}
     """
 
     system: str

@@ -1,7 +1,7 @@
-"""Schemas: what a system, a network or a data set can be told, stated once.
+"""Schemas: the settings of a system, a network or a data set, each stated once.
 
-A schema is a frozen dataclass. Its annotations are the checks, its defaults what a recipe begins
-with, its docstring the help: one line a field, the name, two spaces, the meaning.
+A schema is a frozen dataclass. Its annotations are the checks, its defaults what a recipe starts
+from, its docstring the help: a line for each field, with its name, two spaces and its meaning.
 
     @schema
     class Sampler:
@@ -14,9 +14,9 @@ with, its docstring the help: one line a field, the name, two spaces, the meanin
         name: Annotated[str, one_of(SAMPLERS)] = "ddim"
         steps: Annotated[int, at_least(1)] = 50
 
-`defaults` makes of it the dict that a recipe begins with, `read` a checked instance of what the
-recipe became, `describe` the text of --help. Choices that do not go together are said by a method
-`wrong`, which yields one line for each.
+`defaults` gives the dict that a recipe starts from, `read` a checked instance of the finished
+recipe, `describe` the text of --help. A method `wrong` yields one line for each combination of
+choices that is not allowed.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ schema = dataclasses.dataclass(frozen=True, kw_only=True)
 
 
 class Rule(NamedTuple):
-    """A check of one value, and the names it can be, if it is a choice.
+    """A check of one value, and the names to choose from, if it is a choice.
 
     wrong  value -> what is wrong with it, or ""
     """
@@ -70,18 +70,19 @@ def below(bound: float) -> Rule:
 
 
 def one_of(table) -> Rule:
-    """A name from a table, or from whatever else iterates over names."""
+    """A name from a table, or from any other iterable of names."""
 
     def wrong(value):
         names = [name or '""' for name in table]
-        known = f"must be one of: {', '.join(names)}{_nearest(value, names)}"
-        return "" if value in table else known
+        return (
+            "" if value in table else f"must be one of: {', '.join(names)}{_nearest(value, names)}"
+        )
 
     return Rule(wrong, table)
 
 
 class Restartable:
-    """Marks what may differ between a run and its continuation: it does not change the result."""
+    """Marks settings that may differ between a run and its continuation: no result changes."""
 
 
 class Recipes:
@@ -91,7 +92,7 @@ class Recipes:
 class Rest(NamedTuple):
     """Marks the dict that takes the keys no field has, such as the arguments of an optimizer.
 
-    offered  those that a recipe can always set on the command line; None leaves them out
+    offered  keys that the command line can always set; None leaves them out
     """
 
     offered: tuple[str, ...] = ()
@@ -117,7 +118,7 @@ class Setting(NamedTuple):
 
 
 def is_schema(kind) -> bool:
-    """Whether a setting's type is a schema of its own."""
+    """Whether a setting's type is a schema."""
     return dataclasses.is_dataclass(kind)
 
 

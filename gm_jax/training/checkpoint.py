@@ -1,4 +1,4 @@
-"""Checkpoints: variables and the run's place, written by Orbax, found again after any death.
+"""Checkpoints: variables and the run's progress, written by Orbax.
 
 A checkpoint that cannot be read is set aside with a warning, and the one before it is taken.
 """
@@ -19,11 +19,11 @@ from gm_jax.model import PyTree, Variables
 from gm_jax.training import parallel
 
 
-class Place(NamedTuple):
-    """Where a run stands.
+class Progress(NamedTuple):
+    """How far a run has come.
 
     step      rounds played
-    position  batches drawn, the data's and the noise's place
+    position  batches drawn: the position in the data and in the noise
     window    metrics of the rounds since the last report, [(step, {name: value}), ...]
     frozen    fingerprint of the phase's frozen variables, which are saved where they were trained
     """
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Checkpoints(NamedTuple):
-    """The checkpoints of one phase, in one folder, numbered by step. `reader`: left as they are."""
+    """The checkpoints of one phase, in one folder, numbered by step. A `reader` changes none."""
 
     manager: ocp.CheckpointManager
     directory: Path
@@ -43,9 +43,9 @@ class Checkpoints(NamedTuple):
 
 
 def open_checkpoints(directory: Path, keep: int | None, reader: bool = False) -> Checkpoints:
-    """The checkpoints below `directory`, of which the newest `keep` are kept; None for all.
+    """The checkpoints below `directory`, of which the newest `keep` are kept (None: all).
 
-    A reader may open them while the run goes on, or where it must not write.
+    A reader may open them while the run continues, or where it must not write.
     """
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, enable_async_checkpointing=False,
@@ -54,7 +54,7 @@ def open_checkpoints(directory: Path, keep: int | None, reader: bool = False) ->
     directory = files.absolute(directory)
     handlers = {
         "variables": ocp.StandardCheckpointHandler(),
-        "place": ocp.JsonCheckpointHandler(),
+        "place": ocp.JsonCheckpointHandler(),  # The progress, by the name it has had on disk.
     }
     manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
     return Checkpoints(manager, directory, reader)
@@ -65,26 +65,27 @@ def latest_step(directory: Path) -> int:
     return max(ocp.utils.checkpoint_steps(directory), default=0) if directory.exists() else 0
 
 
-def save(checkpoints: Checkpoints, variables: Variables, place: Place) -> None:
-    """Writes variables (without `frozen`, which belongs to another run) and place.
+def save(checkpoints: Checkpoints, variables: Variables, progress: Progress) -> None:
+    """Writes variables (without `frozen`, which belongs to another run) and progress.
 
-    Raises NotFinite on variables that are not: nobody could go on from them.
+    Raises NotFinite if any variable is NaN or infinite: such a checkpoint is useless.
     """
-    if place.step in checkpoints.manager.all_steps():
+    if progress.step in checkpoints.manager.all_steps():
         return
     tree = parallel.to_host(_as_dict(variables))
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.all(np.isfinite(leaf)):
             raise NotFinite(
-                f"step {place.step}: {jax.tree_util.keystr(path)} became NaN or infinite, and is"
+                f"step {progress.step}: {jax.tree_util.keystr(path)} became NaN or infinite, and is"
                 " not saved. Lower the learning rate, or clip the gradients"
             )
     advice = f"the last good checkpoint is {newest(checkpoints)}; {files.TO_GO_ON}"
     with files.writing(checkpoints.directory, advice):
         checkpoints.manager.save(
-            place.step,
+            progress.step,
             args=ocp.args.Composite(
-                variables=ocp.args.StandardSave(tree), place=ocp.args.JsonSave(place._asdict())
+                variables=ocp.args.StandardSave(tree),
+                place=ocp.args.JsonSave(progress._asdict()),
             ),
         )
 
@@ -97,23 +98,23 @@ def newest(checkpoints: Checkpoints) -> str:
 
 def restore(
     checkpoints: Checkpoints, variables: Variables, frozen: PyTree
-) -> tuple[Variables, Place] | None:
+) -> tuple[Variables, Progress] | None:
     """The newest readable checkpoint as host arrays in the structure of `variables`, or None.
 
-    Raises UserError where it was made for other shapes, or upon other frozen variables.
+    Raises UserError if it was made for other shapes, or on top of other frozen variables.
     """
     template = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _as_dict(variables))
     steps = sorted(checkpoints.manager.all_steps(), reverse=True)
     if not parallel.all_equal(repr(steps)):
         raise UserError(
             f"{checkpoints.directory} does not hold the same checkpoints on every process: give all"
-            " of them one --workdir that they share"
+            " of them the same --workdir, on a disk that they share"
         )
     for step in steps:
         _check_structure(checkpoints, step, template)
         failure = None
         try:
-            found = checkpoints.manager.restore(
+            saved = checkpoints.manager.restore(
                 step,
                 args=ocp.args.Composite(
                     variables=ocp.args.StandardRestore(template), place=ocp.args.JsonRestore()
@@ -123,22 +124,22 @@ def restore(
             failure = error
         if parallel.any_process(failure is not None):
             if checkpoints.reader and not (checkpoints.directory / str(step)).exists():
-                checkpoints.manager.reload()  # The run goes on and has replaced it since.
+                checkpoints.manager.reload()  # The run continues and has replaced it since.
                 return restore(checkpoints, variables, frozen)
             _set_aside(checkpoints, step, failure or "not by another process")
             continue
-        place = Place(**found.place)
-        if place.frozen not in ("", of_stages(frozen)):
+        progress = Progress(**saved.place)
+        if progress.frozen not in ("", of_stages(frozen)):
             raise UserError(
-                "the stage that this run builds upon is not as it was when it began: give the"
-                " model it was begun with, or choose another --workdir"
+                "the stage that this run builds on has changed since the run began: restore the"
+                " stage it began with, or choose another --workdir"
             )
-        return variables._replace(**found.variables), place
+        return variables._replace(**saved.variables), progress
     return None
 
 
 def _check_structure(checkpoints: Checkpoints, step: int, template) -> None:
-    """Raises UserError where a readable checkpoint is of another model: that one is not broken."""
+    """Raises UserError if a readable checkpoint is of another model: that one is not broken."""
     try:
         saved = checkpoints.manager.item_metadata(step)["variables"].tree
     except Exception:  # Damaged: reading it will say how.
@@ -148,14 +149,14 @@ def _check_structure(checkpoints: Checkpoints, step: int, template) -> None:
     if differ:
         key = differ[0]
         raise UserError(
-            f"{checkpoints.directory / str(step)} is of another model: it has {key} of shape"
-            f" {then.get(key)}, and this one of {now.get(key)}: the data, the recipe or the code is"
-            " not that which it was trained with"
+            f"{checkpoints.directory / str(step)} is of another model: its {key} has the shape"
+            f" {then.get(key)}, this model's {now.get(key)}: the data, the recipe or the code is"
+            " not the one it was trained with"
         )
 
 
 def _shapes(tree) -> dict[str, tuple[int, ...]]:
-    """{path: shape} of the leaves, the same whether a part is a tuple, a dict or as read again."""
+    """{path: shape} of the leaves, the same for tuples, dicts and what is read from disk."""
 
     def path(keys):
         return "/".join(str(jax.tree_util.keystr((key,), simple=True)) for key in keys)

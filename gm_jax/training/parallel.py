@@ -20,7 +20,7 @@ Devices = Sequence[jax.Device] | None
 
 
 def local(devices: Devices) -> list[jax.Device]:
-    """The devices of this process that take part; None stands for all there are."""
+    """The devices of this process among `devices`; None means all devices."""
     devices = jax.devices() if devices is None else devices
     return [d for d in devices if d.process_index == jax.process_index()]
 
@@ -28,7 +28,7 @@ def local(devices: Devices) -> list[jax.Device]:
 def rows(batch_size: int, devices: Devices) -> slice:
     """The rows of a global batch that this process feeds.
 
-    Raises UserError where the batch does not divide by the devices.
+    Raises UserError if the batch does not divide by the number of devices.
     """
     count = len(jax.devices() if devices is None else devices)
     if batch_size % count:
@@ -43,10 +43,10 @@ def rows(batch_size: int, devices: Devices) -> slice:
 def map_move(program: Callable, devices: Devices = None) -> Callable:
     """A move over all devices: see `step.make_move`. The variables are donated."""
 
-    # What is not split travels as one argument. pmap takes `in_axes` for flattened already where
-    # it is as long as there are leaves, so there must always be more leaves than arguments.
-    def grouped(variables, given, batch):
-        frozen, *scalars = given
+    # What is not split is one argument. pmap takes `in_axes` for flattened already if it is as
+    # long as there are leaves, so there must always be more leaves than arguments.
+    def grouped(variables, unsplit, batch):
+        frozen, *scalars = unsplit
         return program(variables, frozen, batch, *scalars)
 
     mapped = jax.pmap(
@@ -63,8 +63,8 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
         variables: Variables, frozen, batch: Batch, key, step: int, position: int, age: int,
         last: bool,
     ):  # fmt: skip
-        given = frozen, key, np.int32(step), np.int32(position), np.int32(age), np.bool_(last)
-        return mapped(variables, given, _split(batch, count))
+        unsplit = frozen, key, np.int32(step), np.int32(position), np.int32(age), np.bool_(last)
+        return mapped(variables, unsplit, _split(batch, count))
 
     return play
 
@@ -75,11 +75,11 @@ def map_function(
     """One of a model's functions over all devices: (variables, raw batches, key) -> outputs.
 
     Takes batches with `mask` (`data.ordered_batches`) and yields, batch by batch, the outputs of
-    the examples asked for, as host arrays, on every process those of the global batch.
+    the examples that the mask keeps: host arrays, on every process those of the global batch.
     """
 
-    def program(given, batch):
-        variables, key = given
+    def program(unsplit, batch):
+        variables, key = unsplit
         prepared = prepare(batch, jax.random.fold_in(key, 0))
         return finish(function(variables, prepared, jax.random.fold_in(key, 1)))
 
@@ -102,35 +102,35 @@ def map_function(
 def replicate(tree, devices: Devices = None):
     """A copy of `tree` on every device, placed as a mapped move returns it.
 
-    So the first call of a program compiles it for all the calls that follow. No two leaves share
-    a buffer afterwards (a moving average begins as its parameters), as donation demands.
+    So the first call of a program compiles it for all calls that follow. No two leaves share a
+    buffer afterwards, as donation demands (a moving average starts as the parameters).
     """
     placement = NamedSharding(Mesh(np.array(local(devices)), (replicas.NAME,)), PartitionSpec())
     return jax.tree.map(lambda x: jax.device_put(np.array(x), placement), tree)
 
 
 def to_host(tree):
-    """The tree as arrays of NumPy: what may be saved, and survives donation."""
+    """The tree as NumPy arrays, which can be saved and survive donation."""
     return jax.tree.map(np.asarray, tree)
 
 
 class Elsewhere(UserError):
-    """What stopped another process of this run."""
+    """Another process of this run stopped; says why."""
 
 
 def gather(text: str, failed: bool = False) -> list[str]:
-    """The texts of all processes, in their order; a meeting point of all of them.
+    """The texts of all processes, in their order. All processes must call it.
 
-    Every agreement is made by this one exchange, so that a process that failed (see `together`) is
-    heard at whichever the others are waiting. Raises Elsewhere with its message.
+    Every agreement between processes is this one exchange: so a process that failed (`together`)
+    reaches the others at whichever agreement they wait. Raises Elsewhere with its message.
     """
     if jax.process_count() == 1:
         return [text]
-    said = np.frombuffer(text.encode(), np.uint8)
-    heads = multihost_utils.process_allgather(np.array([said.size, failed], np.int32))
+    mine = np.frombuffer(text.encode(), np.uint8)
+    heads = multihost_utils.process_allgather(np.array([mine.size, failed], np.int32))
     texts = np.zeros((len(heads), 0), np.uint8)
     if longest := heads[:, 0].max():
-        texts = multihost_utils.process_allgather(np.pad(said, (0, longest - said.size)))
+        texts = multihost_utils.process_allgather(np.pad(mine, (0, longest - mine.size)))
     texts = [row[:size].tobytes().decode() for row, size in zip(texts, heads[:, 0], strict=True)]
     for number, (_, stopped) in enumerate(heads):
         if stopped:
@@ -140,7 +140,7 @@ def gather(text: str, failed: bool = False) -> list[str]:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Within, a UserError of any process stops all of them; a meeting point at the end."""
+    """Within, a UserError of any process stops all of them; at the end they wait for each other."""
     try:
         yield
     except Elsewhere:
@@ -153,28 +153,28 @@ def together() -> Iterator[None]:
 
 
 def any_process(flag: bool) -> bool:
-    """Whether the flag is up on any process; a meeting point of all of them."""
-    return any(gather("up" if flag else ""))
+    """Whether the flag is set on any process. All processes must call it."""
+    return any(gather("set" if flag else ""))
 
 
 def barrier() -> None:
-    """Waits until all processes are here."""
+    """Waits until all processes have called it."""
     gather("")
 
 
 def all_equal(text: str) -> bool:
-    """Whether all processes say the same; a meeting point of all of them."""
+    """Whether the text is the same on all processes. All processes must call it."""
     return len(set(gather(text))) == 1
 
 
 def in_flight(devices: Devices = None) -> int:
-    """How many moves may be under way at once.
+    """How many moves may be in flight at once.
 
-    Two keep an accelerator fed. Virtual devices of one CPU share its threads, and a second move
-    under way can starve the first one's all-reduce: there each is waited for.
+    Two keep an accelerator busy. Virtual devices of one CPU share its threads, and a second move
+    in flight can starve the all-reduce of the first: there each move is waited for.
     """
-    here = local(devices)
-    return 1 if len(here) > 1 and here[0].platform == "cpu" else 2
+    mine = local(devices)
+    return 1 if len(mine) > 1 and mine[0].platform == "cpu" else 2
 
 
 def _split(batch: Batch, count: int) -> Batch:

@@ -1,7 +1,7 @@
 """What a run writes down and shows: metrics, timings, TensorBoard events, a progress bar.
 
-`metrics.jsonl` holds what is the same in every repetition of a run, bit for bit; times go to
-`timings.jsonl`. A resumed run first cuts the metrics back to its checkpoint's step.
+`metrics.jsonl` is the same in every repetition of a run, bit for bit; times go to
+`timings.jsonl`. A resumed run first cuts the metrics back to the step of its checkpoint.
 """
 
 import contextlib
@@ -34,17 +34,17 @@ class Log(NamedTuple):
 
 
 def open_log(directory: Path, phase: str, step: int, steps: int, silent: bool) -> Log:
-    """The log of a phase that goes on at `step` of `steps`; what came after it is cut off."""
+    """The log of a phase that continues at `step` of `steps`; later lines are cut off."""
     if silent:
         return Log(directory, phase, None, None)
     with files.writing(directory, files.TO_GO_ON):
         _cut_back(directory / "metrics.jsonl", phase, step)
         folder = directory / "events" / phase
         folder.mkdir(parents=True, exist_ok=True)
-        # Written here and now: tensorboardX's own threads would fail unheard, on a full disk.
+        # Written in this thread: on a full disk tensorboardX's own threads would fail in silence.
         events = EventsWriter(str(folder / "events"))
         start = SessionLog(status=SessionLog.START)
-        _add_event(events, Event(session_log=start, step=step + 1))  # Hides what came after it.
+        _add_event(events, Event(session_log=start, step=step + 1))  # Hides later events.
     bar = tqdm(total=steps, initial=step, desc=phase, unit="step", dynamic_ncols=True)
     return Log(directory, phase, events, bar)
 
@@ -57,7 +57,7 @@ def summarize(window: Window) -> dict[str, float]:
 
 
 def check_finite(window: Window, phase: str, last_good: str) -> None:
-    """Raises NotFinite with the first step and the terms that are NaN or infinite."""
+    """Raises NotFinite that names the first step with NaN or infinity, and its terms."""
     for step, metrics in window:
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
@@ -68,7 +68,7 @@ def check_finite(window: Window, phase: str, last_good: str) -> None:
 
 
 def write(log: Log, step: int, metrics: dict[str, float], timings: dict[str, float]) -> None:
-    """Adds one report. Metrics are on disk when this returns: a checkpoint may rely on them."""
+    """Adds one report. The metrics are on disk when this returns: checkpoints rely on that."""
     if log.bar is None:
         return
     with files.writing(log.directory, files.TO_GO_ON):
@@ -102,9 +102,9 @@ def overview(variables: Variables) -> str:
 
 
 def _cut_back(path: Path, phase: str, step: int) -> None:
-    """Drops the lines of `phase` after `step`, all of later phases, and those that are no report.
+    """Drops the lines of `phase` after `step`, those of later phases, and damaged ones.
 
-    A machine that loses power leaves lines half written, empty or of NULs.
+    A machine that loses power leaves lines that are half written, empty or full of NULs.
     """
     if not path.exists():
         return
@@ -137,7 +137,7 @@ def _add_event(events: EventsWriter, event: Event) -> None:
 
 
 class _Object:
-    """An events file in a bucket: written again as a whole whenever it is flushed."""
+    """An events file in a bucket: each flush writes the whole file again."""
 
     def __init__(self, path: str):
         self.path, self.parts = files.path_of(path), []
@@ -152,7 +152,7 @@ class _Object:
 
 
 class _Objects:
-    """What tensorboardX opens events files in a bucket with."""
+    """How tensorboardX opens events files in a bucket."""
 
     open = _Object
 

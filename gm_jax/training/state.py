@@ -11,8 +11,8 @@ def create(
 ) -> Variables:
     """`model.init`'s variables with fresh optimizer states and moving averages.
 
-    A leaf that `init` took over from the phase before goes on with the average it had there; all
-    others begin as themselves. Raises ValueError unless the players own every subtree of the
+    A leaf that `init` took over from the phase before keeps the average it had there; all other
+    averages start as the parameters. Raises ValueError unless the players own every subtree of the
     parameters exactly once.
     """
     variables = jax.jit(model.init)(key, batch, previous)
@@ -38,13 +38,13 @@ def frozen(phase: Phase) -> dict[str, Variables]:
 
 
 def averaged(variables: Variables) -> Variables:
-    """The variables that functions receive: moving averages in place of what has one."""
+    """The variables that functions receive: moving averages in place of parameters, if any."""
     averaged = {name: tree for owned in variables.average.values() for name, tree in owned.items()}
     return variables._replace(params={**variables.params, **averaged}, opt={}, average={})
 
 
 def _averages(params, previous: Variables | None):
-    """Moving averages at the beginning of a phase: the former ones of what has not changed."""
+    """Moving averages at the start of a phase: leaves that did not change keep the former ones."""
     if previous is None:
         return params
     before = _by_path(previous.params)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gm_jax.evaluation import EvaluationError, frechet_of_features, sources, weights
+from gm_jax.evaluation import EvaluationError, frechet_of_features, image_sets, weights
 
 
 def pictures(n, side=24, seed=0, channels=3):
@@ -90,7 +90,7 @@ def test_a_bare_file(call, tmp_path):
     assert code == 2 and "features differ" in error
     code, result, _, _ = call(bare, bare, "--metrics=fid_64", "--protocol=tf2015", known=False)
     assert code == 0 and abs(result["metrics"]["fid_64"]["value"]) < 1e-6
-    assert any("as stated by you" in w for w in result["warnings"])
+    assert any("are stated by you" in w for w in result["warnings"])
 
 
 def grey_folder(tmp_path):
@@ -181,7 +181,7 @@ def test_bad_wishes(call, tmp_path):
     good = npz(tmp_path / "good.npz", images=pictures(22))
     for argv, expected in [
         (("--metrics=fid",), "fid needs the layer 2048"),
-        (("--metrics=fjd",), "no metric 'fjd'"),
+        (("--metrics=fjd",), "unknown metric 'fjd'"),
         (("--metrics=msssim",), "161 pixels a side"),
     ]:
         code, _, _, error = call(good, good, *argv)
@@ -200,14 +200,14 @@ def test_images_in_a_folder_and_an_npz_are_the_same(tmp_path):
     x = pictures(150)
     a, b = folder(tmp_path / "a", x), npz(tmp_path / "b.npz", arr_0=x)
     for name in (a, b):
-        opened = sources.open_images(name)
+        opened = image_sets.open_images(name)
         assert opened.size == 150
         for _ in range(2):
             np.testing.assert_array_equal(np.concatenate(list(opened.batches())), x)
 
 
 def test_grey_pictures_among_coloured_ones_are_read_as_in_training(tmp_path, capsys):
-    opened = sources.open_images(greyish_folder(tmp_path))
+    opened = image_sets.open_images(greyish_folder(tmp_path))
     (batch,) = opened.batches()
     assert batch.shape == (4, 24, 24, 3) and np.ptp(batch[3], axis=-1).max() == 0
     assert "1 of 4 pictures are grey, all are read as RGB" in capsys.readouterr().err
@@ -215,4 +215,4 @@ def test_grey_pictures_among_coloured_ones_are_read_as_in_training(tmp_path, cap
 
 def test_an_unknown_name_says_what_there_is():
     with pytest.raises(EvaluationError, match="tfds:NAME/SPLIT"):
-        sources.open_images("cifar10")
+        image_sets.open_images("cifar10")

@@ -69,7 +69,7 @@ def test_one_process_is_all_processes_and_float64_survives():
 
 def test_refusals_are_one_line():
     empty = moments.init(3)
-    with pytest.raises(EvaluationError, match="at least 2 images, there is 1"):
+    with pytest.raises(EvaluationError, match="at least 2 images, not 1"):
         moments.mean_and_covariance(moments.update(empty, np.ones((1, 3))))
     with pytest.raises(EvaluationError, match="1 of 2 feature vectors hold NaN"):
         moments.update(empty, np.array([[1.0, 2, 3], [1, np.nan, 3]]))

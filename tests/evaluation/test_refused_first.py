@@ -130,7 +130,7 @@ def test_a_run_without_images(call, sides, tmp_path, unread, capsys):
     gm_jax.train(config, tmp_path / "run")
     capsys.readouterr()
     line = refused(call, tmp_path / "run", sides[0], "--metrics=fid_64")
-    assert "run makes no images: its samples are point" in line
+    assert "run generates no images: its samples are point" in line
 
 
 def test_a_foreign_configuration_beside_images(call, tmp_path):
@@ -145,10 +145,10 @@ def test_a_foreign_configuration_beside_images(call, tmp_path):
 def test_correlations_for_a_covariance_are_warned_of(call, tmp_path):
     c = npz(tmp_path / "c.npz", mu=np.zeros(64), sigma=np.eye(64))
     _, result, _, _ = call(c, c, "--metrics=fid_64", "--protocol=clean", known=False)
-    assert any("of correlations?" in line for line in result["warnings"])
+    assert any("a correlation?" in line for line in result["warnings"])
     c = npz(tmp_path / "d.npz", mu=np.zeros(64), sigma=2 * np.eye(64))
     _, result, _, _ = call(c, c, "--metrics=fid_64", "--protocol=clean", known=False)
-    assert not any("of correlations?" in line for line in result["warnings"])
+    assert not any("a correlation?" in line for line in result["warnings"])
 
 
 def rows(n=100):

@@ -39,7 +39,7 @@ def test_inception_score_is_that_of_contiguous_splits_whatever_the_batches(n):
 def test_inception_score_refuses_too_few():
     with pytest.raises(EvaluationError, match="10 splits need as many images: 9"):
         inception_score.init(9)
-    with pytest.raises(EvaluationError, match="12 images were announced, 0 came"):
+    with pytest.raises(EvaluationError, match="expected 12 images, got 0"):
         inception_score.score(inception_score.init(12))
 
 

@@ -19,6 +19,7 @@ from gm_jax.evaluation import (
 )
 from gm_jax.evaluation.collection import Needs
 from gm_jax.evaluation.distances import gaussian_of_moments
+from gm_jax.evaluation.image_sets import of_source
 from gm_jax.evaluation.metrics import (
     compare,
     metric_name,
@@ -30,7 +31,6 @@ from gm_jax.evaluation.metrics import (
 )
 from gm_jax.evaluation.neighbours import neighbourhoods
 from gm_jax.evaluation.protocols import NATIVE, PROTOCOLS
-from gm_jax.evaluation.sources import of_source
 from gm_jax.evaluation.uncertainty import floor, uncertainty
 from gm_jax.fingerprint import fingerprint
 from gm_jax.model import Field
@@ -236,7 +236,7 @@ def test_few_images_are_warned_of():
 
 
 def test_one_image_and_nan_features_are_refused():
-    with pytest.raises(EvaluationError, match="at least 2 images, there is 1"):
+    with pytest.raises(EvaluationError, match="at least 2 images, not 1"):
         made(1, cuts=())
     broken = toy()
     broken = broken._replace(apply=lambda p, x: {"a": toy().apply(p, x)["a"] * np.nan})
@@ -258,7 +258,7 @@ def test_metrics_of_pixels_from_the_same_pass():
 
 
 def test_words_for_metrics():
-    with pytest.raises(EvaluationError, match="no metric 'fjd'"):
+    with pytest.raises(EvaluationError, match="unknown metric 'fjd'"):
         parse_metrics("fid,fjd")
     with pytest.raises(EvaluationError, match="no metric in ' ,'"):
         parse_metrics(" ,")

@@ -101,7 +101,9 @@ ADVERSARIAL = {
         "vaegan.py", "jnp.mean(kl + like)", "jnp.mean(like - kl)", _twins("vaegan")
     ),
     "vaegan: an averaged error beside a summed KL": Mutant(
-        "vaegan.py", "0.5 * jnp.sum((of_x - of_again)", "0.5 * jnp.mean((of_x - of_again)",
+        "vaegan.py",
+        "0.5 * jnp.sum((of_x - of_reconstruction)",
+        "0.5 * jnp.mean((of_x - of_reconstruction)",
         _twins("vaegan"),
     ),
     "vaegan: the weights of gamma exchanged": Mutant(

@@ -150,7 +150,7 @@ AUTOREGRESSIVE = {
         "loss = -jnp.mean(categorical(x, logits)) / length", _twins("latent_prior"),
     ),
     "likelihood: the softmax's norm left out": Mutant(
-        "losses/likelihoods.py", "chosen - jax.nn.logsumexp(logits, axis=-1)", "chosen",
+        "losses/likelihoods.py", "of_x - jax.nn.logsumexp(logits, axis=-1)", "of_x",
         _twins("language pixels"),
     ),
 }  # fmt: skip

@@ -91,7 +91,7 @@ DIFFUSION = {
         _twins("samplers"),
     ),
     "noise in the last step": Mutant(
-        SAMPLERS, "np.where(s == 0, 0.0, chosen)", "chosen", _twins("samplers")
+        SAMPLERS, "np.where(s == 0, 0.0, variances)", "variances", _twins("samplers")
     ),
     "the same noise in each step": Mutant(
         SAMPLERS, "in_axes=(0, None))(keys, number)", "in_axes=(0, None))(keys, 0 * number)",

@@ -46,8 +46,8 @@ GANS = {
     ),
     "gan trap: the penalty is not back-propagated": Mutant(
         GAN,
-        "penalty = slope_of(variables, fakes, batch, slope_key)",
-        "penalty = jax.lax.stop_gradient(slope_of(variables, fakes, batch, slope_key))",
+        "penalty = penalty_of(variables, fakes, batch, penalty_key)",
+        "penalty = jax.lax.stop_gradient(penalty_of(variables, fakes, batch, penalty_key))",
         "test_adversarial_games.py::"
         "test_a_penalty_reaches_the_gradient_and_refuses_batch_normalisation",
     ),
@@ -98,8 +98,8 @@ GANS = {
     ),
     "wgan-gp trap: the norm of the whole batch": Mutant(
         PENALTIES,
-        "return jnp.sum(slopes**2, axis=range(1, x.ndim))",
-        "return jnp.full(len(x), jnp.sum(slopes**2))",
+        "return jnp.sum(gradient**2, axis=range(1, x.ndim))",
+        "return jnp.full(len(x), jnp.sum(gradient**2))",
         _twins("penalties"),
     ),
     "wgan-gp trap: n_critic 1": Mutant(

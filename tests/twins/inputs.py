@@ -8,8 +8,8 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from sample_files import FOLDER, text_file, wav_folder
 from sklearn.datasets import load_digits
-from written import FOLDER, text_file, wav_folder
 
 import gm_jax
 

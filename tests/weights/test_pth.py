@@ -54,7 +54,7 @@ def attacks(tmp_path):
     yield "a type called", b"\x80\x02ctorch\nFloatStorage\nU\x01a\x85R."
     yield "import of a module", b"\x80\x02cbuiltins\n__import__\nU\x02os\x85R."
     yield "extension code", b"\x80\x02\x82\x01."
-    yield "a memo of 8 GB", b"\x80\x02Nr\x00\x00\x00\x20."
+    yield "a memo of 268 MB", b"\x80\x02Nr\x00\x00\x00\x01."
     yield "nothing", b""
     yield "not a pickle", b"hello"
 

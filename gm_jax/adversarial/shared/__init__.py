@@ -1,1 +1,1 @@
-"""What several adversarial systems share; no system's file imports another's."""
+"""What several adversarial systems share: no system imports another."""

@@ -1,4 +1,4 @@
-"""Critics made of other networks: an auto-encoder, and critics of pairs."""
+"""Critics built from other networks: an auto-encoder, and critics of pairs."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ class AutoEncoder(nn.Module):
 
 
 class VectorPairCritic(nn.Module):
-    """(x [B, N], z [B, D]) as one vector to whatever `critic` makes of vectors."""
+    """(x [B, N], z [B, D]) as one vector to the output of `critic`."""
 
     critic: nn.Module
 
@@ -29,7 +29,7 @@ class VectorPairCritic(nn.Module):
 
 
 class PairCritic(nn.Module):
-    """(x [B, ...], z [B, D]) to one logit a pair, [B, 1]; the trunk's outputs see x alone."""
+    """(x [B, ...], z [B, D]) to one logit per pair, [B, 1]; the trunk sees only x."""
 
     trunk: nn.Module
     width: int

@@ -16,7 +16,7 @@ WEIGHTS = nn.initializers.normal(0.02)
 
 
 def halvings(size: int) -> int:
-    """How often an image's side is halved on the way down to 4 to 7 pixels (or 3, if odd)."""
+    """How often an image's side is halved: down to 4 to 7 pixels, or until it is odd."""
     count = 0
     while size > 4 and size % 2 == 0:
         size, count = size // 2, count + 1
@@ -58,8 +58,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Image [B, H, W, C] to `outputs` logits an image, [B, outputs].
 
+    The last hidden map is sown as intermediates/hidden.
     normalization  one of NORMALIZATIONS: batch (DCGAN), spectral (Miyato et al. 2018: of every
-                   layer). The last hidden map is sown as intermediates/hidden.
+                   layer)
     dense          a fully connected layer of 16 `width` after the last map (Chen et al. 2016, C.1)
     """
 
@@ -84,10 +85,10 @@ class Discriminator(nn.Module):
         self.sow("intermediates", "hidden", x)
         x = x.reshape(x.shape[0], -1)
         if self.dense:
-            made = nn.Dense(
+            dense = nn.Dense(
                 16 * self.width, use_bias=not batch, kernel_init=WEIGHTS, dtype=self.dtype
             )
-            x = layer(made, spectral, train)(x)
+            x = layer(dense, spectral, train)(x)
             x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch else x, 0.2)
         x = layer(nn.Dense(self.outputs, kernel_init=WEIGHTS, dtype=self.dtype), spectral, train)(x)
         return full_precision(x)

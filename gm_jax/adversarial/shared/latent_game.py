@@ -1,4 +1,4 @@
-"""What games of a generator against a discriminator share, when G begins with a latent."""
+"""What games of a generator against a discriminator share if G's input is a latent."""
 
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
@@ -18,15 +18,15 @@ from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, at_least, one_of, schema
 
 FRAMES = 12  # of an interpolation
-SIDE = 50  # of the square of points at which a discriminator's field is drawn
-EXTENT = 5.0  # half its width: the grid of 25 modes reaches to 4
+SIDE = 50  # points on each side of the square on which D's output is drawn
+EXTENT = 5.0  # half the width of that square: the grid of 25 modes reaches to 4
 
 Width = Annotated[int, at_least(1)]
 
 
 @schema
 class Generator:
-    """The player that makes examples.
+    """The player that generates examples.
 
     width      channels of its last hidden map
     optimizer  one of optax's
@@ -38,11 +38,11 @@ class Generator:
 
 @schema
 class Often:
-    """More moves of D in some rounds, as WGAN's authors have it.
+    """More moves of D in some rounds, as in the code of WGAN's authors.
 
     times  moves in such a round
-    first  so many rounds are such at the beginning
-    every  and one in so many after that; 0 for none
+    first  how many rounds at the beginning are such
+    every  every how many rounds one more is such; 0 for none
     """
 
     times: Annotated[int, at_least(1)] = 1
@@ -52,11 +52,11 @@ class Often:
 
 @schema
 class Critic:
-    """The player that judges examples.
+    """The player that tells real examples from generated ones.
 
     width      channels of its first hidden map
     optimizer  one of optax's
-    times      moves a round: algorithm 1's k
+    times      moves per round: algorithm 1's k
     often      rounds with another number of moves
     """
 
@@ -68,7 +68,7 @@ class Critic:
 
 @schema
 class Discriminator(Critic):
-    """A critic of logits.
+    """A critic that outputs logits.
 
     normalization  of its hidden layers (batch), of its weights (spectral), or none
     """
@@ -78,13 +78,13 @@ class Discriminator(Critic):
 
 @schema
 class Settings(Recipe):
-    """A generator that begins with a latent, against a discriminator.
+    """A generator of examples from latents, against a discriminator.
 
     networks       the pair of networks
-    latents        numbers of z
+    latents        size of z
     prior          of z
-    generator      the player that makes examples
-    discriminator  the player that judges them
+    generator      the player that generates examples
+    discriminator  the player that tells real examples from generated ones
     """
 
     networks: Annotated[str, one_of(NETWORKS)] = "dcgan"
@@ -95,10 +95,10 @@ class Settings(Recipe):
 
 
 class Game(NamedTuple):
-    """A recipe opened: what is generated, and by which networks.
+    """What is generated, and by which networks.
 
     modality, shape  the entry of the batch that is generated, and one example's shape
-    classes          of its label, if both players know it; else 0
+    classes          number of classes if both players see the label, else 0
     """
 
     settings: Settings
@@ -112,12 +112,12 @@ class Game(NamedTuple):
 def open_game(
     settings: Settings, spec: Spec, discriminator: nn.Module | None = None, conditional=False
 ) -> Game:
-    """The networks that a recipe names, for the data at hand.
+    """The networks that a recipe names, for examples of the data.
 
     discriminator  its module; by default `logits(settings)`
-    conditional    whether both players know the label
+    conditional    whether both players see the label
 
-    Raises UserError if the networks are for other examples, or if labels are missing.
+    Raises UserError if the networks do not fit the examples, or if labels are missing.
     """
     modality = modality_of(spec)
     shape, pair = spec[modality].shape, NETWORKS[settings.networks]
@@ -140,8 +140,9 @@ def open_game(
 
 def logits(settings: Settings, outputs: int = 1) -> nn.Module:
     """The recipe's discriminator, of examples [B, ...] to `outputs` logits [B, outputs]."""
-    own, pair = settings.discriminator, NETWORKS[settings.networks]
-    return pair.discriminator(own.width, outputs, own.normalization, jnp.dtype(settings.dtype))
+    player, pair = settings.discriminator, NETWORKS[settings.networks]
+    dtype = jnp.dtype(settings.dtype)
+    return pair.discriminator(player.width, outputs, player.normalization, dtype)
 
 
 def noise(game: Game, key: Array, batch: Batch) -> Array:
@@ -151,12 +152,12 @@ def noise(game: Game, key: Array, batch: Batch) -> Array:
 
 
 def latent(game: Game, key: Array, batch: Batch) -> Array:
-    """What the generator begins with: z, followed by the label's one-hot if it knows one."""
+    """The generator's input: z, followed by the one-hot label if it sees one."""
     return append_label(game, noise(game, key, batch), batch)
 
 
 def append_label(game: Game, x: Array, batch: Batch) -> Array:
-    """x [B, ..., C] with the label's one-hot appended at every position, if the game knows labels.
+    """x [B, ..., C] with the one-hot label appended at every position, if the players see labels.
 
     Mirza & Osindero 2014 (CGAN, arXiv 1411.1784), eq. 2.
     """
@@ -170,23 +171,23 @@ def append_label(game: Game, x: Array, batch: Batch) -> Array:
 
 
 def first_output(game: Game, packing: int = 1):
-    """What a discriminator of logits says of examples: (variables, x [B, ...]) -> [B]."""
+    """The first logit of D on examples: (variables, x [B, ...]) -> [B]."""
 
-    def judge(variables, x):
-        shown = jnp.tile(x, (1,) * (x.ndim - 1) + (packing,))
-        return game.discriminator(variables, shown)[:, 0]
+    def output(variables, x):
+        packed = jnp.tile(x, (1,) * (x.ndim - 1) + (packing,))
+        return game.discriminator(variables, packed)[:, 0]
 
-    return judge
+    return output
 
 
-def functions(game: Game, judge: Callable) -> dict:
+def functions(game: Game, output: Callable) -> dict:
     """What the trained generator can do: sample, interpolation; for points, D's field over them.
 
-    judge  (variables, x [B, ...]) -> [B], what D says of examples
+    output  (variables, x [B, ...]) -> [B], D's output on examples
     """
 
     def sample(variables, batch, key):
-        """Examples, and if the game knows labels, those that were asked for."""
+        """Examples, and their labels if the players see labels."""
         outputs = {game.modality: game.generator(variables, latent(game, key, batch))}
         return outputs | ({"label": batch["label"]} if game.classes else {})
 
@@ -200,7 +201,7 @@ def functions(game: Game, judge: Callable) -> dict:
         """Samples, and D's output at SIDE^2 points of the plane. Takes SIDE^2 examples."""
         row, column = jnp.divmod(batch["index"] % SIDE**2, SIDE)
         point = EXTENT * (2.0 * (jnp.stack([column, row], -1) + 0.5) / SIDE - 1.0)
-        field = judge(variables, point)
+        field = output(variables, point)
         return {**sample(variables, batch, key), "place": point, "field": field}
 
     def classes(variables, batch, key):
@@ -212,14 +213,14 @@ def functions(game: Game, judge: Callable) -> dict:
         z = jax.vmap(of_class, out_axes=1)(jnp.arange(game.classes))
         return {game.modality: frames(game, variables, z)}
 
-    found = {"sample": sample}
+    functions = {"sample": sample}
     if game.classes:
-        found["classes"] = classes
+        functions["classes"] = classes
     if len(game.shape) == 3:
-        found["interpolation"] = interpolation
+        functions["interpolation"] = interpolation
     elif not game.classes:
-        found["landscape"] = landscape
-    return found
+        functions["landscape"] = landscape
+    return functions
 
 
 def frames(game: Game, variables, z: Array) -> Array:
@@ -240,7 +241,7 @@ def times(settings: Critic) -> Callable[[int], int]:
 
 
 def phase(game: Game, init: Callable, objectives: dict, functions: dict) -> Phase:
-    """The game of two objectives, by player and in order; the average is of the generator."""
+    """The game of two objectives {player: objective}, in order; the generator has the average."""
     settings = game.settings
     moves = {
         "discriminator": (objectives["discriminator"], times(settings.discriminator)),

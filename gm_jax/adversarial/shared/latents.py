@@ -1,4 +1,4 @@
-"""What generators begin with: priors over z, and the paths between two of its draws."""
+"""The inputs of generators: priors over z, and paths between two draws of it."""
 
 import jax.numpy as jnp
 from jax import vmap
@@ -13,7 +13,7 @@ def cube(keys: Array, shape: tuple[int, ...]) -> Array:
 
 
 def sphere(keys: Array, shape: tuple[int, ...]) -> Array:
-    """Uniform on the sphere of radius sqrt(D), where a normal draw lies nearly always; [B, D]."""
+    """Uniform on the sphere of radius sqrt(D), near which nearly all normal draws lie; [B, D]."""
     z = normal(keys, shape)
     return z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True))
 
@@ -25,7 +25,7 @@ PRIORS = {"normal": normal, "uniform": cube, "sphere": sphere}
 def slerp(start: Array, end: Array, t: Array) -> Array:
     """Spherical interpolation of vectors [B, D] at t in [0, 1]. Shoemake 1985; White 2016.
 
-    The angle is between the directions; straight where they (nearly) coincide.
+    The angle is between the directions; linear where they (nearly) coincide.
     """
     a, b = (x / jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (start, end))
     angle = jnp.arccos(jnp.clip(jnp.sum(a * b, axis=-1, keepdims=True), -1.0, 1.0))

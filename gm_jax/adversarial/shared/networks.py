@@ -1,4 +1,4 @@
-"""Pairs of a generator and a discriminator, by the name a recipe gives them."""
+"""Pairs of a generator and a discriminator, by their names in recipes."""
 
 import functools
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Networks for points of the plane: the toy of mode coverage.
+"""Networks for points of the plane, the toy problem of mode coverage.
 
-Two hidden layers of tanh with orthogonal weights of gain 1.4, as in Metz et al. 2017 (Unrolled
-GAN, arXiv 1611.02163), appendix A and its authors' notebook.
+Two hidden layers of tanh with orthogonal weights of gain 1.4, as in the notebook of the authors of
+Metz et al. 2017 (Unrolled GAN, arXiv 1611.02163).
 """
 
 import flax.linen as nn
@@ -39,8 +39,8 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         def dense(features):
-            made = nn.Dense(features, kernel_init=WEIGHTS, dtype=self.dtype)
-            return layer(made, self.normalization == "spectral", train)
+            module = nn.Dense(features, kernel_init=WEIGHTS, dtype=self.dtype)
+            return layer(module, self.normalization == "spectral", train)
 
         for _ in range(2):
             x = dense(self.width)(x)

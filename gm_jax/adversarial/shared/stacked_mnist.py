@@ -1,4 +1,4 @@
-"""Small networks for stacked MNIST: the discriminator is kept from seeing every mode.
+"""Small networks for stacked MNIST: a discriminator too small to tell all modes apart.
 
 Metz et al. 2017 (Unrolled GAN, arXiv 1611.02163), appendix, with the layers of PacGAN's authors,
 who repeated that experiment: 3x3 kernels, three halvings, LeakyReLU 0.3, batch norm in every hidden
@@ -59,11 +59,11 @@ class Discriminator(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         batch, spectral = (self.normalization == name for name in ("batch", "spectral"))
         for level in range(HALVINGS):
-            made = nn.Conv(
+            conv = nn.Conv(
                 self.width << level, (3, 3), strides=2, kernel_init=WEIGHTS, dtype=self.dtype
             )
-            x = layer(made, spectral, train)(x)
+            x = layer(conv, spectral, train)(x)
             x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch else x, 0.3)
         self.sow("intermediates", "hidden", x)
-        made = nn.Dense(self.outputs, kernel_init=WEIGHTS, dtype=self.dtype)
-        return full_precision(layer(made, spectral, train)(x.reshape(len(x), -1)))
+        dense = nn.Dense(self.outputs, kernel_init=WEIGHTS, dtype=self.dtype)
+        return full_precision(layer(dense, spectral, train)(x.reshape(len(x), -1)))

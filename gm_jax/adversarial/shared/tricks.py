@@ -1,4 +1,4 @@
-"""What practitioners add to the game, each of them a function.
+"""Tricks that practitioners add to the game, each a function.
 
 Salimans et al. 2016 (arXiv 1606.03498): one-sided soft labels. Sonderby et al. 2017
 (arXiv 1610.04490): instance noise. Shrivastava et al. 2017 (arXiv 1612.07828): replay of old fakes.
@@ -23,7 +23,7 @@ Share = Annotated[float, at_least(0.0), at_most(1.0)]
 class Noise:
     """Instance noise on what D sees.
 
-    deviation  at the beginning
+    deviation  its standard deviation at the start
     steps      rounds in which it falls linearly to 0
     """
 
@@ -33,15 +33,15 @@ class Noise:
     def wrong(self):
         """Choices that do not go together, a line for each."""
         if self.deviation and not self.steps:
-            yield "deviation needs steps, the rounds until it has fallen to 0"
+            yield "deviation needs steps, the rounds until it reaches 0"
 
 
 @schema
 class Replay:
     """A pool of old fakes.
 
-    size   fakes kept; 0 for no pool
-    share  of D's fakes that are old ones
+    size   number of fakes; 0 for no pool
+    share  share of D's fakes that are old ones
     """
 
     size: Annotated[int, at_least(0)] = 0
@@ -50,15 +50,15 @@ class Replay:
 
 @schema
 class Tricks:
-    """What practitioners add to the game, all of it off unless asked for.
+    """Tricks that practitioners add to the game; all are off by default.
 
-    real_label     each real example's label is drawn from U(low, high)
-    fake_label     each fake example's
-    flips          share of pairs whose real and fake example change sides for D
+    real_label     (low, high): the label of each real example is drawn from U(low, high)
+    fake_label     (low, high): the same for fake examples
+    flips          share of pairs whose real and fake examples are swapped for D
     noise          instance noise
     replay         old fakes shown again
     joint_batches  real and fake pass D as one batch, with common statistics
-    packing        examples that D judges at once (PacGAN)
+    packing        examples that D sees at once (PacGAN)
     """
 
     real_label: tuple[float, float] = (1.0, 1.0)
@@ -71,12 +71,12 @@ class Tricks:
 
 
 def noisy_labels(keys: Array, low: float, high: float) -> Array:
-    """Labels of U(low, high), one an example, [B]; soft ones where low = high."""
+    """Labels from U(low, high), one per example, [B]; low = high gives soft labels."""
     return jax.vmap(lambda key: jax.random.uniform(key, (), minval=low, maxval=high))(keys)
 
 
 def flip(keys: Array, share: float, real: Array, fake: Array) -> tuple[Array, Array]:
-    """D's outputs [B] with the real and the fake of a `share` of pairs exchanged."""
+    """D's outputs [B], real and fake swapped in a `share` of the pairs."""
     flipped = jax.vmap(lambda key: jax.random.bernoulli(key, share))(keys)
     return jnp.where(flipped, fake, real), jnp.where(flipped, real, fake)
 
@@ -88,30 +88,29 @@ def instance_noise(keys: Array, x: Array, step: Array, deviation: float, steps: 
 
 
 def empty_pool(size: int, shape: tuple[int, ...]) -> dict:
-    """A pool of old fakes: `kept` [size, *shape], and how many of its slots are `filled`."""
+    """A pool of old fakes: `kept` [size, *shape], and the number of `filled` slots."""
     return {"kept": jnp.zeros((size, *shape)), "filled": jnp.zeros((), jnp.int32)}
 
 
 def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> tuple[Array, dict]:
-    """Fakes [b, ...] of which about `share` are older ones, and the pool with the new in it.
+    """Fakes [b, ...] of which about `share` are old ones, and the pool with the new ones in it.
 
     Each position of the global batch draws whether it shows an old fake, and which; every new fake
     takes a random slot of the pool (the first ones fill it in order). The key is the same on all
-    devices, and so is the pool. Raises ValueError if the pool is smaller than a
-    global batch.
+    devices, and so is the pool. Raises ValueError if the pool is smaller than a global batch.
     """
     new = replicas.gather(jax.lax.stop_gradient(fakes))
     count, size = len(new), len(pool["kept"])
     if size < count:
         raise ValueError(f"a replay pool of {size} cannot take a batch of {count}: make it larger")
-    choice, which, where = jax.random.split(key, 3)
+    old_key, slot_key, target_key = jax.random.split(key, 3)
     filled = pool["filled"]
-    slots = jax.random.randint(which, (count,), 0, jnp.maximum(filled, 1))
-    old = jax.random.bernoulli(choice, share, (count,)) & (filled > 0)
+    slots = jax.random.randint(slot_key, (count,), 0, jnp.maximum(filled, 1))
+    old = jax.random.bernoulli(old_key, share, (count,)) & (filled > 0)
     rows = batch["index"]
     shown = _where(old[rows], pool["kept"][slots[rows]], fakes)
     in_order = (filled + jnp.arange(count)) % size
-    target = jnp.where(filled < size, in_order, jax.random.permutation(where, size)[:count])
+    target = jnp.where(filled < size, in_order, jax.random.permutation(target_key, size)[:count])
     kept = pool["kept"].at[target].set(new.astype(pool["kept"].dtype))
     return shown, {"kept": kept, "filled": jnp.minimum(filled + count, size)}
 
@@ -130,5 +129,5 @@ def unpack(x: Array, count: int) -> Array:
     return x.reshape(-1, *x.shape[2:])
 
 
-def _where(chosen: Array, a: Array, b: Array) -> Array:
-    return jnp.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+def _where(condition: Array, a: Array, b: Array) -> Array:
+    return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)

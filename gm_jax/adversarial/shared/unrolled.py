@@ -1,4 +1,4 @@
-"""A player's next steps, taken in advance: the combinator under the Unrolled GAN.
+"""A player's next steps, taken in advance: the core of the Unrolled GAN.
 
 Metz et al. 2017 (arXiv 1611.02163).
 
@@ -26,10 +26,10 @@ def unroll(
     """The parameters after `steps` of `optimizer`, from its live state, down `loss`.
 
     loss       parameters -> scalar of this device's share of the batch
-    through    whether gradients flow back through the steps, or the result is a constant. An
-               optimizer that divides by sqrt(v) then needs it away from 0 (Adam: eps_root > 0)
+    through    whether gradients flow back through the steps; else the result is a constant. An
+               optimizer that divides by sqrt(v) then needs v > 0 (Adam: eps_root > 0)
 
-    The steps are written out, not looped: gradients of convolutions in a loop are slow on a CPU.
+    The steps are unrolled in Python: gradients of convolutions in a loop are slow on a CPU.
     """
     for _ in range(steps):
         gradients = replicas.mean(jax.grad(loss)(params))

@@ -1,6 +1,6 @@
-"""What a network predicts of x_t = alpha x_0 + sigma eps, with exact conversions to x_0.
+"""What a network predicts from x_t = alpha x_0 + sigma eps, with exact conversions to x_0.
 
-alpha and sigma broadcast against x [B, H, W, C]; all kinds are affine in x_0 at a given x_t.
+alpha and sigma broadcast with x [B, H, W, C]; all kinds are affine in x_0 at a given x_t.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from gm_jax.model import Array
 
 
 class Prediction(NamedTuple):
-    """target(x_0, eps, alpha, sigma) is what the network learns; to_x0(output, x_t, alpha, sigma)
-    is the x_0 its output stands for."""
+    """target(x_0, eps, alpha, sigma) is what the network learns to predict;
+    to_x0(output, x_t, alpha, sigma) is the x_0 that its output implies."""
 
     target: Callable[[Array, Array, Array, Array], Array]
     to_x0: Callable[[Array, Array, Array, Array], Array]

@@ -17,7 +17,7 @@ from gm_jax.nn.common import normal
 
 
 class Table(NamedTuple):
-    """One row a step: the time t it leaves and the weights of x0_hat, x_t and fresh noise, [S]."""
+    """One row per step: its time t, and the weights of x0_hat, x_t and fresh noise, [S]."""
 
     time: np.ndarray
     x0: np.ndarray
@@ -52,7 +52,7 @@ def transition(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Transition:
 def spaced_times(schedule: Schedule, steps: int) -> np.ndarray:
     """`steps` + 1 times from T down to 0, as evenly spaced as whole numbers allow."""
     if not 1 <= steps <= schedule.steps:
-        raise ValueError(f"a sampler takes 1 to {schedule.steps} steps here, not {steps}")
+        raise ValueError(f"a sampler must take 1 to {schedule.steps} steps here, not {steps}")
     return np.round(np.linspace(schedule.steps, 0, steps + 1)).astype(int)
 
 
@@ -66,8 +66,8 @@ def ancestral(schedule: Schedule, times: np.ndarray, variance: str = "large") ->
     """
     t, s = times[:-1], times[1:]
     q = transition(schedule, t, s)
-    chosen = {"large": q.large, "small": q.small}[variance]
-    return Table(t, q.x0_weight, q.x_weight, np.sqrt(np.where(s == 0, 0.0, chosen)))
+    variances = {"large": q.large, "small": q.small}[variance]
+    return Table(t, q.x0_weight, q.x_weight, np.sqrt(np.where(s == 0, 0.0, variances)))
 
 
 def ddim(schedule: Schedule, times: np.ndarray, eta: float = 0.0) -> Table:
@@ -85,7 +85,7 @@ def run(table: Table, denoise: Callable[[Array, Array], Array], x: Array, keys: 
     """Follows a table from x [B, ...] at its first time to time 0.
 
     denoise  (x_t [B, ...], t scalar) -> x0_hat [B, ...]
-    keys     one an example, [B]
+    keys     one per example, [B]
     Returns the whole chain [S + 1, B, ...]; the sample is its last entry.
     """
 

@@ -1,4 +1,4 @@
-"""A small text and a few recordings, written for the tests."""
+"""A small text and a few recordings for the tests."""
 
 import os
 import struct

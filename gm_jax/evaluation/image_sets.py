@@ -1,4 +1,4 @@
-"""Where images come from: a folder, an npz, a source of `gm_jax.data`."""
+"""Sets of images to evaluate: a folder, an npz, a source of `gm_jax.data`."""
 
 import hashlib
 import math
@@ -18,16 +18,16 @@ from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.settings import Data
 
 _BATCH = 64
-_HASHED = 100_000  # one pass over more would cost what the cache is to save
+_HASHED = 100_000  # hashing more would take as long as the cache saves
 
 
 class Images(NamedTuple):
     """A set of images that can be passed over any number of times.
 
-    name     as it was given
-    size     how many there are
-    key      what the set is, for the cache: another key where it may have changed; "" where that
-             is not known, and nothing is kept
+    name     as the user gave it
+    size     number of images
+    key      identifies the set in the cache, and changes if the set may have changed; "" if that
+             is unknown, and nothing is cached
     batches  () -> iterator of uint8 [b, H, W, C], in a fixed order
     """
 
@@ -38,7 +38,7 @@ class Images(NamedTuple):
 
 
 def open_images(name: str) -> Images:
-    """The images behind a name, read by the same rules as for training.
+    """The images of a name, read by the same rules as in training.
 
     DIR       all pictures below it (`gm_jax.data.folder`), in the order of their paths
     FILE.zip  the same in an archive
@@ -81,27 +81,27 @@ def _folder(root: Path) -> Images:
 
 
 def _npz(path: Path) -> Images:
-    """Images are read from the file piece by piece: it may be larger than the memory."""
-    known = npz.heads(path)
-    name = npz.image_name(path, known)
-    head = known[name]
+    """Images are read from the file in pieces: it may be larger than the memory."""
+    heads = npz.heads(path)
+    name = npz.image_name(path, heads)
+    head = heads[name]
     count, *each = head.shape if len(head.shape) == 4 else (*head.shape, 1)
     item = math.prod(each)
 
     def batches():
-        if head.fortran:  # Its images do not stand one after another.
+        if head.fortran:  # Its images are not stored one after another.
             whole = npz.array_of(path, name).reshape(count, *each)
             yield from (whole[at : at + _BATCH] for at in range(0, count, _BATCH))
             return
         with zipfile.ZipFile(path).open(f"{name}.npy") as file:
             npz.read_head(file, head.crc)
             for start in range(0, count, _BATCH):
-                many = min(_BATCH, count - start)
+                size = min(_BATCH, count - start)
                 try:
-                    data = file.read(many * item)
+                    data = file.read(size * item)
                 except npz.BROKEN as error:
                     raise EvaluationError(f"{path} is broken or truncated: {error}") from None
-                yield np.frombuffer(data, np.uint8).reshape(many, *each)
+                yield np.frombuffer(data, np.uint8).reshape(size, *each)
 
     return Images(str(path), count, _key(name, head), batches)
 
@@ -109,7 +109,8 @@ def _npz(path: Path) -> Images:
 def of_source(source) -> Images:
     """The images of a source of `gm_jax.data`: what has `name`, `size` and `load(indices)`.
 
-    The key is of its name, size and pixels: of all its images, or 100,000 spread over more.
+    The key is a hash of its name, size and pixels: of all its images, or of 100,000 spread over
+    them.
     """
 
     def batches(rows):
