@@ -172,19 +172,19 @@ def test_a_checkpoint_restores_on_another_number_of_devices(digits16, tmp_path):
     assert {len(x.sharding.device_set) for x in jax.tree.leaves(eight.variables.params)} == {8}
 
 
-def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
+def test_progress_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     window = ((1, {"loss": 0.1}), (2, {"loss": float(np.float32(1) / 3)}))
     store = checkpoint.open_checkpoints(tmp_path, 2)
     variables = gm_jax.model.Variables({"w": np.arange(3.0)}, opt={"p": ()})
     checkpoint.save(store, variables, Progress(2, 7, window))
-    found, place = checkpoint.restore(store, variables, {})
-    assert place.position == 7 and [tuple(row) for row in place.window] == list(window)
-    np.testing.assert_array_equal(found.params["w"], np.arange(3.0))
+    saved, progress = checkpoint.restore(store, variables, {})
+    assert progress.position == 7 and [tuple(row) for row in progress.window] == list(window)
+    np.testing.assert_array_equal(saved.params["w"], np.arange(3.0))
     wider = variables._replace(params={"w": np.zeros(4)})
-    with pytest.raises(gm_jax.UserError, match=r"params/w of shape \(3,\), and this one of \(4,\)"):
+    with pytest.raises(gm_jax.UserError, match=r"params/w has the shape \(3,\), this model's \(4,\)"):
         checkpoint.restore(store, wider, {})
     more = variables._replace(state={"v": np.zeros(2)})
-    with pytest.raises(gm_jax.UserError, match=r"state/v of shape None, and this one of \(2,\)"):
+    with pytest.raises(gm_jax.UserError, match=r"state/v has the shape None, this model's \(2,\)"):
         checkpoint.restore(store, more, {})
     assert store.manager.all_steps() == [2]  # It is not broken, and stays where it is.
     poisoned = variables._replace(params={"w": np.array([0.0, np.inf, 1.0])})
@@ -193,7 +193,7 @@ def test_place_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     assert store.manager.all_steps() == [2]
 
 
-def test_a_score_that_cannot_be_had_costs_no_training(digits16, tmp_path, monkeypatch):
+def test_a_score_that_cannot_be_computed_costs_no_training(digits16, tmp_path, monkeypatch):
     monkeypatch.delenv("GM_JAX_INCEPTION", raising=False)
     settings = small(digits16, **{"evaluate.every": 6, "evaluate.metrics": "fid"})
     with pytest.raises(gm_jax.UserError, match="weights"):
