@@ -181,7 +181,7 @@ def test_progress_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     assert progress.position == 7 and [tuple(row) for row in progress.window] == list(window)
     np.testing.assert_array_equal(saved.params["w"], np.arange(3.0))
     wider = variables._replace(params={"w": np.zeros(4)})
-    with pytest.raises(gm_jax.UserError, match=r"params/w has the shape \(3,\), this model's \(4,\)"):
+    with pytest.raises(gm_jax.UserError, match=r"ms/w has the shape \(3,\), this model's \(4,\)"):
         checkpoint.restore(store, wider, {})
     more = variables._replace(state={"v": np.zeros(2)})
     with pytest.raises(gm_jax.UserError, match=r"state/v has the shape None, this model's \(2,\)"):
