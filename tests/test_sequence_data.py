@@ -205,7 +205,7 @@ def test_what_is_not_a_wav_file_and_what_is_not_a_split_are_refused(tmp_path):
     with pytest.raises(UserError, match="a.wav is not a readable wav file"):
         data.open_source(config)
     for config in (text(text_file()), recordings(wav_folder())):
-        with pytest.raises(UserError, match="split of .* 'valid'; there are: train, test"):
+        with pytest.raises(UserError, match="split of .* 'valid'; choose one of: train, test"):
             data.open_source(config, "valid")
 
 
