@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax.data.captioned import encode
 from gm_jax.data.show import (
     show_audio,
     show_image,
@@ -66,6 +67,7 @@ class Kind(NamedTuple):
     to_device  host values to what a model sees
     finish     a model's outputs to host values
     mirror     values [B, ...] with left and right exchanged, of what `data.flip` is about
+    parse      (string, field) -> host value, of kinds that can be given as a string
     show       (values, all outputs, path without suffix) -> the file written
     """
 
@@ -75,6 +77,7 @@ class Kind(NamedTuple):
     finish: Callable = _same
     mirror: Callable | None = None
     show: Callable | None = None
+    parse: Callable | None = None
 
 
 GREY = (0, 255)
@@ -90,6 +93,7 @@ KINDS = {
     "box": Kind(np.float32, mirror=mirror_boxes),
     "label": Kind(np.int32),
     "code": Kind(np.int32),
+    "caption": Kind(np.int32, parse=encode),
     "text": Kind(np.int32, show=show_text),
     "position": Kind(np.int32),
     "weight": Kind(np.float32),
@@ -138,9 +142,12 @@ def checked(name: str, value, field: Field, count: int) -> np.ndarray:
 
     Raises UserError on another shape, and on what no example could hold.
     """
-    dtype, bounds = kind(name).dtype, kind(name).bounds
+    dtype, bounds, parse = kind(name).dtype, kind(name).bounds, kind(name).parse
     try:
         value = np.asarray(value)
+        if parse and value.dtype.kind == "U":
+            rows = [parse(str(text), field) for text in value.reshape(-1)]
+            value = np.reshape(rows, (*value.shape, *field.shape))
     except ValueError as error:
         raise UserError(f"{name} is given as a list of unequal parts: {error}") from error
     if bounds is None and field.cardinality:

@@ -1,8 +1,8 @@
 """Images in an npz file, by one rule for training and for evaluation.
 
 Images are uint8, [N, H, W, C] with 1 or 3 channels or [N, H, W], in the array `image` or `images`,
-or else in the only one that looks so. Labels are whole numbers from 0, [N], in `label` or `labels`.
-The test split's arrays are called test_...
+or else in the only one that looks so. Labels are whole numbers from 0, [N], in `label` or `labels`;
+captions are strings [N] in `caption`. The test split's arrays are called test_...
 """
 
 import functools
@@ -55,7 +55,9 @@ def npz(config, split: str) -> Source:
     if "label" in chosen:
         spec["label"] = Field((), _classes(config.classes, arrays))
     key = hashlib.sha256(repr(sorted(heads(path).items())).encode()).hexdigest()
-    return from_arrays(path.stem, chosen, spec)._replace(key=key)
+    texts = arrays.get(f"{prefix}caption")
+    captions = None if texts is None else (lambda indices: texts[indices].tolist())
+    return from_arrays(path.stem, chosen, spec)._replace(key=key, captions=captions)
 
 
 @functools.lru_cache(maxsize=2)  # A run opens its data many times.
@@ -72,6 +74,9 @@ def _arrays(path: Path, classes: int | None, when: tuple) -> dict[str, np.ndarra
         name = next((prefix + n for n in ("label", "labels") if prefix + n in known), None)
         if name and (not prefix or "label" in arrays):
             arrays[f"{prefix}label"] = _labels(path, name, known[name], len(image))
+        name = f"{prefix}caption"
+        if name in known:
+            arrays[name] = _captions(path, name, known[name], len(image))
     shapes = {x.shape[1:] for name, x in arrays.items() if name.endswith("image")}
     if len(shapes) > 1:
         raise UserError(f"{path}: images of the two splits differ in shape: {shapes}")
@@ -192,6 +197,16 @@ def _labels(path: Path, name: str, head: Head, size: int) -> np.ndarray:
             return label
         what = f"holds {wrong[0]}: labels are whole numbers from 0; {RENUMBER}"
     raise UserError(f"{path}: `{name}` {what}")
+
+
+def _captions(path: Path, name: str, head: Head, size: int) -> np.ndarray:
+    """[N] strings. Raises UserError for others."""
+    if head.dtype.kind != "U" or head.shape != (size,):
+        raise UserError(
+            f"{path}: `{name}` is {head.dtype} {list(head.shape)}: save a string for each of the"
+            f" {size} images, np.array(captions)"
+        )
+    return array_of(path, name)
 
 
 def _classes(stated: int | None, arrays: dict[str, np.ndarray]) -> int:

@@ -1,6 +1,6 @@
 """Where data comes from: `open_source(config, split)` takes the `data` part of a recipe."""
 
-from gm_jax.data import audio, binary, composed, folder, images, mixtures, npz, text
+from gm_jax.data import audio, binary, captioned, composed, folder, images, mixtures, npz, text
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.settings import Data, read
@@ -38,8 +38,12 @@ def open_source(config, split: str = "train") -> Source:
                 f"data.{setting} is {getattr(config, setting)}, and {config.name} has no such"
                 f" setting ({', '.join(names)} have): leave it out"
             )
-    if config.name in SOURCES:
-        source = SOURCES[config.name](config, split)
-    else:
-        source = images.tfds_images(config, split, tuple(SOURCES))
+    source = _open(config, split)
+    source = captioned.captioned(source, lambda: _open(config, "train"), config)
     return binary.binarized(source, config.binarize, split)
+
+
+def _open(config: Data, split: str) -> Source:
+    if config.name in SOURCES:
+        return SOURCES[config.name](config, split)
+    return images.tfds_images(config, split, tuple(SOURCES))

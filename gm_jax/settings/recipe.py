@@ -47,6 +47,8 @@ class Data:
     resample   bring recordings of other rates to `rate`
     mono       take the mean of a recording's channels
     encoding   of a text file, by Python's name: utf-8, latin-1, utf-16, ...
+    captions   "words" gives what is written about each image as an entry `caption`; "" for none
+    caption_length  words of a caption at most; if not set, as many as the longest has
     """
 
     name: str = "digits"
@@ -69,6 +71,8 @@ class Data:
     resample: bool = False
     mono: bool = False
     encoding: str = "utf-8"
+    captions: Annotated[str, one_of(("", "words"))] = ""
+    caption_length: Annotated[int | None, at_least(1)] = None
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
