@@ -11,6 +11,13 @@ from unittest import mock
 
 import numpy as np
 
+STORAGES = {
+    "float32": "FloatStorage",
+    "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
+    "int64": "LongStorage",
+}
+
 
 class Reduced:
     """What is pickled as a call: of a function, with these arguments."""
@@ -25,7 +32,7 @@ class Reduced:
 def _names() -> dict[str, types.ModuleType]:
     """Just enough of torch's names for Python's pickler to write them."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in ("FloatStorage", "LongStorage"):
+    for name in STORAGES.values():
         setattr(torch, name, type(name, (), {"__module__": "torch"}))
 
     def _rebuild_tensor_v2(*args):
@@ -37,8 +44,11 @@ def _names() -> dict[str, types.ModuleType]:
     return {"torch": torch, "torch._utils": utils}
 
 
-def pickled(tensors, legacy, shape=None, offset=0):
-    """The state dict's pickle and its storages {key: array}, as torch.save orders them."""
+def pickled(tensors, legacy, shape=None, offset=0, around=lambda state: state):
+    """The state dict's pickle and its storages {key: array}, as torch.save orders them.
+
+    around  state dict -> what is saved: a dict that holds it, such as pytorch-lightning's
+    """
     names = _names()
     storages = {str(i): np.ravel(v) for i, v in enumerate(tensors.values())}
     buffer = io.BytesIO()
@@ -48,8 +58,7 @@ def pickled(tensors, legacy, shape=None, offset=0):
             if not isinstance(thing, tuple) or thing[:1] != ("a storage",):
                 return None
             key = thing[1]
-            integers = storages[key].dtype == np.int64
-            kind = getattr(names["torch"], "LongStorage" if integers else "FloatStorage")
+            kind = getattr(names["torch"], STORAGES[storages[key].dtype.name])
             saved = ("storage", kind, key, "cpu", storages[key].size)
             return (*saved, None) if legacy else saved
 
@@ -60,7 +69,7 @@ def pickled(tensors, legacy, shape=None, offset=0):
         args = (("a storage", str(i)), offset, shape_, stride, False, collections.OrderedDict())
         state[name] = Reduced(names["torch._utils"]._rebuild_tensor_v2, args)
     with mock.patch.dict(sys.modules, names):
-        Pickler(buffer, protocol=2).dump(state)
+        Pickler(buffer, protocol=2).dump(around(state))
     return buffer.getvalue(), storages
 
 

@@ -34,6 +34,18 @@ def gumbel(keys: Array, shape: tuple[int, ...]) -> Array:
     return jax.vmap(lambda key: jax.random.gumbel(key, shape))(keys)
 
 
+def attend(q: Array, k: Array, v: Array, causal: bool = False) -> Array:
+    """What queries [B, N, heads, D] read of keys and values [B, M, heads, D]; [B, N, heads, D].
+
+    The softmax is in float32, or in float64 if q is: jax.nn.dot_product_attention would round.
+    """
+    scores = full_precision(jnp.einsum("bqhd,bkhd->bhqk", q, k)) * q.shape[-1] ** -0.5
+    if causal:
+        seen = jnp.tri(*scores.shape[-2:], dtype=bool)
+        scores = jnp.where(seen, scores, -jnp.inf)
+    return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores).astype(v.dtype), v)
+
+
 class Dropout(nn.Module):
     """Dropout by one key per example: an example drops the same units on any device.
 

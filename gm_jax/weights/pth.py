@@ -1,8 +1,11 @@
 """Reads a PyTorch file of tensors without PyTorch, and without running anything in it.
 
-A .pth is a pickle, and a pickle calls what it names. This reader resolves five names only, all to
-inert records of its own; the numbers are then read as plain bytes. Both containers are known: the
-zip of PyTorch >= 1.6 and the older sequence of pickles, which the official Inception file uses.
+A .pth or .ckpt is a pickle, and a pickle calls what it names. This reader knows the few names that
+tensors need, as inert records of its own; the numbers are then read as plain bytes. Whatever else
+a file names becomes an object that does nothing: it is passed over beside a "state_dict", as
+pytorch-lightning writes one, and refused in a file that is a state dict itself. Both containers
+are known: the zip of PyTorch >= 1.6 and the older sequence of pickles, which the official
+Inception file uses.
 """
 
 import collections
@@ -12,21 +15,30 @@ import pickle
 import pickletools
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.errors import UserError
+from gm_jax.weights.stored import Stored
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",
+    "BFloat16Storage": "bfloat16",  # known to NumPy by jax.numpy
     "LongStorage": "<i8",
     "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
 }
+_NUMPY = {name: np.dtype(jnp.bfloat16 if name == "bfloat16" else name) for name in _DTYPES.values()}
 
 
 class _Storage(NamedTuple):
@@ -52,8 +64,19 @@ def _names() -> dict:
 
     names = {("torch", name): dtype for name, dtype in _DTYPES.items()}
     names["torch._utils", "_rebuild_tensor_v2"] = rebuild_tensor
+    names["torch._utils", "_rebuild_parameter"] = lambda tensor, requires_grad, hooks: tensor
     names["collections", "OrderedDict"] = collections.OrderedDict
     return names
+
+
+def _inert() -> type:
+    """A class, anew for each name, that takes what a pickle does to an object and does nothing."""
+
+    def nothing(self, *args, **kwargs):
+        return None
+
+    takes = ("__init__", "__setstate__", "__setitem__", "append", "extend", "add", "update")
+    return type("Inert", (), dict.fromkeys(takes, nothing))
 
 
 def _refuse_large_memo(file) -> None:
@@ -69,92 +92,137 @@ def _refuse_large_memo(file) -> None:
 
 
 class _Unpickler(pickle.Unpickler):
+    """Makes records of tensors. `storages` and `unknown` hold what the pickle named."""
+
     def __init__(self, file):
         _refuse_large_memo(file)
         super().__init__(file, encoding="utf-8")
-        self.names = _names()
+        self.names, self.storages, self.unknown = _names(), {}, {}
 
     def find_class(self, module, name):
-        try:
+        if (module, name) in self.names:
             return self.names[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is no tensor") from None
+        return self.unknown.setdefault((module, name), _inert())
 
     def persistent_load(self, saved):
         kind, dtype, key, _, size = saved[:5]
-        if kind != "storage" or dtype not in _DTYPES.values() or any(saved[5:]):
+        if kind != "storage" or dtype not in _NUMPY or any(saved[5:]):
             raise pickle.UnpicklingError("an unknown kind of storage")
-        return _Storage(dtype, str(key), int(size))
+        storage = _Storage(dtype, str(key), int(size))
+        if self.storages.setdefault(storage.key, storage) != storage:
+            raise pickle.UnpicklingError(f"storage {storage.key} is described in two ways")
+        return storage
 
 
 def read_pth(path) -> dict[str, np.ndarray]:
-    """The state dict in a .pth: {name: array}.
+    """The state dict in a PyTorch file: {name: array}. Raises UserError as `open_pth`."""
+    return {name: tensor.load() for name, tensor in open_pth(path).items()}
 
-    Raises UserError for a truncated file, one that is no state dict of tensors, or one that
-    names anything but tensors; nothing that it names is ever called.
+
+def open_pth(path) -> dict[str, Stored]:
+    """The state dict in a PyTorch file, or the one that it holds as "state_dict".
+
+    Raises UserError for a truncated file, one that holds no state dict of tensors, or a state dict
+    that names anything but tensors; nothing that a file names is ever called.
     """
-    data = Path(path).read_bytes()
+    path = Path(path)
     try:
-        read = _read_zip if zipfile.is_zipfile(io.BytesIO(data)) else _read_legacy
-        state, storages = read(data)
-        if not (isinstance(state, dict) and all(isinstance(t, _Tensor) for t in state.values())):
-            raise pickle.UnpicklingError("it is not a dict of tensors")
-        return {str(name): _array(tensor, storages) for name, tensor in state.items()}
-    except UserError:
-        raise
+        pickled, read = (_open_zip if zipfile.is_zipfile(path) else _open_legacy)(path)
+        tensors = {str(name): tensor for name, tensor in pickled.items()}
+        for name, tensor in tensors.items():
+            if not isinstance(tensor, _Tensor):
+                raise pickle.UnpicklingError(f"{name} is not a tensor")
+            _check(tensor)
     except Exception as error:  # a hostile or truncated pickle may fail in any way
-        raise UserError(
-            f"{path} is no PyTorch file of tensors, or a broken one: {error!r}"
-        ) from None
+        raise _broken(path, error) from None
+
+    def load(tensor):
+        try:
+            return _array(tensor, read(tensor.storage))
+        except Exception as error:
+            raise _broken(path, error) from None
+
+    return {
+        name: Stored(t.shape, _NUMPY[t.storage.dtype], lambda t=t: load(t))
+        for name, t in tensors.items()
+    }
 
 
-def _read_zip(data: bytes):
-    archive = zipfile.ZipFile(io.BytesIO(data))
-    (pickled,) = [n for n in archive.namelist() if n.endswith("/data.pkl")]
+def _broken(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} is no PyTorch file of tensors, or a broken one: {error!r}")
+
+
+def _state_dict(read: object, unpickler: _Unpickler) -> dict:
+    """The dict of tensors in what a file holds."""
+    if isinstance(read, dict) and isinstance(read.get("state_dict"), dict):
+        return read["state_dict"]
+    if unpickler.unknown:
+        module, name = next(iter(unpickler.unknown))
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no tensor")
+    if not isinstance(read, dict):
+        raise pickle.UnpicklingError("it is not a dict of tensors")
+    return read
+
+
+def _open_zip(path: Path) -> tuple[dict, Callable[[_Storage], bytes]]:
+    """The state dict of records, and how the bytes of a storage are read."""
+    archive = zipfile.ZipFile(path)  # Open for as long as its tensors may be read.
+    names = archive.namelist()
+    (pickled,) = [n for n in names if n.endswith("/data.pkl")]
     root = pickled.removesuffix("data.pkl")
-    if root + "byteorder" in archive.namelist() and archive.read(root + "byteorder") != b"little":
+    if root + "byteorder" in names and archive.read(root + "byteorder") != b"little":
         raise pickle.UnpicklingError("its byte order is not little-endian")
-    state = _Unpickler(io.BytesIO(archive.read(pickled))).load()
+    unpickler = _Unpickler(io.BytesIO(archive.read(pickled)))
+    state = _state_dict(unpickler.load(), unpickler)
 
-    def storage(wanted: _Storage) -> bytes:
+    def read(wanted: _Storage) -> bytes:
         info = archive.getinfo(f"{root}data/{wanted.key}")
-        if info.file_size != wanted.size * np.dtype(wanted.dtype).itemsize:
+        if info.file_size != wanted.size * _NUMPY[wanted.dtype].itemsize:
             raise pickle.UnpicklingError(f"storage {wanted.key} has the wrong size")
         return archive.read(info)
 
-    return state, storage
+    return state, read
 
 
-def _read_legacy(data: bytes):
-    file = io.BytesIO(data)
-    magic, version, _, state = (_Unpickler(file).load() for _ in range(4))
-    if magic != _MAGIC or version != 1001:
-        raise pickle.UnpicklingError("it does not begin as PyTorch's files do")
-    keys = _Unpickler(file).load()
-    sizes = {t.storage.key: t.storage for t in state.values() if isinstance(t, _Tensor)}
-    found = {}
-    for key in keys:
-        wanted = sizes[str(key)]
-        (size,) = struct.unpack("<q", file.read(8))
-        found[wanted.key] = file.read(wanted.size * np.dtype(wanted.dtype).itemsize)
-        if size != wanted.size:
-            raise pickle.UnpicklingError(f"storage {key} has the wrong size")
-    return state, lambda wanted: found[wanted.key]
+def _open_legacy(path: Path) -> tuple[dict, Callable[[_Storage], bytes]]:
+    """As `_open_zip`; the storages follow the pickles, each after its size."""
+    with open(path, "rb") as file:
+        if [_Unpickler(file).load() for _ in range(3)][:2] != [_MAGIC, 1001]:
+            raise pickle.UnpicklingError("it does not begin as PyTorch's files do")
+        unpickler = _Unpickler(file)
+        state = _state_dict(unpickler.load(), unpickler)
+        positions = {}
+        for key in _Unpickler(file).load():
+            wanted = unpickler.storages[str(key)]
+            (size,) = struct.unpack("<q", file.read(8))
+            if size != wanted.size:
+                raise pickle.UnpicklingError(f"storage {key} has the wrong size")
+            positions[wanted.key] = file.tell()
+            file.seek(size * _NUMPY[wanted.dtype].itemsize, 1)
+
+    def read(wanted: _Storage) -> bytes:
+        with open(path, "rb") as file:
+            file.seek(positions[wanted.key])
+            return file.read(wanted.size * _NUMPY[wanted.dtype].itemsize)
+
+    return state, read
 
 
-def _array(tensor: _Tensor, storage) -> np.ndarray:
-    """A copy of the tensor's numbers, if all of them lie inside its storage."""
-    values = np.frombuffer(storage(tensor.storage), tensor.storage.dtype)
+def _check(tensor: _Tensor) -> None:
+    """Raises UnpicklingError unless all of the tensor lies inside its storage."""
+    shape, stride, size = tensor.shape, tensor.stride, tensor.storage.size
+    if len(shape) != len(stride) or min(shape + stride, default=0) < 0:
+        raise pickle.UnpicklingError("a tensor's shape and strides make no sense")
+    last = tensor.offset + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
+    if math.prod(shape) > size or tensor.offset < 0 or last >= size:
+        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
+
+
+def _array(tensor: _Tensor, data: bytes) -> np.ndarray:
+    """A copy of the tensor's numbers."""
+    values = np.frombuffer(data, _NUMPY[tensor.storage.dtype])
     if len(values) != tensor.storage.size:
         raise pickle.UnpicklingError("it is truncated")
-    if len(tensor.shape) != len(tensor.stride) or min(tensor.shape + tensor.stride, default=0) < 0:
-        raise pickle.UnpicklingError("a tensor's shape and strides make no sense")
-    last = tensor.offset + sum(
-        (n - 1) * s for n, s in zip(tensor.shape, tensor.stride, strict=True)
-    )
-    inside = tensor.offset >= 0 and last < len(values)
-    if math.prod(tensor.shape) > len(values) or not inside:
-        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
     strides = [s * values.itemsize for s in tensor.stride]
     return np.lib.stride_tricks.as_strided(
         values[tensor.offset :], tensor.shape, strides, writeable=False

@@ -20,6 +20,7 @@ class Published(NamedTuple):
     url         where it is published
     sha256      how its hash begins, at least 8 hexadecimal digits
     variable    the environment variable that may hold its path
+    kind        what the file holds, in messages
     """
 
     name: str
@@ -28,6 +29,7 @@ class Published(NamedTuple):
     url: str
     sha256: str
     variable: str
+    kind: str = "weights"
 
 
 class Checked(NamedTuple):
@@ -51,7 +53,8 @@ def find(published: Published, path=None, download: bool = False) -> Path:
     if download and path == cached:
         return _download(published, cached)
     raise UserError(
-        f"no {published.name} weights at {path}; {published.needed_for} needs {published.file} "
+        f"no {published.name} {published.kind} at {path}; {published.needed_for} needs"
+        f" {published.file} "
         f"(sha256 {published.sha256}...): download {published.url} and give its path, or set "
         f"{published.variable}, or allow the download"
     )

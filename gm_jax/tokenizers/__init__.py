@@ -1,0 +1,33 @@
+"""Tokenizers of published models: texts to the numbers that their networks were trained on.
+
+    clip   clip(vocabulary, variant, padding) -> Tokenizer of CLIP's byte pairs
+           tokenize(tokenizer, texts) -> [N, length]; encode, decode; vocabularies from files
+
+They know no system. What cannot be had or read raises `UserError`, in one line.
+"""
+
+from gm_jax.tokenizers.clip import (
+    VARIANTS,
+    Tokenizer,
+    Vocabulary,
+    clip,
+    decode,
+    encode,
+    published_vocabulary,
+    read_merges,
+    read_vocabulary,
+    tokenize,
+)
+
+__all__ = [
+    "VARIANTS",
+    "Tokenizer",
+    "Vocabulary",
+    "clip",
+    "decode",
+    "encode",
+    "published_vocabulary",
+    "read_merges",
+    "read_vocabulary",
+    "tokenize",
+]
