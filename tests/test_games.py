@@ -46,7 +46,8 @@ def test_a_move_changes_all_its_player_owns_and_nothing_else(system, digits16):
                 {name: variables.params[name] for name in player.owns}
             )
         }
-        assert leaves - changed == leaves & set(GAMES[system].without_gradient)
+        still = leaves - changed - set(GAMES[system].undecided)
+        assert still == leaves & set(GAMES[system].without_gradient)
 
 
 @pytest.mark.parametrize("system", EVERY_GAME)
@@ -64,7 +65,8 @@ def test_one_two_and_eight_devices_are_the_same_run(system, digits16):
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), *learned)
     moved = [
         far for path, far in jax.tree_util.tree_leaves_with_path(moved)
-        if jax.tree_util.keystr(path) not in GAMES[system].without_gradient
+        if jax.tree_util.keystr(path)
+        not in GAMES[system].without_gradient + GAMES[system].undecided
     ]  # fmt: skip
     # The run went somewhere; of what is only counted, not every table changes.
     assert (min if one[0].params else max)(moved) > 1e-6

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.common import Size, attend, full_precision
-from gm_jax.settings import at_least
+from gm_jax.settings import at_least, part_of
 
 EPSILON = 1e-6  # of group normalisation; the U-Nets over the latents have 1e-5
 LOG_VARIANCE = (-30.0, 20.0)  # the range of a latent's, outside of which it is clamped
@@ -231,15 +231,19 @@ class VQAutoencoder(nn.Module):
         """Latents [B, h, w, code] of images [B, H, W, C], before they are moved to a vector."""
         return full_precision(self.quant_conv(self.encoder(x)))
 
+    def book(self) -> Array:
+        """The vectors, [codes, code]."""
+        return self.quantize()
+
     def indices(self, z: Array) -> Array:
         """The number of the nearest vector, [B, h, w]."""
-        book = self.quantize()
+        book = self.book()
         products = jnp.einsum("...c,kc->...k", z, book)
         return jnp.argmin(jnp.sum(book**2, axis=1) - 2.0 * products, axis=-1)
 
     def vectors(self, indices: Array) -> Array:
         """The vectors of numbers [B, h, w]: [B, h, w, code]."""
-        return self.quantize()[indices]
+        return self.book()[indices]
 
     def decode(self, z: Array) -> Array:
         """Images in [-1, 1], not clipped, of vectors [B, h, w, code]."""
@@ -260,3 +264,6 @@ class CodeBook(nn.Module):
 
     def __call__(self) -> Array:
         return self.embedding.embedding
+
+
+AutoencoderSettings = part_of(KLAutoencoder, "channels", "latents", "dtype")

@@ -227,4 +227,64 @@ AUTOENCODERS = {
         "(jnp.round((image + 1.0) * 127.5) + 0.5) / 256.0",
         _codes("dvaes_functions"),
     ),
+    "first stage: a KL of the wrong sign": Mutant(
+        "autoencoders/first_stage.py",
+        "judgement + held.weight * regularization",
+        "judgement - held.weight * regularization",
+        "twins/test_first_stage.py",
+    ),
+    "first stage: D judges from the first round": Mutant(
+        "autoencoders/first_stage.py", " * (step >= own.start)", "", "twins/test_first_stage.py"
+    ),
+    "first stage: D is never trained": Mutant(
+        "autoencoders/first_stage.py",
+        "lambda step: int(step >= own.start)",
+        "lambda step: 0",
+        "twins/test_first_stage.py",
+    ),
+    "first stage: the adaptive weight inverted": Mutant(
+        "autoencoders/first_stage.py",
+        "reconstruction / (judgement + 1e-4)",
+        "judgement / (reconstruction + 1e-4)",
+        "twins/test_first_stage.py",
+    ),
+    "first stage: L_rec a mean over pixels": Mutant(
+        "autoencoders/first_stage.py",
+        "loss = sum_over_example(jnp.abs(x - y))",
+        "loss = sum_over_example(jnp.abs(x - y)) / x[0].size",
+        "twins/test_first_stage.py",
+    ),
+    "first stage: the autoencoder hides from D": Mutant(
+        "autoencoders/first_stage.py",
+        "-jnp.mean(realism(variables, y))",
+        "jnp.mean(realism(variables, y))",
+        "twins/test_first_stage.py",
+    ),
+    "first stage: latents are not drawn": Mutant(
+        "bottlenecks.py", "if keys is None:", "if True:", "twins/test_first_stage.py"
+    ),
+    "first stage: log-variances as deviations": Mutant(
+        "bottlenecks.py",
+        "jnp.exp(0.5 * log_variance) * normal",
+        "jnp.exp(log_variance) * normal",
+        "twins/test_first_stage.py",
+    ),
+    "first stage: commitment and codebook exchanged": Mutant(
+        "bottlenecks.py",
+        'quantized.losses["codebook"] + settings.beta * quantized.losses["commitment"]',
+        'quantized.losses["commitment"] + 3 * settings.beta * quantized.losses["codebook"]',
+        "twins/test_first_stage.py",
+    ),
+    "patches: a layer too few": Mutant(
+        "patchgan.py",
+        "stride = 2 if level < self.layers else 1",
+        "stride = 1",
+        "test_perceptual.py",
+    ),
+    "features: not scaled to length 1": Mutant(
+        "losses/perceptual.py",
+        "jnp.sum(w * (_unit(a) - _unit(b)) ** 2, axis=-1)",
+        "jnp.sum(w * (a - b) ** 2, axis=-1)",
+        "test_perceptual.py",
+    ),
 }  # fmt: skip

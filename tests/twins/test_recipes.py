@@ -26,6 +26,7 @@ RECIPES = {
     "vqvae": "vqvae_mnist",
     "vqvae2": "vqvae2_mnist",
     "dvae": "dvae_fashion_mnist",
+    "first_stage": "first_stage_emoji",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
     "gpt": "gpt_tinyshakespeare",

@@ -86,7 +86,7 @@ def _interceptor(names: dict[int, str], note_of: Callable) -> Callable:
 
     def intercept(called, inputs, options, context):
         if inside[0] or context.method_name == "setup":
-            last[0] = inputs[0] if context.method_name == "__call__" else last[0]
+            last[0] = inputs[0] if inputs and context.method_name == "__call__" else last[0]
             return called(*inputs, **options)
         inside[0], last[0] = True, None
         try:

@@ -1,0 +1,49 @@
+"""The discriminator of patches: a map of logits, each of which sees a patch of the image.
+
+Isola et al. 2017, pix2pix (arXiv 1611.07004), section 3.2.2 and appendix 6.1.2: the patches of
+three strided layers are 70 pixels wide.
+"""
+
+from typing import Annotated
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gm_jax.model import Array
+from gm_jax.nn.common import full_precision
+from gm_jax.nn.normalization import NORMALIZATIONS, BatchNorm, layer
+from gm_jax.settings import at_least, one_of
+
+WEIGHTS = nn.initializers.normal(0.02)
+
+
+class PatchGAN(nn.Module):
+    """Image [B, H, W, C] to logits [B, h, w].
+
+    width          channels of the first layer; they double up to eight times as many
+    layers         strided layers; two of stride 1 follow
+    normalization  of all layers but the first and the last
+    """
+
+    width: Annotated[int, at_least(1)] = 64
+    layers: Annotated[int, at_least(1)] = 3
+    normalization: Annotated[str, one_of(NORMALIZATIONS)] = "batch"
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        batch, spectral = (self.normalization == name for name in ("batch", "spectral"))
+
+        def conv(x, features, stride, bias):
+            module = nn.Conv(
+                features, (4, 4), stride, padding=1, use_bias=bias, kernel_init=WEIGHTS,
+                dtype=self.dtype,
+            )  # fmt: skip
+            return layer(module, spectral, train)(x)
+
+        x = nn.leaky_relu(conv(x, self.width, 2, bias=True), 0.2)
+        for level in range(1, self.layers + 1):
+            stride = 2 if level < self.layers else 1
+            x = conv(x, self.width * min(2**level, 8), stride, bias=not batch)
+            x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch else x, 0.2)
+        return full_precision(conv(x, 1, 1, bias=True)[..., 0])
