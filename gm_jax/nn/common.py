@@ -39,7 +39,9 @@ def attend(q: Array, k: Array, v: Array, causal: bool = False) -> Array:
 
     The softmax is in float32, or in float64 if q is: jax.nn.dot_product_attention would round.
     """
-    scores = full_precision(jnp.einsum("bqhd,bkhd->bhqk", q, k)) * q.shape[-1] ** -0.5
+    wide = jnp.promote_types(q.dtype, jnp.float32)
+    scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=wide)
+    scores *= q.shape[-1] ** -0.5
     if causal:
         seen = jnp.tri(*scores.shape[-2:], dtype=bool)
         scores = jnp.where(seen, scores, -jnp.inf)

@@ -1,0 +1,164 @@
+"""The names of Stable Diffusion's tensors: in diffusers' folders, and in the original checkpoints.
+
+A network's table (`gm_jax.weights.Table`) is by diffusers' names. The functions here make from it
+the tables of the other layouts in which the same network is published; a file has the layout whose
+names it holds most of.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from gm_jax.weights import Table, Tensors
+from gm_jax.weights.assigning import join_rows, split_rows
+
+UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model."
+JOINT = ("q_proj.", "k_proj.", "v_proj.")
+# What a single file holds beside the three networks: averages, the schedule, a loss, remains.
+IGNORED = (
+    r"model_ema\..*", r"first_stage_model\.(loss|model_ema)\..*", r"(sqrt_)?(one_minus_)?alphas_.*",
+    r"sqrt_.*", r"log_one_minus_.*", r"posterior_.*", "betas", "logvar", "lvlb_weights",
+    "scale_factor", r"cond_stage_model\.(model\.)?(attn_mask|logit_scale|text_projection)",
+    r"(.*\.)?position_ids", r"text_projection\.weight",
+)  # fmt: skip
+
+_UNET_RESNET = {
+    "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0", "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
+}  # fmt: skip
+_UNET_OUTER = {
+    "conv_in": "input_blocks.0.0", "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2", "conv_norm_out": "out.0", "conv_out": "out.2",
+    "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
+    "mid_block.resnets.1": "middle_block.2",
+}  # fmt: skip
+_VAE = (
+    (r"mid_block\.resnets\.0", "mid.block_1"),
+    (r"mid_block\.resnets\.1", "mid.block_2"),
+    (r"mid_block\.attentions\.0", "mid.attn_1"),
+    (r"\.resnets\.", ".block."),
+    (r"(down|up)samplers\.0", r"\1sample"),
+    ("conv_shortcut", "nin_shortcut"),
+    ("conv_norm_out", "norm_out"),
+    ("group_norm", "norm"),
+    (r"attn_1\.to_(q|k|v)\.", r"attn_1.\1."),
+    (r"to_out\.0", "proj_out"),
+    (r"down_blocks\.", "down."),
+)
+_VAE_OLD = (
+    (r"\.to_q\.", ".query."), (r"\.to_k\.", ".key."), (r"\.to_v\.", ".value."),
+    (r"\.to_out\.0\.", ".proj_attn."),
+)  # fmt: skip
+_OPENCLIP = (
+    (r"^embeddings\.token_embedding", "token_embedding"),
+    (r"^embeddings\.position_embedding\.weight", "positional_embedding"),
+    (r"^final_layer_norm", "ln_final"),
+    (r"^encoder\.layers\.", "transformer.resblocks."),
+    (r"self_attn\.(.)_proj\.(weight|bias)", r"attn.\1_proj.\2"),
+    (r"self_attn\.", "attn."),
+    (r"layer_norm(\d)", r"ln_\1"),
+    (r"mlp\.fc1", "mlp.c_fc"),
+    (r"mlp\.fc2", "mlp.c_proj"),
+)
+
+
+def unet_tables(table: Table, blocks: int) -> dict[str, Table]:
+    """A U-Net's tables by layout; `blocks` are a level's residual blocks on the way down."""
+    attended = {name.partition(".attentions")[0] for name in table if ".attentions" in name}
+    original = {UNET + _unet_name(name, blocks, attended): entry for name, entry in table.items()}
+    return {"diffusers": dict(table), "original": original}
+
+
+def _unet_name(name: str, blocks: int, attended: set[str]) -> str:
+    for own, other in _UNET_OUTER.items():
+        if name.startswith(own + "."):
+            return _unet_part(other + name.removeprefix(own))
+    way, level, part, number, rest = re.fullmatch(
+        r"(down|up)_blocks\.(\d+)\.(\w+?)\.(\d+)\.(.*)", name
+    ).groups()
+    level, number = int(level), int(number)
+    if way == "down":  # A level's blocks, and what halves the resolution, are numbered through.
+        first = 1 + level * (blocks + 1)
+        if part == "downsamplers":
+            return f"input_blocks.{first + blocks}.0.{rest.replace('conv', 'op')}"
+        position = f"input_blocks.{first + number}"
+    else:  # What doubles the resolution is the last part of a level's last block.
+        first = level * (blocks + 1)
+        if part == "upsamplers":
+            last = 2 if f"up_blocks.{level}" in attended else 1
+            return f"output_blocks.{first + blocks}.{last}.{rest}"
+        position = f"output_blocks.{first + number}"
+    return _unet_part(f"{position}.{0 if part == 'resnets' else 1}.{rest}")
+
+
+def _unet_part(name: str) -> str:
+    """The name with a residual block's layers as the original numbers them."""
+    block, _, leaf = name.rpartition(".")
+    stem, _, part = block.rpartition(".")
+    if ".transformer_blocks." in name or part not in _UNET_RESNET:
+        return name
+    return f"{stem}.{_UNET_RESNET[part]}.{leaf}"
+
+
+def vae_tables(table: Table) -> dict[str, Table]:
+    """A KL autoencoder's tables by layout; the original's attention is of 1x1 convolutions."""
+    levels = 1 + max(int(n.split(".")[2]) for n in table if n.startswith("decoder.up_blocks."))
+
+    def original(name):
+        def reversed_level(match):
+            return f"up.{levels - 1 - int(match[1])}"
+
+        return VAE + re.sub(r"up_blocks\.(\d+)", reversed_level, _renamed(name, _VAE))
+
+    def convolution(name, entry):
+        path, kind = entry
+        return path, "conv_as_dense" if kind == "dense" else kind
+
+    return {
+        "diffusers": dict(table),
+        "diffusers, old": {_renamed(name, _VAE_OLD): e for name, e in table.items()},
+        "original": {original(name): convolution(name, e) for name, e in table.items()},
+    }
+
+
+def text_tables(table: Table) -> dict[str, Table]:
+    """A text encoder's tables by layout."""
+
+    def prefixed(prefix):
+        return {prefix + name: entry for name, entry in table.items()}
+
+    return {
+        "transformers": prefixed("text_model."),
+        "transformers 5": prefixed(""),
+        "original": prefixed(TEXT + "transformer.text_model."),
+        "original 5": prefixed(TEXT + "transformer."),
+        "openclip": {TEXT + "model." + _openclip_name(n): entry for n, entry in table.items()},
+    }
+
+
+def _openclip_name(name: str) -> str:
+    return _renamed(name, _OPENCLIP)
+
+
+def _renamed(name: str, rules: Iterable[tuple[str, str]]) -> str:
+    for pattern, other in rules:
+        name = re.sub(pattern, other, name)
+    return name
+
+
+def split_joint(tensors: Tensors) -> dict:
+    """OpenCLIP's joint queries, keys and values as three tensors: "in_proj_weight" of each."""
+    for leaf in ("weight", "bias"):
+        tensors = split_rows(tensors, f"in_proj_{leaf}", tuple(part + leaf for part in JOINT))
+    return dict(tensors)
+
+
+def join_parts(arrays: Mapping) -> dict:
+    """The inverse of `split_joint`."""
+    for leaf in ("weight", "bias"):
+        arrays = join_rows(arrays, f"in_proj_{leaf}", tuple(part + leaf for part in JOINT))
+    return dict(arrays)
+
+
+def layout_of(tables: Mapping[str, Table], tensors: Tensors) -> str:
+    """The layout whose names a file holds most of."""
+    return max(tables, key=lambda name: sum(tensor in tensors for tensor in tables[name]))
