@@ -22,7 +22,7 @@ MAY_IMPORT = {
     **dict.fromkeys(FAMILIES, COMMON | {"weights", "tokenizers"}),
     "weights": CONTRACT,
     "tokenizers": CONTRACT | {"weights"},
-    "data": CONTRACT,
+    "data": CONTRACT | {"tokenizers"},
     "evaluation": CONTRACT | {"data", "weights"},
     "training": CONTRACT,
     "zoo": set(FAMILIES),

@@ -8,8 +8,8 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import data
-from gm_jax.data.captioned import encode, vocabulary, words
 from gm_jax.model import Field
+from gm_jax.tokenizers.words import encode_prompt, vocabulary_of, words
 
 CAPTIONS = ("a red cat", "A red dog!", "a cat, red")
 
@@ -57,7 +57,7 @@ def test_a_folder_has_its_captions_in_metadata(root):
 
 
 def test_a_caption_is_given_as_a_string():
-    field = Field((4,), 8, vocabulary(CAPTIONS))
+    field = Field((4,), 8, vocabulary_of(CAPTIONS))
     np.testing.assert_array_equal(data.checked("caption", "Red cat", field, 2), [[3, 4, 0, 0]] * 2)
     each = data.checked("caption", ["a dog", "cat"], field, 2)
     np.testing.assert_array_equal(each, [[2, 7, 0, 0], [4, 0, 0, 0]])
@@ -73,7 +73,7 @@ def test_a_caption_is_given_as_a_string():
 )
 def test_what_no_caption_has_is_refused(text, message):
     with pytest.raises(gm_jax.UserError, match=message):
-        encode(text, Field((4,), 8, vocabulary(CAPTIONS)))
+        encode_prompt(text, Field((4,), 8, vocabulary_of(CAPTIONS)))
 
 
 def test_data_without_captions_or_with_other_arrays_is_refused(tmp_path):

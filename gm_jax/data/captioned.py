@@ -4,17 +4,14 @@
           split, most frequent first, after the padding and a symbol for words it does not hold
 """
 
-import collections
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.model import Field
-
-PADDING, UNKNOWN = "", "<unknown>"
+from gm_jax.tokenizers.words import encode_words, numbered, vocabulary_of, words
 
 
 def captioned(source: Source, training: Callable[[], Source], config) -> Source:
@@ -35,14 +32,14 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
     if trained.captions is None:
         raise UserError(f"{source.name} has captions in this split, but none in the training split")
     texts = trained.captions(np.arange(trained.size))
-    symbols = vocabulary(texts)
+    symbols = vocabulary_of(texts)
     longest = max(texts, key=lambda text: len(words(text)))
     length = config.caption_length or len(words(longest))
-    numbers = {symbol: number for number, symbol in enumerate(symbols)}
-    _encoded(longest, numbers, length)
+    numbers = numbered(symbols)
+    encode_words(longest, numbers, length)
 
     def with_captions(batch: dict[str, np.ndarray], indices: np.ndarray) -> dict[str, np.ndarray]:
-        rows = [_encoded(text, numbers, length) for text in source.captions(indices)]
+        rows = [encode_words(text, numbers, length) for text in source.captions(indices)]
         return {**batch, "caption": np.stack(rows)}
 
     visit = source.visit and (
@@ -53,42 +50,3 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
         visit=visit,
         spec={**source.spec, "caption": Field((length,), len(symbols), symbols)},
     )
-
-
-def words(text: str) -> list[str]:
-    """Words in lower case, and marks of punctuation."""
-    return re.findall(r"\w+|[^\w\s]", text.lower())
-
-
-def vocabulary(texts: Iterable[str]) -> tuple[str, ...]:
-    """The padding, the symbol for unknown words, and the words of texts, most frequent first."""
-    counts = collections.Counter(word for text in texts for word in words(text))
-    return (PADDING, UNKNOWN, *sorted(counts, key=lambda word: (-counts[word], word)))
-
-
-def encode(text: str, field: Field) -> np.ndarray:
-    """A text as a model trained on the captions of `field` sees it, [L] int32.
-
-    Raises UserError if it has more than L words, or words that no caption has.
-    """
-    numbers = {symbol: number for number, symbol in enumerate(field.symbols)}
-    unknown = sorted({word for word in words(text) if word not in numbers})
-    if unknown:
-        known = ", ".join(field.symbols[2:22])
-        raise UserError(
-            f"no caption of the training data has {', '.join(unknown)}; the most frequent words"
-            f" are {known}"
-        )
-    return _encoded(text, numbers, *field.shape)
-
-
-def _encoded(text: str, numbers: dict[str, int], length: int) -> np.ndarray:
-    found = words(text)
-    if len(found) > length:
-        raise UserError(
-            f"the caption {text!r} has {len(found)} words, and {length} fit: shorten it, or train"
-            " with a larger data.caption_length"
-        )
-    ids = np.zeros(length, np.int32)
-    ids[: len(found)] = [numbers.get(word, numbers[UNKNOWN]) for word in found]
-    return ids

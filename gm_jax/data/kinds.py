@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from gm_jax.data.captioned import encode
 from gm_jax.data.show import (
     show_audio,
     show_image,
@@ -22,6 +21,7 @@ from gm_jax.data.show import (
 )
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field
+from gm_jax.tokenizers.words import encode_prompt
 
 
 def to_float(image: Array) -> Array:
@@ -93,7 +93,7 @@ KINDS = {
     "box": Kind(np.float32, mirror=mirror_boxes),
     "label": Kind(np.int32),
     "code": Kind(np.int32),
-    "caption": Kind(np.int32, parse=encode),
+    "caption": Kind(np.int32, parse=encode_prompt),
     "text": Kind(np.int32, show=show_text),
     "position": Kind(np.int32),
     "weight": Kind(np.float32),

@@ -1,5 +1,6 @@
-"""Tokenizers of published models: texts to the numbers that their networks were trained on.
+"""Tokenizers: texts to the numbers that networks are trained on.
 
+    words  the words of a data set's captions
     clip   clip(vocabulary, variant, padding) -> Tokenizer of CLIP's byte pairs
            tokenize(tokenizer, texts) -> [N, length]; encode, decode; vocabularies from files
 
