@@ -14,12 +14,15 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gm_jax import games, networks
 from gm_jax.diffusion.shared import samplers
 from gm_jax.diffusion.shared.bound import variational_bound
+from gm_jax.diffusion.shared.grids import SPACINGS
 from gm_jax.diffusion.shared.prediction import PREDICTIONS
 from gm_jax.diffusion.shared.schedules import SCHEDULES
+from gm_jax.diffusion.shared.tables import run
 from gm_jax.losses import diffusion as losses
 from gm_jax.model import Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network
@@ -39,12 +42,10 @@ from gm_jax.settings import (
 
 FRAMES = 12  # of the strip from noise to image
 
-# Each: (schedule, its times, settings of the sampler) -> table of coefficients.
+# Each: (grid, settings of the sampler) -> table of coefficients.
 SAMPLERS = {
-    "ddim": lambda schedule, times, settings: samplers.ddim(schedule, times, settings.eta),
-    "ancestral": lambda schedule, times, settings: samplers.ancestral(
-        schedule, times, settings.variance
-    ),
+    "ddim": lambda grid, settings: samplers.ddim(grid, settings.eta),
+    "ancestral": lambda grid, settings: samplers.ancestral(grid, settings.variance),
 }
 UNetSettings = part_of(UNet, "classes", "dtype")
 
@@ -112,8 +113,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     network = Network("network", module)
     schedule = SCHEDULES[settings.schedule](settings.times)
     prediction = PREDICTIONS[settings.prediction]
-    times = samplers.spaced_times(schedule, sampler.steps)
-    table = SAMPLERS[sampler.name](schedule, times, sampler)
+    grid = SPACINGS["even"](schedule, sampler.steps)
+    table = SAMPLERS[sampler.name](grid, sampler)
 
     def init(key, batch, previous):
         x = batch["image"]
@@ -144,29 +145,33 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         def predict(x, t, labels):
             return network(variables, x, jnp.broadcast_to(t, x.shape[:1]), labels)
 
-        def denoise(x, t):
+        def denoise(x, at):
+            t = at.time
             output = predict(x, t, _labels(batch))
             if sampler.guidance:
                 # (1 + w) conditional - w unconditional. Ho & Salimans 2022, eq. 6.
                 output += sampler.guidance * (output - predict(x, t, _labels(batch, drop=True)))
-            x0 = prediction.to_x0(output, x, *_at(schedule, t[None]))
+            x0 = prediction.to_x0(output, x, at.alpha, at.sigma)
             return jnp.clip(x0, -1.0, 1.0) if sampler.clip else x0
 
         return denoise
 
-    def chain(variables, batch, key):
-        start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
-        return samplers.run(table, denoiser(variables, batch), normal(start, shape), fresh)
+    def chain(variables, batch, key, keep=()):
+        start, keys = (example_keys(k, batch) for k in jax.random.split(key))
+
+        def fresh(number):
+            return normal(jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number), shape)
+
+        return run(table, denoiser(variables, batch), normal(start, shape), fresh, keep)
 
     def sample(variables, batch, key):
-        images = {"image": chain(variables, batch, key)[-1]}
+        images = {"image": chain(variables, batch, key)[0]}
         return images | ({"label": batch["label"]} if classes else {})
 
     def trajectory(variables, batch, key):
         """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
-        xs = chain(variables, batch, key)
-        frames = jnp.round(jnp.linspace(0, len(xs) - 1, FRAMES)).astype(int)
-        return {"image": jnp.moveaxis(xs[frames], 0, 1)}
+        frames = np.round(np.linspace(0, table.evaluations, FRAMES)).astype(int)
+        return {"image": jnp.moveaxis(chain(variables, batch, key, frames)[1], 0, 1)}
 
     def bound(variables, batch, key):
         """The variational bound on -log p(x) (eq. 5), all T terms, in bits per dimension, [B]."""
