@@ -37,7 +37,7 @@ def path_of(name: str | os.PathLike) -> Path:
     if not text.startswith(BUCKETS):
         raise UserError(f"{text} is not a path that runs can be kept at: use a disk, or gs://")
     if importlib.util.find_spec("gcsfs") is None:
-        raise UserError(f"{text} needs the package gcsfs: pip install gcsfs")
+        raise UserError(f"{text} needs the package gcsfs: pip install -e '.[gcs]'")
     path = epath.Path(text)
     try:
         path.exists()

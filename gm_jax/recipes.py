@@ -48,12 +48,25 @@ def complete(settings: Mapping) -> ConfigDict:
 def changed(settings: dict, changes: Mapping) -> dict:
     """A recipe's settings with `changes` applied, nested ones too.
 
-    Another `system` keeps the settings that both systems have; the others are dropped.
+    Another `system` keeps the settings that both systems have; the others are dropped. Changes of
+    the data reach stages that have the same data, unless the changes give a stage its own.
     """
     schema = schema_of({**settings, **changes})
     if changes.get("system", settings.get("system")) != settings.get("system"):
         settings = _settings(_known(schema, {**settings, "system": changes["system"]}))
-    return merge(schema, settings, changes)
+    merged = merge(schema, settings, changes)
+    if "data" in changes:
+        for name, stage in merged["stages"].items():
+            before = settings["stages"].get(name)
+            if _same_data(before, settings) and _same_data(before, stage):
+                merged["stages"][name] = changed(stage, {"data": changes["data"]})
+    return merged
+
+
+def _same_data(recipe, other) -> bool:
+    """Whether both are recipes, not workdirs, and of the same data."""
+    both = isinstance(recipe, Mapping) and isinstance(other, Mapping)
+    return both and recipe.get("data") == other.get("data")
 
 
 def merge(schema: type | None, base: Mapping, layer: Mapping, path: str = "") -> dict:
@@ -159,7 +172,7 @@ def derive(name: str | Path, changes: dict) -> ConfigDict:
     """
     if str(name).partition(":")[2]:
         changes = {key: value for key, value in changes.items() if key != "steps"}
-    return ConfigDict(changed(_settings(load_config(name).to_dict()), changes))
+    return ConfigDict(_settings(changed(load_config(name).to_dict(), changes)))
 
 
 def _settings(stated: Mapping) -> dict:
@@ -170,7 +183,7 @@ def _settings(stated: Mapping) -> dict:
     schema = schema_of(stated)
     settings = merge(schema, defaults(schema), stated)
     for name, stage in stated.get("stages", {}).items():
-        if isinstance(stage, Mapping) and stage.get("data") == stated.get("data"):
+        if _same_data(stage, stated):
             settings["stages"][name]["data"] = settings["data"]
     return settings
 

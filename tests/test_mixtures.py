@@ -154,11 +154,22 @@ def test_the_tables_of_a_study_show_mean_deviation_and_all_seeds():
 def test_a_film_joins_what_was_shown_in_order(tmp_path):
     from PIL import Image
 
-    place, field = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.arange(3.0)
+    at, field = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.arange(3.0)
     for step in range(12):
-        outputs = {"point": np.full((4, 2), step), "place": place, "field": field}
+        outputs = {"point": np.full((4, 2), step), "field_point": at, "field": field}
         data.show(outputs, tmp_path / f"step_{step:07d}_landscape")
     moving, still = film(tmp_path, "landscape", most=5)
     assert Image.open(moving).n_frames >= 2
     width, height = Image.open(still).size
     assert width > 4.5 * height and film(tmp_path, "sample") == []
+
+
+def test_a_landscape_needs_all_points_of_its_square(tmp_path):
+    """A few lie on one line, where no field can be drawn: the samples are."""
+    config = gm_jax.load_config("configs/gan_ring.py:smoke")
+    trained = gm_jax.train(config, tmp_path, jax.devices()[:1])
+    (few,) = data.show(gm_jax.sample(trained, 20, "landscape"), tmp_path / "few")
+    assert few.stat().st_size > 0
+    config.show.counts.landscape = 2499
+    with pytest.raises(gm_jax.UserError, match=r"counts\.landscape must be at least 2500.* or 0"):
+        gm_jax.build(config)

@@ -15,7 +15,7 @@ import gm_jax
 from gm_jax.autoregressive import latent_prior
 from gm_jax.autoregressive.shared.causal import log_prob
 from gm_jax.model import Field
-from gm_jax.recipes import complete
+from gm_jax.recipes import complete, derive
 from gm_jax.settings import read
 from gm_jax.training import loop, parallel
 
@@ -149,6 +149,19 @@ def test_an_override_of_the_data_reaches_a_stage_with_the_same_data_and_no_other
     apart = complete(stated)
     apart.data.name = "digits"
     assert apart.stages.codes.data.name == "mnist"
+
+
+def test_a_recipe_derived_with_other_data_has_it_in_both_stages():
+    recipe = "configs/vqvae_prior_mnist.py"
+    digits, flipped = {"name": "digits"}, {"stages": {"codes": {"data": {"flip": True}}}}
+    derived = derive(recipe, {"data": digits})
+    assert derived.stages.codes.data == derived.data and derived.data.name == "digits"
+    derived.data.path = "elsewhere"  # As the command line would.
+    assert derived.stages.codes.data.path == "elsewhere"
+    own = derive(recipe, {"data": digits, **flipped}).stages.codes.data
+    assert own.flip and own.name == "mnist"
+    frozen = derive(f"{recipe}:frozen", {"data": digits})
+    assert frozen.stages.codes == "runs/vqvae_mnist" and frozen.data.name == "digits"
 
 
 def workdir_of(system, folder, **overrides):

@@ -73,12 +73,16 @@ def _save_moving(frames: list[Image.Image], path: Path) -> None:
 
 
 def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> Path:
-    """Points [B, 2] of the plane; a `field` [B] known at `place` [B, 2] lies behind them."""
+    """Points [B, 2] of the plane; a `field` [B] known at `field_point` [B, 2] lies behind them.
+
+    The field is left out if its points lie on one line.
+    """
     path = path.with_suffix(".png")
     figure, axes = _square()
     x, y = points.reshape(-1, 2).T
-    if "field" in outputs:
-        across, up = outputs["place"].T
+    field_points = outputs.get("field_point", np.zeros((1, 2)))
+    if np.linalg.matrix_rank(field_points - field_points[0]) == 2:
+        across, up = field_points.T
         axes.tricontourf(across, up, outputs["field"], levels=24, cmap="RdBu_r")
         axes.set(xlim=(across.min(), across.max()), ylim=(up.min(), up.max()))
     axes.scatter(x, y, s=2.0, c="black", alpha=0.4, linewidths=0)

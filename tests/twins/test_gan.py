@@ -180,7 +180,7 @@ def test_landscapes_are_ds_outputs_over_the_square():
     outputs, calls = of.work("landscape", index=index)
     row, column = np.divmod(np.asarray(index), 50)
     point = 0.2 * np.stack([column, row], 1) - 4.9
-    agree(outputs["place"], point)
+    agree(outputs["field_point"], point)
     (call,) = calls["discriminator"]
     agree(call.inputs[0], point)
     np.testing.assert_array_equal(outputs["field"], call.output[:, 0])

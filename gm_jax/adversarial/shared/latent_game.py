@@ -184,6 +184,8 @@ def functions(game: Game, output: Callable) -> dict:
     """What the trained generator can do: sample, interpolation; for points, D's field over them.
 
     output  (variables, x [B, ...]) -> [B], D's output on examples
+
+    Raises UserError if the recipe shows a landscape of fewer examples than its square has points.
     """
 
     def sample(variables, batch, key):
@@ -202,7 +204,7 @@ def functions(game: Game, output: Callable) -> dict:
         row, column = jnp.divmod(batch["index"] % SIDE**2, SIDE)
         point = EXTENT * (2.0 * (jnp.stack([column, row], -1) + 0.5) / SIDE - 1.0)
         field = output(variables, point)
-        return {**sample(variables, batch, key), "place": point, "field": field}
+        return {**sample(variables, batch, key), "field": field, "field_point": point}
 
     def classes(variables, batch, key):
         """Each label in turn with the same noise, [B, classes, H, W, C]."""
@@ -220,6 +222,11 @@ def functions(game: Game, output: Callable) -> dict:
         functions["interpolation"] = interpolation
     elif not game.classes:
         functions["landscape"] = landscape
+        if 0 < game.settings.show.counts.get("landscape", 0) < SIDE**2:
+            raise UserError(
+                f"show.counts.landscape must be at least {SIDE**2}, the points at which D's output"
+                " is drawn, or 0"
+            )
     return functions
 
 
