@@ -21,8 +21,8 @@ from etils import epath
 
 from gm_jax.errors import UserError, note
 
-BUCKETS = ("gs://",)  # what Orbax and TensorStore write to besides disks
-TO_GO_ON = "make room there, or see to its permissions, and the same command goes on"
+BUCKETS = ("gs://",)  # what Orbax and TensorStore can write to, apart from disks
+TO_CONTINUE = "free some space or fix its permissions; the same command then continues"
 
 
 def path_of(name: str | os.PathLike) -> Path:
@@ -35,15 +35,15 @@ def path_of(name: str | os.PathLike) -> Path:
     if "://" not in text:
         return Path(text).expanduser()
     if not text.startswith(BUCKETS):
-        raise UserError(f"{text} is not a path that runs can be kept at: use a disk, or gs://")
+        raise UserError(f"{text} is not a place for runs: use a path on a disk, or gs://")
     if importlib.util.find_spec("gcsfs") is None:
         raise UserError(f"{text} needs the package gcsfs: pip install -e '.[gcs]'")
     path = epath.Path(text)
     try:
         path.exists()
-    except Exception as error:  # Of the network, of credentials, of names: each package its own.
+    except Exception as error:  # Network, credentials, names: each package raises its own errors.
         raise UserError(
-            f"cannot reach {text} ({_line(error)}): see to its name, the network and credentials"
+            f"cannot reach {text} ({_line(error)}): check the name, the network and your login"
         ) from error
     return path
 
@@ -82,7 +82,7 @@ def check_writable(folder: Path, advice: str) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a text file such that nobody ever finds half of it, whenever the machine dies."""
+    """Writes a text file, whole or not at all, even if the machine dies meanwhile."""
     if in_bucket(path):  # Objects appear whole.
         path.write_bytes(text.encode())
         return
@@ -95,8 +95,8 @@ def write(path: Path, text: str) -> None:
 
 
 def append(path: Path, line: str) -> None:
-    """Adds a line to a text file; it is on the disk when this returns."""
-    if in_bucket(path):  # Objects cannot grow: the whole is written again.
+    """Adds a line to a text file; it is on disk when this returns."""
+    if in_bucket(path):  # Objects cannot grow: all of it is written again.
         before = path.read_bytes() if path.exists() else b""
         path.write_bytes(before + line.encode() + b"\n")
         return
@@ -108,9 +108,9 @@ def append(path: Path, line: str) -> None:
 
 @contextlib.contextmanager
 def local_folder(folder: Path, fetch: str = "") -> Iterator[Path]:
-    """A folder on a disk for programs that write to no other: `folder` itself if it is on one.
+    """A folder for programs that can write to disks only: `folder` itself if it is on a disk.
 
-    For a bucket's, a temporary folder. It begins with the files that match `fetch`, and what was
+    For a bucket, a temporary folder. It starts with the files that match `fetch`, and what was
     written there is copied to `folder` at the end.
     """
     if not in_bucket(folder):
@@ -132,10 +132,10 @@ def local_folder(folder: Path, fetch: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[str | None]:
-    """Holds the lock file at `path` within; yields None or, if another process has it, which one.
+    """Holds the lock file at `path`; yields None, or a description of the process that has it.
 
-    The lock ends with its process, however that dies; the file stays, empty after a good end. If
-    there are no locks (in a bucket, on some network disks), says so and yields None.
+    The lock ends with its process, however that dies; the file stays, empty after a normal end. If
+    there are no locks (in a bucket, on some network disks), notes that and yields None.
     """
     unlocked = f"{path.parent} cannot be locked: let no other process train in it"
     if in_bucket(path):
@@ -152,7 +152,7 @@ def locked(path: Path) -> Iterator[str | None]:
             return
         except OSError:
             note(unlocked)
-        lock.truncate(0)  # Of one that died.
+        lock.truncate(0)  # Left by a process that died.
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         print(f"process {os.getpid()} on {socket.gethostname()} since {since}", file=lock)
         lock.flush()
@@ -163,7 +163,7 @@ def locked(path: Path) -> Iterator[str | None]:
 
 
 def _full(error: Exception) -> bool:
-    """Whether a disk is full; TensorStore says so in words alone."""
+    """Whether a disk is full; TensorStore only says so in its message."""
     numbers = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in numbers or os.strerror(errno.ENOSPC) in str(error)
 

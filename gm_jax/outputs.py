@@ -1,4 +1,4 @@
-"""Files of results: refused before the work if they cannot be written, and never found half."""
+"""Files of results: checked before the work begins, and written whole or not at all."""
 
 import contextlib
 import os
@@ -28,9 +28,9 @@ def check(path: str | os.PathLike, advice: str) -> None:
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write into that takes its name when it is whole, with the usual permissions.
+    """A file to write into; it appears under its name once it is whole, with the usual permissions.
 
-    A link stays one; a device or a pipe is written to as it is. Raises UserError if the file
+    A link stays a link; a device or a pipe is written to directly. Raises UserError if the file
     cannot be written.
     """
     target = Path(os.path.realpath(path))

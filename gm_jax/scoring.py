@@ -16,7 +16,7 @@ from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable
 
-DRAWS = 10  # of reals, which a score is averaged over
+DRAWS = 10  # random choices of real images that a score is averaged over
 
 
 def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
@@ -44,7 +44,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
         results |= inception_metrics(trained)
     if jax.process_index() == 0:
         text = json.dumps(results, indent=2, default=np.ndarray.tolist) + "\n"
-        with files.writing(workdir, files.TO_GO_ON):
+        with files.writing(workdir, files.TO_CONTINUE):
             files.write(workdir / "evaluation.json", text)
     return results
 
@@ -130,7 +130,7 @@ METRICS = {
 
 
 def report(results: dict[str, dict]) -> str:
-    """The results as text, a line each."""
+    """The results as text, one per line."""
     lines = []
     for name, row in results.items():
         sign = {"upper": "<= ", "lower": ">= "}.get(row.get("bound"), "")

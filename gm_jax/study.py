@@ -6,9 +6,9 @@ A recipe's `study` has
     seeds     (0, 1, ...)
     measures  names among the values that `evaluate` returns
 
-Every run has the workdir WORKDIR/NAME/seed_N, and is trained, evaluated and reported whatever the
-result, even if its loss becomes NaN. Finished runs (those with a result.json) are not repeated, and
-the same command in a second shell takes runs that the first has not started.
+Every run has the workdir WORKDIR/NAME/seed_N, and is trained, evaluated and reported regardless of
+its result, even if its loss becomes NaN. Finished runs (those with a result.json) are not repeated,
+and the same command in a second shell runs what the first has not started.
 """
 
 import json
@@ -43,7 +43,7 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     runs = {(name, seed): workdir / name / f"seed_{seed}" for name, seed in _pairs(plan)}
     for pair, folder in runs.items():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder: the lock inside is the run's, this one holds until the result exists.
+        # Beside the folder: the lock inside is the run's, this one is held until the result exists.
         with files.locked(folder.parent / f"{folder.name}.lock") as other:
             if other is None and not _result(folder, version(config, *pair)):
                 _play(version(config, *pair), folder, devices)
@@ -107,7 +107,7 @@ def _play(config: ConfigDict, folder: Path, devices) -> None:
 
 
 def _result(folder: Path, config: ConfigDict) -> dict | None:
-    """The result of a finished run, or None. Raises UserError if its settings were others."""
+    """The result of a finished run, or None. Raises UserError if its settings differed."""
     path = folder / "result.json"
     if not path.exists():
         return None
@@ -115,8 +115,7 @@ def _result(folder: Path, config: ConfigDict) -> dict | None:
     differ = differences(complete(result["config"]), config, free=False)
     if differ:
         raise UserError(
-            f"{folder} is a run of another study ({'; '.join(differ[:3])}): choose another"
-            " --workdir"
+            f"{folder} belongs to another study ({'; '.join(differ[:3])}): choose another --workdir"
         )
     return result
 
@@ -166,9 +165,8 @@ def _dots(axes, values: dict, measure: str) -> None:
     for row, name in enumerate(values):
         finite = [v for v in values[name][measure] if np.isfinite(v)]
         axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
-        if len(finite) == len(
-            values[name][measure]
-        ):  # A mean that leaves out failures would flatter.
+        # A mean without the failures would flatter.
+        if len(finite) == len(values[name][measure]):
             axes.plot(np.mean(finite), row, "|", color="C3", ms=14)
     axes.set(ylim=(len(values) - 0.5, -0.5), yticks=[])
     axes.set_title(measure.replace("_", " "), fontsize=9)

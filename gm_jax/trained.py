@@ -173,7 +173,7 @@ def show(trained: Trained, folder: str | Path, prefix: str = "") -> list[Path]:
             continue
         outputs = sample(trained, count, name)
         if jax.process_index() == 0:
-            with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as local:
+            with files.writing(folder, files.TO_CONTINUE), files.local_folder(folder) as local:
                 paths = data.show(outputs, local / f"{prefix}{name}")
                 written += [folder / path.name for path in paths]
     return written
@@ -184,6 +184,6 @@ def save_samples(trained: Trained, folder: str | Path) -> Path:
     folder = writable(folder)
     outputs = sample(trained, trained.config.sample.count)
     if jax.process_index() == 0:
-        with files.writing(folder, files.TO_GO_ON), files.local_folder(folder) as local:
+        with files.writing(folder, files.TO_CONTINUE), files.local_folder(folder) as local:
             np.savez(local / "samples.npz", **outputs)
     return folder / "samples.npz"

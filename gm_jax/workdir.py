@@ -1,4 +1,4 @@
-"""A run's workdir: whose it is, whether it can go on, and what has changed since it began.
+"""A run's workdir: whose it is, whether it can continue, and what has changed since.
 
 config.json    the recipe
 data.json      what its data looked like, and where it was
@@ -24,13 +24,13 @@ from gm_jax.model import Phase, Spec
 from gm_jax.recipes import complete, differences
 from gm_jax.training import checkpoint, parallel
 
-PROBES = 64  # examples by which data is known again
+PROBES = 64  # examples that identify the data
 ANOTHER = "choose another --workdir"
 
 
 @contextlib.contextmanager
 def alone(workdir: Path) -> Iterator[None]:
-    """Keeps the workdir from other runs within. Raises UserError that names the one that has it."""
+    """Locks the workdir for this run. Raises UserError naming the process that already holds it."""
     with contextlib.ExitStack() as held:
         with parallel.together():
             if jax.process_index() == 0:
@@ -43,10 +43,10 @@ def alone(workdir: Path) -> Iterator[None]:
 
 @parallel.together()
 def begin(workdir: Path, config: ConfigDict, phases: list[Phase]) -> None:
-    """Makes the workdir this recipe's, or goes on with it, and notes what has changed since.
+    """Makes the workdir this recipe's, or continues in it, and notes what has changed since.
 
-    Raises UserError if it is of another recipe or other data, or if a phase would go on beneath
-    one that was built upon its end.
+    Raises UserError if it belongs to another recipe or other data, or if a phase would be trained
+    further although a later one was built on its end.
     """
     source = data.open_source(config.data)
     now = {"spec": _spec(source.spec), "size": source.size, "examples": _probe(source)}
@@ -59,7 +59,7 @@ def begin(workdir: Path, config: ConfigDict, phases: list[Phase]) -> None:
         if (workdir / "config.json").exists():
             own = _own_recipe(workdir)
             if own is None:
-                note(f"{workdir / 'config.json'} is damaged; it is written again from the recipe")
+                note(f"{workdir / 'config.json'} is damaged; it is rewritten from the recipe")
             else:
                 _check_recipe(workdir, own, config)
                 _note_moved(workdir, own, config)
@@ -80,7 +80,7 @@ def begin(workdir: Path, config: ConfigDict, phases: list[Phase]) -> None:
 def recipe_of(workdir: Path, config: ConfigDict | None = None) -> ConfigDict:
     """The recipe of a run, its own or the one given, with data and stages where they are now.
 
-    Raises UserError if there is no run, if it is of another recipe, or if its data has changed.
+    Raises UserError if there is no run, if it has another recipe, or if its data has changed.
     """
     saved = workdir / "config.json"
     if not saved.exists():
@@ -88,8 +88,8 @@ def recipe_of(workdir: Path, config: ConfigDict | None = None) -> ConfigDict:
     own = _own_recipe(workdir)
     if own is None and config is None:
         raise UserError(
-            f"{saved} is damaged: train with the recipe of this run, --config=configs/NAME.py, and"
-            " it goes on from its last checkpoint and writes the file again"
+            f"{saved} is damaged: train with this run's recipe, --config=configs/NAME.py, which"
+            " continues from the last checkpoint and writes the file again"
         )
     config = located(workdir, own if config is None else config)
     if own is not None:
@@ -100,9 +100,9 @@ def recipe_of(workdir: Path, config: ConfigDict | None = None) -> ConfigDict:
 
 
 def located(workdir: Path, config: ConfigDict) -> ConfigDict:
-    """The recipe with absolute paths for those that do not exist as seen from here.
+    """The recipe, with absolute paths for relative ones that are not found from here.
 
-    A run remembers where its data and stages were. Raises UserError if they are not there either.
+    A run remembers where its data and stages were. Raises UserError if they are gone from there.
     """
     settings = config.to_dict()
     then = (_read(workdir / "data.json") or {}).get("paths", {})
@@ -116,22 +116,22 @@ def located(workdir: Path, config: ConfigDict) -> ConfigDict:
                 f" --config={workdir / 'config.json'} --config.{name}=..."
             )
         if jax.process_index() == 0:
-            note(f"{name} is {written!r}, which is not found from here: {was} is taken")
+            note(f"{name} is {written!r}, which is not found from here: using {was}")
         part[key] = was
     return ConfigDict(settings)
 
 
 def agree(kind: str, said: dict) -> None:
-    """Raises UserError, on all processes of a run, unless all say the same but for paths."""
+    """Raises UserError, on all processes of a run, unless all say the same; paths may differ."""
     texts = parallel.gather(json.dumps(_without_paths(said)))
     first, *others = (_flat(json.loads(text)) for text in texts)
     for number, other in enumerate(others, 1):
         for key in sorted({*first, *other}):
             if first.get(key) != other.get(key):
                 raise UserError(
-                    f"the processes of this run have other {kind}: {key} is {first.get(key)!r} on"
-                    f" process 0 and {other.get(key)!r} on {number}; start all of them with the"
-                    " same command and the same files"
+                    f"the processes of this run have different {kind}: {key} is"
+                    f" {first.get(key)!r} on process 0 and {other.get(key)!r} on {number}; start"
+                    " all of them with the same command and the same files"
                 )
 
 
@@ -140,22 +140,22 @@ def writable(folder: str | os.PathLike) -> Path:
     with parallel.together():
         folder = files.path_of(folder)
         if jax.process_index() == 0:
-            files.check_writable(folder, "copy the run to where you may write")
+            files.check_writable(folder, "copy the run to a folder that you can write to")
     return folder
 
 
 def _own_recipe(workdir: Path) -> ConfigDict | None:
-    """The recipe that a run was begun with; None if the file is damaged."""
+    """The recipe that a run began with; None if the file is damaged."""
     settings = _read(workdir / "config.json")
     if settings is not None and "system" not in settings:
         raise UserError(
-            f"{workdir / 'config.json'} is not of this library: it has no `system`; {ANOTHER}"
+            f"{workdir / 'config.json'} is not this library's: it has no `system`; {ANOTHER}"
         )
     return None if settings is None else complete(settings)
 
 
 def _read(path: Path) -> dict | None:
-    """What a JSON file holds; None if it is missing or damaged, as by a machine losing power."""
+    """What a JSON file holds; None if it is missing or damaged, as after a power cut."""
     try:
         found = json.loads(path.read_bytes()) if path.exists() else None
     except ValueError:
@@ -167,8 +167,8 @@ def _check_recipe(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
     found = differences(*(_without_paths(c.to_dict()) for c in (own, config)))
     if found:
         raise UserError(
-            f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): {ANOTHER}, or give the"
-            " settings it was begun with"
+            f"{workdir} belongs to another recipe ({'; '.join(found[:3])}): {ANOTHER}, or use the"
+            " settings it began with"
         )
 
 
@@ -177,23 +177,23 @@ def _check_data(workdir: Path, now: dict) -> None:
     for name, then in _spec_then(_read(workdir / "data.json") or {}).items():
         if {**now.get(name, {}), **then} != now.get(name):
             raise UserError(
-                f"{workdir} was begun with data of another kind: {name} was {then}, now"
+                f"{workdir} began with data of another kind: {name} was {then}, now"
                 f" {now.get(name)} (shape, values, symbols)"
             )
 
 
 def _note_data(workdir: Path, now: dict) -> None:
-    """Notes it if a run goes on with other examples than it began with."""
+    """Notes it if a run continues with other examples than it began with."""
     then = _read(workdir / "data.json")
     if then is None:
-        note(f"{workdir / 'data.json'} is damaged or missing: the data may be other than it was")
+        note(f"{workdir / 'data.json'} is damaged or missing: the data may have changed")
     elif then.get("size", now["size"]) != now["size"]:
         note(
-            f"the data held {then['size']} examples and holds {now['size']} now: the run goes on"
-            " with these, in another order"
+            f"the data held {then['size']} examples and holds {now['size']} now: the run"
+            " continues with these, in another order"
         )
     elif then.get("examples", now["examples"]) != now["examples"]:
-        note("the data holds other examples than it did: the run goes on with these")
+        note("the data holds other examples than before: the run continues with these")
 
 
 def _note_moved(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
@@ -205,33 +205,33 @@ def _note_moved(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
     for name, part, key in _paths(config.to_dict()):
         was, now = then.get(name, (None, None))[1], _full(part[key])
         if was != now:
-            note(f"{name} was {was} and is {now} now")
+            note(f"{name} was {was} and is now {now}")
 
 
 def _beyond(workdir: Path, phases: list[Phase]) -> bool:
-    """Whether the run has gone further than it is asked to, which it notes.
+    """Whether the run has already gone further than its recipe says, which it notes.
 
-    Raises UserError if a phase would go on beneath one that was built upon its end.
+    Raises UserError if a phase would be trained further although a later one was built on its end.
     """
     beyond, folders = False, [workdir / "checkpoints" / phase.name for phase in phases]
     for phase, folder, later in zip(phases, folders, [*folders[1:], None], strict=True):
         step = checkpoint.latest_step(folder)
         if later is not None and later.exists() and step < phase.steps:
             raise UserError(
-                f"{phase.name} ended at step {step} and {later.name} was built upon it: to go on to"
-                f" step {phase.steps}, choose another --workdir or delete {later}"
+                f"{phase.name} stopped at step {step} and {later.name} was trained on top of it: to"
+                f" continue to step {phase.steps}, choose another --workdir or delete {later}"
             )
         if step > phase.steps:
             beyond = True
             note(
-                f"phase {phase.name} stands at step {step}, beyond the {phase.steps} asked for:"
+                f"phase {phase.name} is already at step {step}, beyond steps={phase.steps}:"
                 " there is nothing to train"
             )
     return beyond
 
 
 def _spec(spec: Spec) -> dict[str, dict]:
-    """A spec as JSON has it."""
+    """A spec in the form of data.json."""
     return {
         name: {"shape": list(f.shape), "cardinality": f.cardinality, "symbols": f.symbols}
         for name, f in spec.items()
@@ -239,7 +239,7 @@ def _spec(spec: Spec) -> dict[str, dict]:
 
 
 def _spec_then(found: dict) -> dict[str, dict]:
-    """The spec in a data.json; the first ones held nothing else, and of each entry a list."""
+    """The spec in a data.json; the oldest files held only that, as a list for each entry."""
     if "spec" in found:
         return found["spec"]
     return {
@@ -249,14 +249,14 @@ def _spec_then(found: dict) -> dict[str, dict]:
 
 
 def _probe(source: data.Source) -> str:
-    """A fingerprint of a source's key, and of examples from all over it."""
+    """A fingerprint of a source's key and of examples spread over it."""
     size = PROBES if source.size is None else source.size
     rows = np.unique(np.linspace(0, size - 1, PROBES).astype(int))
     return fingerprint((np.array(source.key), source.load(rows)))
 
 
 def _paths(settings: dict, prefix: str = "") -> Iterator[tuple[str, dict, str]]:
-    """The settings that say where something is: (its whole name, the part it is in, its key)."""
+    """The settings that are paths: (full name, the part that holds it, its key)."""
     part = settings.get("data", {})
     for key in ("path", "directory"):
         if isinstance(part, dict) and part.get(key):
@@ -277,7 +277,7 @@ def _without_paths(settings: dict) -> dict:
 
 
 def _flat(settings: dict, path: str = "") -> dict:
-    """{the whole name of a setting: its value}."""
+    """{full name of a setting: its value}."""
     flat = {}
     for key, value in settings.items():
         nested = isinstance(value, dict)

@@ -1,6 +1,7 @@
 """Small games for the tests: one for each shape, all that can go wrong switched on."""
 
 import functools
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -63,12 +64,12 @@ GAMES = {
             "label_dropout": 0.3,
         },
     ),
-    # Another player's optimizer inside an objective; a pool, packs and noise by place.
+    # Another player's optimizer inside an objective; a pool, packs and noise by position.
     "unrolled": Game(
         "unrolled_ring",
         {
             "value_function": "non_saturating",
-            "unroll.steps": 2,
+            "unroll.steps": 1,
             "tricks.packing": 2,
             "tricks.flips": 0.2,
             "tricks.real_label": (0.7, 1.0),
@@ -95,7 +96,15 @@ GAMES = {
         "bigan_mnist", {"data.name": "npz", "stochastic": True, "encoder.width": 8}, slow=True
     ),
     "ali": Game(
-        "gan_ring", {"system": "bigan", "stochastic": True, "encoder": {"width": 8}}, slow=True
+        "bigan_mnist",
+        {
+            "data.name": "ring",
+            "networks": "points",
+            "stochastic": True,
+            "encoder.width": 8,
+            "show.counts.interpolation": 0,
+        },
+        slow=True,
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
@@ -178,16 +187,36 @@ def config(name: str, data_path, **overrides):
 def opening(settings, devices=None, dtype=None):
     """The last phase, its batches, and its variables before the first move, on the devices given.
 
-    What it freezes of phases before it stands as those begin.
+    Its stages are as they begin.
     """
+    phase, batches, variables = _begin(settings, devices, dtype, create)
+    return phase, batches, parallel.replicate(variables, devices)
+
+
+def outline(settings):
+    """What `opening` returns, with shapes for variables: nothing is compiled or computed."""
+
+    def shapes(model, prepare, raw, key):
+        return jax.eval_shape(functools.partial(create, model, prepare), raw, key)
+
+    return _begin(settings, jax.devices()[:1], None, shapes)
+
+
+def create(model, prepare, raw, key):
+    """The variables of a model at its first move, from a raw batch."""
+    first = jax.jit(prepare)(raw, jax.random.fold_in(key, 1))
+    return state.create(model, jax.random.fold_in(key, 2), first, None)
+
+
+def _begin(settings, devices, dtype, create):
     ended = {}
     for own, phases in run.plan(settings):
         for phase in phases:
             phase = run.with_stages(phase, ended)
             batches = run.batches_of(phase, own, parallel.rows(own.batch_size, devices))
-            key = jax.random.key(own.seed)
-            first = jax.jit(batches.prepare)(batches.first, jax.random.fold_in(key, 1))
-            variables = state.create(phase.model, jax.random.fold_in(key, 2), first, None)
+            variables = create(
+                phase.model, batches.prepare, batches.first, jax.random.key(own.seed)
+            )
             if dtype is not None:
                 variables = jax.tree.map(
                     lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
@@ -195,16 +224,14 @@ def opening(settings, devices=None, dtype=None):
                 )
             variables = variables._replace(frozen=state.frozen(phase))
             ended[phase.name] = state.averaged(variables)
-    return phase, batches, parallel.replicate(variables, devices)
+    return phase, batches, variables
 
 
-def play(settings, rounds: int, devices=None, dtype=None):
-    """The variables (on the host) and metrics after so many rounds."""
+def play(settings, rounds: int, devices=None, dtype=None) -> list:
+    """The variables and metrics, on the host, after each round."""
     phase, batches, variables = opening(settings, devices, dtype)
     game = loop.rounds(phase.model, variables, batches, jax.random.key(0), Progress(), devices)
-    for number, _, variables, metrics in game:
-        if number == rounds:
-            return jax.device_get((variables, metrics))
+    return [jax.device_get(after[2:]) for after in itertools.islice(game, rounds)]
 
 
 perturb = functools.partial(

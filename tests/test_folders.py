@@ -38,7 +38,7 @@ def test_what_is_passed_over_is_said_once_with_its_number(root, capsys):
     (root / "loop").symlink_to(root, target_is_directory=True)
     assert source_of(root).size == source_of(root).size == 2
     said = capsys.readouterr().err
-    assert said.count("passed over") == 1
+    assert said.count("skipped") == 1
     for part in ("3 hidden", "2 of a kind that is not read (x.psd)", "1 a link to nothing",
                  "1 linked and listed anyway (loop)"):  # fmt: skip
         assert part in said
@@ -70,7 +70,7 @@ def test_a_split_that_is_not_there_is_named(root):
 def test_pictures_outside_the_training_folder_are_said(root, capsys):
     write(root, "Train/0.png", "more/x.png", "y.png")
     assert source_of(root).size == 1
-    assert "passed over 2 outside Train/ (more/x.png)" in capsys.readouterr().err
+    assert "skipped 2 outside Train/ (more/x.png)" in capsys.readouterr().err
 
 
 def test_class_folders_are_labels_by_the_names_of_training(root):
@@ -118,7 +118,7 @@ def test_settings_that_do_nothing_are_refused(root):
     write(root, "a.png")
     with pytest.raises(UserError, match=r"crop is random: set data.size"):
         source_of(root, crop="random")
-    with pytest.raises(UserError, match="data.size is 8, and digits has no such setting"):
+    with pytest.raises(UserError, match="data.size is 8, but digits has no such setting"):
         data.open_source({"name": "digits", "size": 8})
     with pytest.raises(UserError, match="data.channels is 2: it must be 1"):
         source_of(root, channels=2)

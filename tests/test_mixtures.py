@@ -127,7 +127,7 @@ def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
     gm_jax.study(config, tmp_path, jax.devices()[:1])
     assert json.loads((tmp_path / "results.json").read_text())["minimax"]["modes"][1] == 7.0
     config.steps = 10**6
-    with pytest.raises(gm_jax.UserError, match="run of another study .steps: 4, now 1000000"):
+    with pytest.raises(gm_jax.UserError, match="belongs to another study .steps: 4, now 1000000"):
         gm_jax.study(config, tmp_path, jax.devices()[:1])
     with pytest.raises(gm_jax.UserError, match="is not a study"):
         gm_jax.study(gm_jax.load_config("configs/gan_ring.py"), tmp_path)

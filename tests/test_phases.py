@@ -100,7 +100,9 @@ def test_a_phase_cannot_go_on_beneath_the_next(both, tmp_path):
     gm_jax.train(both, tmp_path, ONE)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     both.steps = 6
-    with pytest.raises(gm_jax.UserError, match="a ended at step 4 and b was built upon it"):
+    with pytest.raises(
+        gm_jax.UserError, match="a stopped at step 4 and b was trained on top of it"
+    ):
         gm_jax.train(both, tmp_path, ONE)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 

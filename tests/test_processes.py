@@ -7,6 +7,7 @@ import sys
 
 import jax
 import numpy as np
+import pytest
 from test_resume import LAUNCH, SETTINGS, saved
 
 RECIPE = ("--config=configs/vae_digits.py:smoke", "--config.steps=12", "--config.dtype=float64")
@@ -35,32 +36,29 @@ def pair(workdir_of, *more, only_second=()):
     return [launch(workdir_of(i), 1, *joint, f"--process={i}", *more, *each[i]) for i in range(2)]
 
 
-def test_two_processes_are_one_run_and_resume_as_one(tmp_path):
-    """One process with two devices; two with one each; two that one process goes on from."""
-
-    def both(workdir, *more):
-        return pair(lambda i: workdir, *more)
-
-    finish(launch(tmp_path / "one", 2))
-    finish(*both(tmp_path / "two"))
-    finish(*both(tmp_path / "split", "--config.steps=6"))
-    finish(launch(tmp_path / "split", 2))
-    one, place = saved(tmp_path / "one", 12)
-    assert place["position"] == 12
-    for name in ("two", "split"):
-        other, other_place = saved(tmp_path / name, 12)
-        assert other_place["position"] == 12
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), one, other)
-    lines = [
-        len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) for name in ("one", "two")
-    ]
-    assert lines == [4, 4]  # Written by one process only.
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The workdir of a run by one process with two devices."""
+    workdir = tmp_path_factory.mktemp("one")
+    finish(launch(workdir, 2))
+    return workdir
 
 
-def test_processes_that_see_other_checkpoints_refuse_to_begin(tmp_path):
+def test_two_processes_are_one_run_and_one_process_continues_it(one, tmp_path):
+    """Two with a device each until step 6, then one with two devices."""
+    finish(*pair(lambda i: tmp_path, "--config.steps=6"))
+    log = tmp_path / "metrics.jsonl"
+    assert len(log.read_text().splitlines()) == 2  # Written by one process only.
+    finish(launch(tmp_path, 2))
+    assert len(log.read_text().splitlines()) == 4
+    (a, progress), (b, other_progress) = saved(one, 12), saved(tmp_path, 12)
+    assert progress["position"] == other_progress["position"] == 12
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), a, b)
+
+
+def test_processes_that_see_other_checkpoints_refuse_to_begin(one, tmp_path):
     """They would begin at different rounds and wait for each other for ever."""
-    finish(launch(tmp_path / "one", 1, "--config.steps=4"))
-    for process in pair(lambda i: tmp_path / ("one", "none")[i]):
+    for process in pair(lambda i: (one, tmp_path)[i], "--config.steps=15"):
         output = process.communicate(timeout=300)[0]
         assert process.returncode == 2, output
         assert "the same checkpoints on every process" in output
@@ -71,5 +69,5 @@ def test_processes_with_other_settings_refuse_to_begin(tmp_path):
     for process in pair(lambda i: tmp_path / "run", only_second=("--config.seed=5",)):
         output = process.communicate(timeout=300)[0]
         assert process.returncode == 2, output
-        assert "other settings: seed is 0 on process 0 and 5 on 1" in output
+        assert "different settings: seed is 0 on process 0 and 5 on 1" in output
     assert not (tmp_path / "run").exists()

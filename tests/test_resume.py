@@ -18,7 +18,6 @@ from gm_jax.training import checkpoint, loop, parallel
 from gm_jax.training.checkpoint import Progress
 
 LAUNCH = str(Path(__file__).parent.parent / "launch.py")
-FAMILIES = ("vae", "gan", "ddpm", "gpt")
 SETTINGS = ("--config.report.every=3", "--config.checkpoint.every=4", "--config.show.every=0")
 
 
@@ -46,7 +45,9 @@ def saved(workdir, step):
     return found.variables, found.place
 
 
-@pytest.mark.parametrize("system", FAMILIES)
+@pytest.mark.parametrize(
+    "system", ["gan", *(pytest.param(s, marks=pytest.mark.slow) for s in ("vae", "ddpm", "gpt"))]
+)
 def test_a_killed_run_ends_bitwise_as_one_never_interrupted(system, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     steps = "--config.steps=20"
@@ -181,10 +182,10 @@ def test_progress_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     assert progress.position == 7 and [tuple(row) for row in progress.window] == list(window)
     np.testing.assert_array_equal(saved.params["w"], np.arange(3.0))
     wider = variables._replace(params={"w": np.zeros(4)})
-    with pytest.raises(gm_jax.UserError, match=r"ms/w has the shape \(3,\), this model's \(4,\)"):
+    with pytest.raises(gm_jax.UserError, match=r"ms/w has shape \(3,\), this model's \(4,\)"):
         checkpoint.restore(store, wider, {})
     more = variables._replace(state={"v": np.zeros(2)})
-    with pytest.raises(gm_jax.UserError, match=r"state/v has the shape None, this model's \(2,\)"):
+    with pytest.raises(gm_jax.UserError, match=r"state/v has shape None, this model's \(2,\)"):
         checkpoint.restore(store, more, {})
     assert store.manager.all_steps() == [2]  # It is not broken, and stays where it is.
     poisoned = variables._replace(params={"w": np.array([0.0, np.inf, 1.0])})

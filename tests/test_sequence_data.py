@@ -214,7 +214,7 @@ def test_a_recording_that_breaks_off_is_refused(tmp_path):
     whole = (tmp_path / "a.wav").read_bytes()
     for missing in (1, 2):  # Half a sample, or a whole one.
         (tmp_path / "a.wav").write_bytes(whole[:-missing])
-        with pytest.raises(UserError, match="a.wav breaks off: .* 50 samples"):
+        with pytest.raises(UserError, match="a.wav is truncated: .* 50 samples"):
             data.open_source(config)
 
 

@@ -255,11 +255,8 @@ def test_discounts_by_hand():
 
 def test_ngrams_read_the_whole_text_once_however_often_they_see_it(digits16):
     """Forty windows of a text in batches of 16: after three rounds all of it, after six no more."""
-    texts = []
-    for rounds in (24, 40):
-        settings = config("ngram", digits16, **{"batch_size": 16})
-        variables, _ = play(settings, rounds, jax.devices()[:1])
-        texts.append(variables.state)
+    played = play(config("ngram", digits16), 40, jax.devices()[:1])
+    texts = [played[rounds - 1][0].state for rounds in (24, 40)]
     content = text_file().read_text()
     symbols = sorted(set(content))
     border = int(0.9 * len(content))

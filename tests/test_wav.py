@@ -99,12 +99,12 @@ def test_recordings_are_found_whatever_their_suffix_and_no_split_is_part_of_anot
         (tmp_path / "part.wav").rename(tmp_path / name)
     (tmp_path / "old.wav").mkdir()
     assert set(samples_of(tmp_path)) == {1, 2, 3}
-    assert "passed over 2 in folders of other splits" in capsys.readouterr().err
+    assert "skipped 2 in folders of other splits" in capsys.readouterr().err
     test = data.open_source(recordings(tmp_path), "test").load(np.arange(1))
     assert test["audio"].max() == 4
     (tmp_path / "song.mp3").write_bytes(b"ID3")
     data.open_source(recordings(tmp_path))
-    assert "1 recordings that are no wav files (song.mp3)" in capsys.readouterr().err
+    assert "1 recordings that are not wav files (song.mp3)" in capsys.readouterr().err
 
 
 def test_a_format_that_is_not_read_is_named(tmp_path):

@@ -88,10 +88,10 @@ def test_what_a_log_ends_with_after_a_crash_is_cut_off(tail, tmp_path, capsys):
 def test_a_damaged_config_is_written_again_from_the_recipe(content, run, recipes, capsys):
     before = (run / "config.json").read_bytes()
     (run / "config.json").write_bytes(content)
-    with pytest.raises(gm_jax.UserError, match="config.json is damaged: train with the recipe of"):
+    with pytest.raises(gm_jax.UserError, match="config.json is damaged: train with this run"):
         gm_jax.load(run)
     assert gm_jax.train(recipes[2], run, ONE).step == 2
-    assert "config.json is damaged; it is written again" in capsys.readouterr().err
+    assert "config.json is damaged; it is rewritten" in capsys.readouterr().err
     assert (run / "config.json").read_bytes() == before
 
 
@@ -99,14 +99,14 @@ def test_a_damaged_description_of_the_data_is_written_again(run, recipes, capsys
     before = (run / "data.json").read_bytes()
     (run / "data.json").write_bytes(b"")
     gm_jax.train(recipes[2], run, ONE)
-    assert "data.json is damaged or missing: the data may be other" in capsys.readouterr().err
+    assert "data.json is damaged or missing: the data may have" in capsys.readouterr().err
     assert (run / "data.json").read_bytes() == before
 
 
 def test_a_config_of_another_program_or_system_is_refused_by_what_matters_first(run, recipes):
     settings = read(run / "config.json")
     (run / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(gm_jax.UserError, match="is not of this library: it has no `system`"):
+    with pytest.raises(gm_jax.UserError, match="is not this library's: it has no `system`"):
         gm_jax.train(recipes[2], run, ONE)
     (run / "config.json").write_text(json.dumps({**settings, "system": "ddpm", "beta": 2.0}))
     with pytest.raises(gm_jax.UserError, match=r"another recipe \(system: 'ddpm', now 'gan'\)"):
@@ -119,14 +119,14 @@ def test_other_examples_are_noted_once(run, recipes, capsys):
     assert "the data held 20 examples and holds 21 now" in capsys.readouterr().err
     pictures(run.parent / "pictures", 21, seed=1)
     gm_jax.train(recipes[2], run, ONE)
-    assert "the data holds other examples than it did" in capsys.readouterr().err
+    assert "the data holds other examples than before" in capsys.readouterr().err
     gm_jax.train(recipes[2], run, ONE)
     assert "note" not in capsys.readouterr().err
 
 
 def test_fewer_steps_than_were_trained_are_noted_and_change_nothing(run, recipes, capsys):
     assert gm_jax.train(recipes[1], run, ONE).step == 2
-    assert "train stands at step 2, beyond the 1 asked for" in capsys.readouterr().err
+    assert "train is already at step 2, beyond steps=1" in capsys.readouterr().err
     assert read(run / "config.json")["steps"] == 2
 
 

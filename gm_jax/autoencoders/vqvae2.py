@@ -23,6 +23,7 @@ from gm_jax.autoencoders.shared import codes, quantizers
 from gm_jax.losses.likelihoods import LIKELIHOODS
 from gm_jax.model import Aux, Field, Phase, field_of
 from gm_jax.networks import Network
+from gm_jax.nn.common import full_precision
 from gm_jax.nn.grid import GridDecoder, GridEncoder, GridSettings, Widths, halved
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, one_of, schema
@@ -99,7 +100,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         z_top = encoder_top(variables, h)
         quantized_top, loss_top = quantizer.quantize(*codebook(variables, "top"), z_top)
         decoded_top = nn.relu(decoder_top(variables, quantized_top.code))
-        z_bottom = join(variables, jnp.concatenate([h, decoded_top], axis=-1))
+        z_bottom = full_precision(join(variables, jnp.concatenate([h, decoded_top], axis=-1)))
         quantized_bottom, loss_bottom = quantizer.quantize(*codebook(variables, "bottom"), z_bottom)
         return {
             "top": (z_top, quantized_top, loss_top),

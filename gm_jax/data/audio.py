@@ -20,7 +20,7 @@ from gm_jax.settings import Data, read
 
 NAME = re.compile(r"(\d+)_.*?(\d+)")  # digit_speaker_index, as the Free Spoken Digit Dataset has it
 TEST_INDICES = 5  # recordings numbered below this one are the test split, as that data set says
-CLASSES = 1000  # A number beyond these, and beyond the number of files, is hardly a class.
+CLASSES = 1000  # A number above this, and above the number of files, is unlikely to be a class.
 OTHER_SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"}
 
 
@@ -29,15 +29,15 @@ def wav(config, split: str) -> Source:
 
     Every sample of a recording is predicted in one window, of the `length` last positions; before a
     recording there is silence. All files have `rate` samples a second and one channel, or are
-    brought to that by `resample` and `mono`. Whatever their format, samples are rounded to 16 bits.
+    brought to that by `resample` and `mono`. Samples of any format are rounded to 16 bits.
     The split is the subfolder of its name, or that of files named LABEL_..._INDEX.wav: 0-4 test,
     the rest train. Folders named after another split, at any depth, are never part of this one;
-    hidden files are passed over.
+    hidden files are skipped.
 
     audio   [L] int16, L = context + length
     weight  [L] float32, what each sample counts in a mean over the split (`windows.weights`)
-    label   int32, the number that the file's name begins with, if every name does; of `classes`,
-            by default one more than the highest
+    label   int32, the number that the file's name begins with, if every name does; there are
+            `classes`, by default one more than the highest
     """
     config = read(Data, config, "data.")
     path = path_of(config)
@@ -72,7 +72,7 @@ def wav(config, split: str) -> Source:
 
 
 def _files(path: Path, split: str, stated: int | None) -> tuple[list[Path], int]:
-    """The wav files of a split, sorted, and how many classes their names tell of; 0 for none."""
+    """The wav files of a split, sorted, and how many classes their names state; 0 for none."""
     own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
     root = next((f for f in sorted(path.glob("*/")) if f.name.lower() in own), path)
     others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
@@ -95,14 +95,14 @@ def _files(path: Path, split: str, stated: int | None) -> tuple[list[Path], int]
 
 
 def _wav_files(root: Path, others: set[str]) -> list[Path]:
-    """Those below a folder, sorted, but for hidden ones (as macOS's ._NAME) and other splits'."""
+    """Those below a folder, sorted, without hidden ones (macOS's ._NAME) and other splits'."""
     files, passed = [], {}
     for file in sorted(root.rglob("*")):
         name, suffix = file.relative_to(root), file.suffix.lower()
         if any(part.startswith(".") for part in name.parts) or not file.is_file():
             continue
         if suffix in OTHER_SUFFIXES:
-            passed.setdefault("recordings that are no wav files", []).append(str(name))
+            passed.setdefault("recordings that are not wav files", []).append(str(name))
         elif suffix == ".wav" and not others.isdisjoint(p.lower() for p in name.parts[:-1]):
             passed.setdefault("in folders of other splits", []).append(str(name))
         elif suffix == ".wav":
@@ -116,16 +116,16 @@ def _classes(files: list[Path], names: list[re.Match], stated: int | None) -> in
     if label >= (stated or max(CLASSES, len(files))):
         raise UserError(
             f"{file} would be a recording of class {label} among {stated or len(files)}"
-            f" {'classes' if stated else 'files'}, as the number that a name begins with is its"
-            " label: begin names with labels from 0 on or with no number, or state how many there"
-            " are with --config.data.classes=..."
+            f" {'classes' if stated else 'files'}: the number that a name begins with is its label."
+            " Begin names with labels from 0 or with no number, or state the number of classes with"
+            " --config.data.classes=..."
         )
     return stated or label + 1
 
 
 @functools.lru_cache(maxsize=4)
 def _recordings(files: tuple, rate: int, mono: bool, resample: bool) -> tuple[list, str]:
-    """The samples of each file, [N] int16, and a key of them all.
+    """The samples of each file, [N] int16, and a key for all of them.
 
     files  pairs of a path and its `stamp`
     """

@@ -1,10 +1,10 @@
-"""Images in black and white: drawn once and for all, or anew at each visit.
+"""Images in black and white: drawn once and for all, or redrawn at each visit.
 
 "fixed"    pixel = 255 with probability grey/255, by a draw keyed by the split's name and the
            example's number in it, and by the entry's name if it is not `image`: the same image at
            every visit, in every run. The draws are our own, so this is not the file of
            Larochelle & Murray 2011 (binarized_mnist)
-"redrawn"  the same at each visit anew (Burda et al. 2015), done on the device by `prepare`
+"redrawn"  the same with new draws at each visit (Burda et al. 2015), on the device, by `prepare`
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from gm_jax.data.source import Source
 
 
 def binarized(source: Source, how: str, split: str) -> Source:
-    """The source as `how` says, "" for as it is; its images then take two values."""
+    """The source with its images binarised as `how` says; "" leaves them as they are."""
     images = of_kind(source.spec, "image")
     if not how or not images:
         return source
@@ -33,7 +33,7 @@ def binarized(source: Source, how: str, split: str) -> Source:
 
 
 def _draw(image: np.ndarray, indices: np.ndarray, split: str, name: str) -> np.ndarray:
-    """Images [n, ...] in black and white, by draws that each example has for this entry."""
+    """Images [n, ...] in black and white, by draws of its own for each example and entry."""
     stream = list((split if name == "image" else f"{split} {name}").encode())
 
     def thresholds(number: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What is written about each picture: a `metadata.jsonl`, or a text file beside each.
 
-metadata.jsonl   a line {"file_name": "a.png", "text": "..."} for each picture, names relative to it
+metadata.jsonl   a line {"file_name": "a.png", "text": "..."} for each picture of its folder
 a.txt            beside a.png
 """
 

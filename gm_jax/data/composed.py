@@ -1,4 +1,4 @@
-"""Data made of other data: digits stacked as channels, and two domains without pairs."""
+"""Data made from other data: digits stacked as channels, and two domains without pairs."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ BASES = {"digits": images.digits, "npz": npz.npz, "folder": folder.folder}  # el
 def stacked(config, split: str) -> Source:
     """Three images of `base` as the channels of one: with ten classes, 1,000 modes; endless.
 
-    Stacked MNIST (Che et al. 2017; Metz et al. 2017, section 3.3.1) where base is mnist. The label
+    Stacked MNIST (Che et al. 2017; Metz et al. 2017, section 3.3.1) if the base is mnist. The label
     is 100 a + 10 b + c. Example i is a pure function of i.
     """
     base = base_of(config, split)
@@ -39,7 +39,7 @@ def stacked(config, split: str) -> Source:
 def two_domains(config, split: str) -> Source:
     """`image` of the base and `image_b`, the outline of another one: no pairs; endless.
 
-    Liu & Tuzel 2016 (CoGAN), section 4: digits and their edges. The labels are of either.
+    Liu & Tuzel 2016 (CoGAN), section 4: digits and their edges. Both have labels.
     """
     base = base_of(config, split)
 
@@ -62,7 +62,7 @@ def outline(image: np.ndarray) -> np.ndarray:
 
 
 def base_of(config, split: str) -> Source:
-    """The source that composed data is made of. Raises UserError where it has no labels."""
+    """The source that composed data is made of. Raises UserError if it has no labels."""
     inner = dataclasses.replace(config, name=config.base)
     source = BASES.get(config.base, images.tfds_images)(inner, split)
     if "label" not in source.spec:

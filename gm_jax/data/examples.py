@@ -1,4 +1,4 @@
-"""A source of examples that are read from files: in threads, kept in memory, cropped."""
+"""A source of examples read from files: in threads, kept in memory, cropped."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,7 +20,7 @@ def from_files(
 ) -> Source:
     """A source over `read`, indices -> examples: images resized as data.size says, not cropped yet.
 
-    bytes  of all examples once read: kept in memory if they are few enough
+    bytes  of all decoded examples: kept in memory if they are few enough
     """
     side, at_random = config.size, config.crop == "random"
     dtypes = {key: np.uint8 if key == "image" else np.int32 for key in spec}

@@ -1,6 +1,6 @@
 """A folder, or zip archive, of pictures as a source.
 
-Which files count is said in `listing` and `splits`, what is read of each in `pictures`.
+`listing` and `splits` say which files count, `pictures` what is read of each.
 """
 
 import functools
@@ -50,7 +50,7 @@ def folder(config, split: str) -> Source:
     return _folder(config, split, listing_of(path_of(config)))
 
 
-@functools.lru_cache(maxsize=2)  # The splits of one run, with what they keep in memory.
+@functools.lru_cache(maxsize=2)  # The splits of one run, with what they hold in memory.
 def _folder(config, split: str, listing: Listing) -> Source:
     found = pictures_of(config, split, listing)
     classes, labels = found.split.classes, found.split.labels
@@ -79,8 +79,7 @@ def _key(found: Pictures) -> str:
 def pictures_of(config, split: str, listing: Listing) -> Pictures:
     """A split's pictures; training and evaluation read them by this one function.
 
-    Raises UserError in one line for what cannot be read as it is: sizes that differ without
-    data.size, and whatever `pictures` refuses.
+    Raises UserError if sizes differ without data.size, or if `pictures` refuses a picture.
     """
     part = split_of(listing, split)
     names = [listing.names[row] for row in part.rows]
@@ -95,7 +94,7 @@ def pictures_of(config, split: str, listing: Listing) -> Pictures:
         file = str(listing.root / names[index])
         image = pictures.pixels(listing.open(names[index]), file, channels, config.size)
         if not config.size and image.shape != shape:
-            raise UserError(f"{shown(file)} has changed since it was listed: start again")
+            raise UserError(f"{shown(file)} has changed since it was listed: run the command again")
         return image
 
     scale = config.size / sides.min(1) if config.size else np.ones(len(sides))
@@ -104,7 +103,7 @@ def pictures_of(config, split: str, listing: Listing) -> Pictures:
 
 
 def _channels(listing: Listing, looks: list[Look]) -> int:
-    """1 if all pictures are grey, else 3; a note if the files did not say so themselves."""
+    """1 if all pictures are grey, else 3; notes it if the files do not say so themselves."""
     grey = sum(bool(look.grey) for look in looks)
     said = ""
     if 0 < grey < len(looks):

@@ -16,7 +16,7 @@ DIGITS_TRAIN = 1500  # of 1,797; the rest is the test split
 
 
 def digits(config, split: str) -> Source:
-    """8x8 handwritten digits, embedded in scikit-learn: 1,500 to train on, 297 to test."""
+    """8x8 handwritten digits, included in scikit-learn: 1,500 to train on, 297 to test."""
     from sklearn.datasets import load_digits
 
     one_of("split of digits", split, SPLITS)
@@ -34,7 +34,7 @@ def digits(config, split: str) -> Source:
 def tfds_images(config, split: str, others: tuple[str, ...] = ()) -> Source:
     """A prepared TFDS data set with an image and perhaps a label, read without TensorFlow.
 
-    `others` are the names of sources that are not TFDS's, to be suggested beside them.
+    `others` are the names of sources that are not TFDS's, to be suggested as well.
     """
     known = _builders()
     base = config.name.split("/")[0].split(":")[0]
@@ -54,7 +54,7 @@ def _builders() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
-@functools.lru_cache(maxsize=2)  # The splits of one run, with what they keep in memory.
+@functools.lru_cache(maxsize=2)  # The splits of one run, with what they hold in memory.
 def _tfds(config, split: str) -> Source:
     import tensorflow_datasets as tfds
 

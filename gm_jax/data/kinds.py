@@ -1,4 +1,4 @@
-"""Kinds of data: all that is known of an entry of a batch by its name, in one table.
+"""Kinds of data: all that the name of a batch's entry says about it, in one table.
 
 The kind is the part of the name before "_": `image_b` is an image, `label_b` a label. On the host
 entries have `dtype`, images in uint8; on the device images and audio are float32 in [-1, 1].
@@ -63,10 +63,10 @@ class Kind(NamedTuple):
 
     dtype      on the host; None if the source decides
     bounds     the least and greatest value on the host, of kinds that are scaled for the device;
-               of other whole numbers the field's cardinality tells
+               for other whole numbers the field's cardinality says
     to_device  host values to what a model sees
     finish     a model's outputs to host values
-    mirror     values [B, ...] with left and right exchanged, of what `data.flip` is about
+    mirror     values [B, ...] with left and right exchanged, for `data.flip`; None if it has none
     parse      (string, field) -> host value, of kinds that can be given as a string
     show       (values, all outputs, path without suffix) -> the file written
     """
@@ -84,7 +84,7 @@ GREY = (0, 255)
 IMAGE = Kind(np.uint8, GREY, to_float, to_uint8, lambda x: x[..., ::-1, :], show_image)
 
 # image [H, W, C]; video [T, H, W, C]; segmentation [H, W], the class of each pixel; keypoint
-# [K, 2] and box [N, 4] as `mirror_keypoints` and `mirror_boxes` have them; point [2] of a plane.
+# [K, 2] and box [N, 4] as in `mirror_keypoints` and `mirror_boxes`; point [2] of a plane.
 KINDS = {
     "image": IMAGE,
     "video": IMAGE._replace(show=show_video),
@@ -109,12 +109,12 @@ def kind_of(name: str) -> str:
 
 
 def kind(name: str) -> Kind:
-    """What is known of an entry by its name; nothing of an unknown kind."""
+    """The kind of an entry, by its name; OTHER if it is unknown."""
     return KINDS.get(kind_of(name), OTHER)
 
 
 def of_kind(names, wanted: str) -> list[str]:
-    """Those of some entries' names that are of a kind."""
+    """Those of the entries' names that are of a kind."""
     return [name for name in names if kind_of(name) == wanted]
 
 
@@ -124,9 +124,9 @@ def finish(outputs: Batch) -> Batch:
 
 
 def show(outputs: Mapping[str, np.ndarray], path: Path) -> list[Path]:
-    """Writes each entry of `outputs` that has a way to be shown; `path` lacks its suffix.
+    """Writes each entry of `outputs` whose kind can be shown; `path` has no suffix.
 
-    The first goes to `path`, the others to files that have their name as well: sample_image_b.png.
+    The first goes to `path`, the others to files with their name appended: sample_image_b.png.
     Returns the files written.
     """
     outputs, files = {name: np.asarray(values) for name, values in outputs.items()}, []
@@ -140,7 +140,7 @@ def show(outputs: Mapping[str, np.ndarray], path: Path) -> list[Path]:
 def checked(name: str, value, field: Field, count: int) -> np.ndarray:
     """What is given for an entry of `count` examples, one value each or one for all: [count, ...].
 
-    Raises UserError on another shape, and on what no example could hold.
+    Raises UserError for another shape, and for values that no example can have.
     """
     dtype, bounds, parse = kind(name).dtype, kind(name).bounds, kind(name).parse
     try:

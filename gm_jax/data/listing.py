@@ -1,6 +1,6 @@
 """The pictures below a folder or in a zip archive: listed once in a process.
 
-Passed over, and said once with their number: hidden files and folders (.ipynb_checkpoints, the
+Skipped, with one note of how many: hidden files and folders (.ipynb_checkpoints, the
 ._NAME of macOS), pictures of kinds that are not read, links to nothing, and links to folders that
 are listed anyway.
 """
@@ -22,7 +22,7 @@ from gm_jax.errors import UserError, note
 
 CAPTIONS = "metadata.jsonl"
 SMALL = 2**16  # bytes
-SETTLED = 0.1  # seconds after which a folder's time of change tells of the next one
+SETTLED = 0.1  # seconds after which the next change of a folder has another time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,13 +57,13 @@ note_once = functools.cache(note)
 
 
 def listing_of(root: Path) -> Listing:
-    """The listing of a folder or zip archive, made anew only if files came or went."""
+    """The listing of a folder or zip archive, made again only if files came or went."""
     listed = _LISTED.get(root)
     if listed is None or _changed(listed):
         began = time.time_ns()
         _LISTED[root] = listed = list_pictures(root)
         if began - max(listed.changed.values()) < SETTLED * 1e9:
-            del _LISTED[root]  # Its clock may not tell the next change from the last.
+            del _LISTED[root]  # By its clock, the next change may have the same time.
     return listed
 
 
@@ -119,10 +119,10 @@ def list_pictures(root: Path) -> Listing:
 
 
 def say_passed(root: Path, passed: dict[str, list[str]]) -> None:
-    """Says in one line what was not taken: {reason: names}."""
+    """Notes in one line what was skipped: {reason: names}."""
     if passed:
-        told = [f"{len(names)} {why} ({shown(min(names))})" for why, names in passed.items()]
-        note_once(f"{root}: passed over {', '.join(told)}")
+        parts = [f"{len(names)} {why} ({shown(min(names))})" for why, names in passed.items()]
+        note_once(f"{root}: skipped {', '.join(parts)}")
 
 
 def _walk(root: Path, passed, changed) -> Iterator[_Entry]:
@@ -171,7 +171,7 @@ def _members(archive: zipfile.ZipFile, passed) -> Iterator[_Entry]:
 
 
 def _file(root: Path, name: str) -> io.BytesIO | str:
-    """A small file's bytes, by one call: threads that read in many small ones block one another."""
+    """A small file's bytes, by one call: threads that make many small calls block one another."""
     path = os.path.join(root, name)
     try:
         with open(path, "rb", buffering=0) as file:

@@ -1,6 +1,6 @@
 """What the pictures of a listing look like, from their heads, remembered between runs.
 
-A picture whose name, bytes and time of change are as they were is not opened again.
+A picture whose name, size and time of change are the same is not opened again.
 """
 
 import contextlib
@@ -51,14 +51,14 @@ def _attempt(listing: Listing, name: str) -> Look | UserError:
 
 
 def _file(root: Path) -> Path:
-    """Where the looks of a folder are kept; another file if the rule or the reader changed."""
+    """Where the looks of a folder are kept; in another file if the rule or the reader changed."""
     rule = Path(pictures.__file__).read_bytes() + PIL.__version__.encode()
     key = hashlib.sha256(rule + os.fsencode(root.resolve())).hexdigest()[:32]
     return cache_directory() / "pictures" / f"{key}.npz"
 
 
 def _load(root: Path) -> dict[str, tuple]:
-    """{name: (bytes, mark, height, width, grey, plain)}; nothing if there is no whole file."""
+    """{name: (bytes, mark, height, width, grey, plain)}; {} if the file is missing or damaged."""
     try:
         with np.load(_file(root)) as saved:
             names = os.fsdecode(saved["names"].tobytes()).split("\0")
@@ -77,7 +77,7 @@ def _save(root: Path, looks: dict[str, tuple]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             np.savez(file, names=names, table=table)
-        part.replace(path)  # Another process never reads half a file.
+        part.replace(path)  # So that no other process reads half a file.
     except OSError:
         with contextlib.suppress(OSError):
             part.unlink()

@@ -33,7 +33,7 @@ def deviation(config: Data) -> float:
 
 
 def mixture(config, split: str) -> Source:
-    """Points [n, 2] float32 and the number of their mode as label; of uniform weights."""
+    """Points [n, 2] float32 and the number of their mode as label; all modes are equally likely."""
     config = read(Data, config, "data.")
     one_of(f"split of {config.name}", split, SPLITS)
     at, spread = centres(config), deviation(config)
@@ -54,7 +54,7 @@ def uniform(indices: np.ndarray, stream: int) -> np.ndarray:
 
     Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", figure 16.
     """
-    with np.errstate(over="ignore"):  # Arithmetic modulo 2^64 is meant.
+    with np.errstate(over="ignore"):  # Arithmetic is modulo 2^64.
         z = np.asarray(indices).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         z = _mix(z + _mix(np.uint64(stream + 1) * np.uint64(0x9E3779B97F4A7C15)))
     return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53

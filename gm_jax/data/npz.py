@@ -1,8 +1,8 @@
 """Images in an npz file, by one rule for training and for evaluation.
 
 Images are uint8, [N, H, W, C] with 1 or 3 channels or [N, H, W], in the array `image` or `images`,
-or else in the only one that looks so. Labels are whole numbers from 0, [N], in `label` or `labels`;
-captions are strings [N] in `caption`. The test split's arrays are called test_...
+or else in the only array of that form. Labels are whole numbers from 0, [N], in `label` or
+`labels`; captions are strings [N] in `caption`. The test split's arrays are called test_...
 """
 
 import functools
@@ -21,7 +21,7 @@ from gm_jax.data.source import SPLITS, Source, from_arrays, path_of
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
 
-MOST_CLASSES = 100_000  # More than that, or than there are examples, are numbers of something else.
+MOST_CLASSES = 100_000  # More of them, and more than examples, are hardly classes.
 READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -31,7 +31,7 @@ RENUMBER = "np.unique(label, return_inverse=True)[1] numbers classes from 0"
 
 
 class Head(NamedTuple):
-    """What an array in an npz file is, read without its values."""
+    """An array in an npz file, without its values."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -40,9 +40,9 @@ class Head(NamedTuple):
 
 
 def npz(config, split: str) -> Source:
-    """`image` and perhaps `label` of an npz file; of data, `classes` is how many labels there are.
+    """`image` and perhaps `label` of an npz file; `data.classes` is their number.
 
-    Raises UserError for values that are not as above, or labels that cannot be classes.
+    Raises UserError for values unlike the above, and for labels that cannot be classes.
     """
     one_of("split of an npz file", split, SPLITS)
     path = path_of(config)
@@ -96,11 +96,13 @@ def heads(path: Path) -> dict[str, Head]:
                         head = read_head(file, info.CRC)
                         size = file.tell() + math.prod(head.shape) * head.dtype.itemsize
                     if not head.dtype.hasobject and size != info.file_size:
-                        raise ValueError(f"{info.filename} does not hold the {head.shape} it says")
+                        raise ValueError(
+                            f"{info.filename} does not hold {head.shape}, as it states"
+                        )
                     found[info.filename.removesuffix(".npy")] = head
     except BROKEN as error:
         raise UserError(
-            f"{path} is broken or truncated, or no npz file (np.savez writes one): {error}"
+            f"{path} is broken, truncated or not an npz file (np.savez writes one): {error}"
         ) from error
     return found
 
@@ -135,7 +137,7 @@ def image_name(path: Path, known: dict[str, Head], prefix: str = "") -> str:
 
 
 def _check_image(path: Path, name: str, head: Head) -> None:
-    """Raises UserError, with the mend, unless an array is images as they must be."""
+    """Raises UserError, saying how to fix it, unless an array holds images as above."""
     shape, what = head.shape, ""
     if head.dtype.kind == "f":
         what = f"is {head.dtype}: {_scale(path, name)}"
@@ -180,7 +182,7 @@ def array_of(path: Path, name: str) -> np.ndarray:
 
 
 def _labels(path: Path, name: str, head: Head, size: int) -> np.ndarray:
-    """[N] of whole numbers from 0. Raises UserError, with the mend, for others."""
+    """[N] whole numbers from 0. Raises UserError, saying how to fix it, for others."""
     shape, what = head.shape, ""
     if len(shape) == 2 and shape[1] > 1:
         what = f"is {list(shape)}, one-hot perhaps: save {name}.argmax(1)"
@@ -219,7 +221,7 @@ def _check_classes(path: Path, stated: int | None, arrays: dict[str, np.ndarray]
     if not stated and classes > min(size, MOST_CLASSES):
         raise UserError(
             f"{path}: label {classes - 1} among {size} examples is hardly a class: {RENUMBER}; or"
-            " state how many there are with --config.data.classes=..."
+            " state the number of classes with --config.data.classes=..."
         )
     for name in ("label", "test_label"):
         if name in arrays:
@@ -228,6 +230,6 @@ def _check_classes(path: Path, stated: int | None, arrays: dict[str, np.ndarray]
                 whose = "data.classes is" if stated else "the training split has"
                 raise UserError(
                     f"{path}: `{name}` holds {highest}, beyond the {classes} classes (0 to"
-                    f" {classes - 1}) that {whose}: mend it or state --config.data.classes"
+                    f" {classes - 1}) that {whose}: correct it or set --config.data.classes"
                 )
             arrays[name] = arrays[name].astype(np.int32)

@@ -1,4 +1,4 @@
-"""One picture file: what of it is read, by one rule for training and for evaluation.
+"""One picture file: what is read of it, by one rule for training and for evaluation.
 
     turned     as its EXIF orientation says
     grey       of mode L; single bits; palettes of which every colour used is grey
@@ -7,7 +7,7 @@
                spaces, transparency (an alpha that is opaque everywhere is none), animation,
                decompression bombs, broken files
 
-Pillow reads it, and by its content: the suffix only says which files are pictures.
+Pillow reads it by its content: the suffix only says which files are pictures.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".ppm", ".pgm", ".pbm"),
     *(".pnm", ".tif", ".tiff", ".gif", ".avif"),
 }
-# Of files that a person calls pictures, and that are passed over.
+# Other suffixes of pictures, which are skipped.
 OTHER_SUFFIXES = {
     *(".apng", ".arw", ".cr2", ".cr3", ".dds", ".dng", ".eps", ".heic", ".heif", ".icns", ".ico"),
     *(".j2k", ".jp2", ".jxl", ".nef", ".pcx", ".pdf", ".psd", ".qoi", ".raw", ".svg", ".tga"),
@@ -35,7 +35,7 @@ LATE_EXIF = 2**16  # bytes at the end of a PNG, in which an orientation is looke
 
 
 class Look(NamedTuple):
-    """What a picture will be once read; known from the head of most files.
+    """What a picture will be once read; most files say so in their header.
 
     plain  whether its file says so: False if its palette, or its single bits, decided
     """
@@ -124,14 +124,14 @@ def _opened(file, name: str):
     except Exception as error:  # On a broken file Pillow raises nearly every kind.
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(
-            f"{shown(name)} is not a readable image: {shown(reason)}; mend or remove it"
+            f"{shown(name)} is not a readable image: {shown(reason)}; repair or remove it"
         ) from error
 
 
 def _check(image: Image.Image, name: str) -> None:
-    """Raises UserError if reading the picture would lose something or choose for its owner."""
+    """Raises UserError if reading the picture would lose something or take an arbitrary choice."""
     if image.format != "MPO" and getattr(image, "is_animated", False):
-        what = f"holds {image.n_frames} frames: save the one you want as a file of its own"
+        what = f"holds {image.n_frames} frames: save the one you want as a separate file"
     elif _is_deep(image):
         what = f"has more than 8 bits a channel (mode {image.mode}): save it with 8"
     elif image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
@@ -167,12 +167,12 @@ def _grey_palette(image: Image.Image) -> bool:
 def _orientation(image: Image.Image) -> int:
     """Of EXIF, 1 to 8; above 4 the sides are exchanged."""
     if image.format == "PNG" and not {"exif", "Raw profile type exif"} & set(image.info):
-        return 1  # Pillow would decode the whole file to look behind its pixels.
+        return 1  # Pillow would decode the whole file to see what follows the pixels.
     return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _needs_reading(image: Image.Image) -> bool:
-    """Whether its head does not tell all: the file was cut, or a PNG may turn after its pixels."""
+    """Whether its header is not enough: the file was cut, or a PNG may end with an orientation."""
     if image.format not in ENDS:
         return False
     at = image.fp.tell()

@@ -1,7 +1,7 @@
-"""Batches by position: a shuffled, endless data set whose place is one integer.
+"""Batches by position: a shuffled, endless data set whose position is one integer.
 
-Batch number `position` is the same whoever asks and however often: a resumed run, or another
-number of processes, goes on from that integer alone.
+Batch number `position` is always the same: a resumed run, or one with another number of
+processes, continues from that integer alone.
 """
 
 import functools
@@ -18,10 +18,10 @@ def training_batches(
     source: Source, batch_size: int, seed: int, start: int, rows: slice
 ) -> Iterator[dict[str, np.ndarray]]:
     """Batches number start, start + 1, ... of an endless epoch-wise shuffle, read ahead in threads;
-    of an endless source, its examples in order, from a place of the seed's own on.
+    of an endless source, its examples in order, starting at an offset that depends on the seed.
 
-    Each holds `rows` (this process' share) of a global batch, and `index`, their place in it.
-    Epochs follow one another within a batch, so that nothing is dropped.
+    Each holds `rows` (this process' share) of a global batch, and `index`, their position in it.
+    A batch may span two epochs, so that nothing is dropped.
     """
 
     # Of 2^62 examples that an endless source has, each seed reads its own stretch (0: the first).
@@ -32,17 +32,17 @@ def training_batches(
         return np.random.default_rng([seed, epoch]).permutation(source.size)
 
     def load(position: int) -> dict[str, np.ndarray]:
-        places = position * batch_size + np.arange(batch_size)[rows]
+        positions = position * batch_size + np.arange(batch_size)[rows]
         index = np.arange(batch_size, dtype=np.int32)[rows]
         if source.size is None:
-            return {**source.load(places + begin), "index": index}
-        epochs, offsets = np.divmod(places, source.size)
+            return {**source.load(positions + begin), "index": index}
+        epochs, offsets = np.divmod(positions, source.size)
         indices = np.empty_like(offsets)
         for epoch in np.unique(epochs):
             indices[epochs == epoch] = permutation(int(epoch))[offsets[epochs == epoch]]
         if source.visit is None:
             return {**source.load(indices), "index": index}
-        draws = np.stack([uniform(places, 2 * seed + axis) for axis in range(2)], axis=-1)
+        draws = np.stack([uniform(positions, 2 * seed + axis) for axis in range(2)], axis=-1)
         return {**source.visit(indices, draws), "index": index}
 
     endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load)
@@ -52,10 +52,10 @@ def training_batches(
 def ordered_batches(
     source: Source, batch_size: int, count: int, rows: slice
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The first `count` examples in order, around again where the source holds fewer.
+    """The first `count` examples in order, from the first again if the source holds fewer.
 
-    `index` [b] is the example's number. The last batch is filled up to the static shape with
-    repetitions; `mask` [b] tells the examples asked for from the filling.
+    `index` [b] is the example's number. The last batch is padded to the static shape with
+    repetitions; `mask` [b] is False for these.
     """
     for first in range(0, count, batch_size):
         index = first + np.arange(batch_size, dtype=np.int32)[rows]

@@ -18,9 +18,9 @@ def preparation(config, training: bool = True, spec: Spec | None = None):
     Images of uint8 and audio of int16 become float32 in [-1, 1].
 
     flip      in training, mirror each example left to right with probability 1/2: all entries of
-              one `Field.domain` together, of several domains each by itself
-    binarize  "redrawn": each pixel drawn anew from a Bernoulli of its grey value, to -1 or 1, at
-              each visit (Burda et al. 2015); "fixed" ones leave their source black and white
+              one `Field.domain` together, each of several domains by itself
+    binarize  "redrawn": each pixel drawn from a Bernoulli of its grey value, to -1 or 1, at
+              each visit (Burda et al. 2015); "fixed" images leave their source black and white
 
     spec      of the data; without it all entries are of one domain
     Raises UserError if nothing of the spec can be flipped.
@@ -30,11 +30,11 @@ def preparation(config, training: bool = True, spec: Spec | None = None):
     if flip and spec and not any(kind(name).mirror for name in spec):
         raise UserError(f"data.flip is True, and none of {', '.join(spec)} can be mirrored")
     # An image alone draws with the keys as they are, as it did before entries had keys of their
-    # own: runs of that time go on bitwise.
+    # own: runs from that time continue bitwise.
     first = ("flip", "") if flip else ("pixels", "image")
 
     def own(keys: Array, purpose: str, name: str) -> Array:
-        """One key an example for each purpose and name, [B]."""
+        """One key per example for each purpose and name, [B]."""
         if (purpose, name) == first:
             return keys
         number = np.uint32(zlib.crc32(f"{purpose} {name}".encode()))

@@ -1,8 +1,8 @@
-"""How data is shown: one picture, text or sound file for an entry of any function's outputs.
+"""How data is shown: a picture, text or sound file for each entry of a function's outputs.
 
-`kinds.KINDS` says which of these shows what. Each takes the entry's values, all outputs and a path
+`kinds.KINDS` says which function shows what. Each takes the entry's values, all outputs and a path
 without suffix, and returns the file it wrote. Images [B, H, W, C] become a grid, image sequences
-[B, T, H, W, C] (a denoising chain, an interpolation) one row an example, points of the plane a
+[B, T, H, W, C] (a denoising chain, an interpolation) a row each, points of the plane a
 scatter over the discriminator's output. Texts are written below one another, sounds one after
 another. What a run shows over time becomes a film.
 """
@@ -25,8 +25,7 @@ Outputs = Mapping[str, np.ndarray]
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Images [B, H, W, C] uint8 as one picture [rows H', columns W', C], GAP pixels apart.
 
-    A sequence of pictures an example, [B, T, H, W, C], is laid out a row each, or several short
-    ones beside one another.
+    Sequences of pictures, [B, T, H, W, C], become a row each; several short ones share a row.
     """
     if images.ndim == 5:
         length = images.shape[1]
@@ -35,8 +34,8 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     scale = max(1, PIXELS // height)
-    places, cell = -(-count // columns) * columns, (height * scale + GAP, width * scale + GAP)
-    cells = np.full((places, *cell, channels), SHADE, np.uint8)
+    slots, cell = -(-count // columns) * columns, (height * scale + GAP, width * scale + GAP)
+    cells = np.full((slots, *cell, channels), SHADE, np.uint8)
     cells[:count, :-GAP, :-GAP] = images.repeat(scale, axis=1).repeat(scale, axis=2)
     rows = cells.reshape(-1, columns, *cells.shape[1:]).transpose(0, 2, 1, 3, 4)
     return rows.reshape(-1, columns * cells.shape[2], channels)[:-GAP, :-GAP]
@@ -102,7 +101,7 @@ def _square():
 
 
 def show_text(texts: np.ndarray, outputs: Outputs, path: Path) -> Path:
-    """Code points [B, T], an example below another."""
+    """Code points [B, T], one example below another."""
     path = path.with_suffix(".txt")
     texts = ["".join(map(chr, points)) for points in texts]
     path.write_text(f"\n{RULE}\n".join(texts) + "\n", encoding="utf-8")

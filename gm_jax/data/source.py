@@ -17,12 +17,12 @@ SPLIT_FOLDERS = (("train", "training"), ("test", "testing"), ("val", "valid", "v
 class Source(NamedTuple):
     """Random access to a split: `load(indices [n])` gives arrays [n, ...], images as uint8.
 
-    size      None if there is no end: every index from 0 on is an example of its own
-    visit     (indices, draws [n, 2] in [0, 1)) -> as `load`, drawn anew at each visit in training
+    size      None if it is endless: every index from 0 on is another example
+    visit     (indices, draws [n, 2] in [0, 1)) -> as `load`, drawn again at each visit in training
               (random crops); None if visits do not differ
-    captions  indices -> what is written about each; None if nothing is
+    captions  indices -> the caption of each; None if there are none
     classes   names of the labels, if they have any
-    key       of what the data holds: another one if files changed; "" if that is not known
+    key       identifies the data, and changes if files changed; "" if unknown
     """
 
     name: str
@@ -52,7 +52,6 @@ def path_of(config) -> Path:
     path = Path(config.path).expanduser()
     if not path.exists():
         raise UserError(
-            f"{path.absolute()} cannot be read, it is not there: say where the data is now with"
-            " --config.data.path=..."
+            f"{path.absolute()} does not exist: say where the data is with --config.data.path=..."
         )
     return path

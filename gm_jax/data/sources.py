@@ -26,16 +26,16 @@ ONLY = {
 
 
 def open_source(config, split: str = "train") -> Source:
-    """The split ("train" or "test", or whatever TFDS names) of the data set a recipe asks for.
+    """The split ("train", "test" or another of TFDS's) of the data set that a recipe names.
 
     config  a `settings.Data`, or a recipe's part or a dict that makes one
-    Raises UserError when the name is unknown, the data is not prepared, or a file is not usable.
+    Raises UserError if the name is unknown, the data is not prepared, or a file is unusable.
     """
     config = read(Data, config, "data.")
     for setting, names in ONLY.items():
         if getattr(config, setting) and config.name in SOURCES and config.name not in names:
             raise UserError(
-                f"data.{setting} is {getattr(config, setting)}, and {config.name} has no such"
+                f"data.{setting} is {getattr(config, setting)}, but {config.name} has no such"
                 f" setting ({', '.join(names)} have): leave it out"
             )
     source = _open(config, split)

@@ -1,8 +1,8 @@
-"""Which pictures of a listing belong to a split, and which class each is of.
+"""Which pictures of a listing belong to a split, and the class of each.
 
 split   A folder `train` (or training), `test` (testing), `val` (valid, validation) below the path
-        holds that split. Without a folder `train`, everything is. What lies in a folder named after
-        another split, at any depth, never counts.
+        holds that split. Without a folder `train`, everything is training data. A folder named
+        after another split, at any depth, is left out.
 class   If every picture of the training split lies one folder deep, in one of at least two folders,
         those are the classes, in the order of their names.
 """
@@ -31,7 +31,7 @@ class Split(NamedTuple):
 
 
 def split_of(listing: Listing, split: str) -> Split:
-    """A split's pictures. Raises UserError if there is none, or a class training does not have."""
+    """A split's pictures. Raises UserError if it is empty or has classes of its own."""
     folder, rows, passed = _rows(listing, split)
     say_passed(listing.root, passed)
     if not rows:
@@ -48,14 +48,14 @@ def split_of(listing: Listing, split: str) -> Split:
     for name in sorted(set(names) - set(classes)):
         raise UserError(
             f"{listing.root}/{folder}{shown(name)} is a class that the training split does not have"
-            f" (it has {', '.join(map(shown, classes[:5]))}): add it there or take it away here"
+            f" (it has {', '.join(map(shown, classes[:5]))}): add it there or remove it here"
         )
     number = {name: n for n, name in enumerate(classes)}
     return Split(folder, rows, classes, [number[name] for name in names])
 
 
 def _rows(listing: Listing, split: str) -> tuple[str, list[int], dict[str, list[str]]]:
-    """The split's folder, its rows of the listing, and what was passed over and why."""
+    """The split's folder, its rows of the listing, and what was skipped and why."""
     own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
     others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
     base = _wrapper(listing)

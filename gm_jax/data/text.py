@@ -14,7 +14,7 @@ from gm_jax.model import Field
 from gm_jax.settings import Data, read
 
 TRAIN_SHARE = 0.9  # of the characters, from the first on; the rest is the test split
-UNICODE = 0x110000  # code points there are
+UNICODE = 0x110000  # number of code points
 PIECE = 2**22  # characters looked up at once
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -22,15 +22,15 @@ BYTE_ORDER_MARK = "\ufeff"
 def text(config, split: str) -> Source:
     """Windows of a file's characters, of `context` + `length` each.
 
-    The file is a text in `encoding`. Its characters are taken as they are, line ends among them
-    (\\r\\n is two characters), but for a byte order mark at its beginning. The vocabulary is every
+    The file is a text in `encoding`. Its characters stay as they are, line ends included
+    (\\r\\n is two characters), without a byte order mark at the beginning. The vocabulary is every
     character of the file, in the order of code points. "train" is windows of its first nine
-    tenths, one each `stride` characters. "test" is windows of the rest in which every character is
+    tenths, one every `stride` characters. "test" is windows of the rest in which every character is
     predicted once, the first from the end of the training split.
 
     text      [L] int32, characters as their numbers in the vocabulary, L = context + length
-    weight    [L] float32, what each character counts in a mean over the split (`windows.weights`);
-              in training all the same
+    weight    [L] float32, each character's weight in a mean over the split (`windows.weights`), in
+              training equal for all
     position  int32, where in the file the window begins
     """
     one_of("split of a text", split, SPLITS)
@@ -42,7 +42,7 @@ def text(config, split: str) -> Source:
     last = border - positions  # where the last window of the training split begins
     if last < 0:
         raise UserError(
-            f"{path} holds {len(symbols)} characters, of which {border} are to train on: too few"
+            f"{path} holds {len(symbols)} characters, {border} of them to train on: too few"
             f" for windows of {positions} (data.context + data.length)"
         )
     if split == "train":
@@ -104,7 +104,7 @@ def _read(path: Path, encoding: str, when: tuple) -> tuple[np.ndarray, str, str]
 
 
 def _decoded(path: Path, encoding: str) -> str:
-    """The content of a file without its byte order mark. Raises UserError if it is no text."""
+    """The content of a file without its byte order mark. Raises UserError if it is not a text."""
     raw = path.read_bytes()
     try:
         content = raw.decode(encoding).removeprefix(BYTE_ORDER_MARK)

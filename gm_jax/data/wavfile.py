@@ -1,7 +1,7 @@
-"""The samples of a wav file, whatever its sample format.
+"""The samples of a wav file, of any sample format.
 
-Read here and not by SciPy, which takes no mu-law, fails on chunks of odd size that lack their
-padding byte, and only warns about a file that breaks off.
+Read here and not by SciPy, which does not read mu-law, fails on chunks of odd size that lack their
+padding byte, and only warns about a truncated file.
 """
 
 import struct
@@ -38,7 +38,7 @@ def _mu_law(data: bytes) -> np.ndarray:
     return np.where(byte & 128, -magnitude, magnitude)
 
 
-# (format tag, bytes a sample) -> (bytes to numbers, the number that stands for 1).
+# (format tag, bytes a sample) -> (bytes to numbers, the number that means 1).
 DECODERS = {
     (PCM, 1): (lambda data: np.frombuffer(data, np.uint8).astype(np.int16) - 128, 2**7),
     (PCM, 2): (lambda data: np.frombuffer(data, "<i2"), 2**15),
@@ -53,7 +53,7 @@ DECODERS = {
 def read_wav(file: Path) -> Recording:
     """Integers of 8, 16, 24 and 32 bits, floats, and mu-law.
 
-    Raises UserError if the file is no such wav file, breaks off or holds no samples, or if its
+    Raises UserError if the file is not such a wav file, is truncated or holds no samples, or if its
     floats are beyond -1 to 1.
     """
     try:
@@ -74,7 +74,7 @@ def read_wav(file: Path) -> Recording:
             " read: convert it to 16 bits first"
         )
     if body.size > len(body.data) and body.size < STREAMED:
-        raise UserError(f"{file} breaks off: its header speaks of {body.size // frame} samples")
+        raise UserError(f"{file} is truncated: its header states {body.size // frame} samples")
     whole = body.data[: len(body.data) // frame * frame]
     if not whole:
         raise UserError(f"{file} holds no samples")

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Windows(NamedTuple):
-    """Where each window begins, [W], and how many of its last positions no earlier window has."""
+    """Where each window begins, [W], and how many of its last positions are new."""
 
     start: np.ndarray
     fresh: np.ndarray
@@ -16,7 +16,7 @@ def cover(first: int, last: int, context: int, length: int) -> Windows:
     """The fewest windows of context + length positions whose fresh ones are first .. last - 1.
 
     Each predicts up to `length` positions and sees at least `context` before them. The last window
-    ends at `last`, and what of it the one before has predicted is not fresh: it may begin
+    ends at `last`, and positions that the one before has predicted are not fresh: it may begin
     `length` positions before `first - context`.
     """
     ends = np.minimum(np.arange(first, last, length) + length, last)

@@ -1,4 +1,4 @@
-"""Threads that read and decode examples, and a memory of those read."""
+"""Threads that read and decode examples, and keep them in memory."""
 
 import functools
 import os
@@ -17,11 +17,12 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def in_parallel(read: Callable[[Sequence], Iterable], items: Sequence) -> list:
-    """`list(read(items))`, a share of the items in each of several threads; order is kept.
+    """`list(read(items))`, in several threads, a share of the items each, in order.
 
     The first exception that a share raises is raised here.
     """
-    share = max(8, -(-len(items) // WORKERS))  # A task costs as much as a small picture or two.
+    # Starting a task costs as much as reading a small picture or two.
+    share = max(8, -(-len(items) // WORKERS))
     shares = [items[at : at + share] for at in range(0, len(items), share)]
     if len(shares) < 2:
         return list(read(items))

@@ -1,4 +1,4 @@
-"""A small classifier of the data set at hand: features where Inception's mean little.
+"""A small classifier of a data set: features for images on which Inception's mean little.
 
 Its Fréchet distance is named `fd_classifier_<dataset>`, never FID, and compares only with values
 from the same weights.
@@ -28,7 +28,7 @@ _BATCH = 128
 
 
 class Classifier(NamedTuple):
-    """The features, the share of held-out images named rightly, and what it sees in others.
+    """The features, the share of held-out images classified correctly, and what it sees in others.
 
     predict  uint8 images [N, H, W, C] -> labels [N]
     """
@@ -64,7 +64,7 @@ class Network(nn.Module):
 def repeated(row, n: int):
     """A row [C] repeated to [n, C], by doubling; so its gradient is a sum by halves.
 
-    XLA on a CPU sums so many rows in another order on one core than on several, and the gradients
+    XLA on a CPU sums many rows in another order on one core than on several, and the gradients
     of convolutions' biases are the only such sums here. With this order the weights are the same
     on any number of cores (1, 2, 3, 8 and 64 threads compared).
     """
@@ -87,8 +87,8 @@ def train_classifier(
     """Trains `Network` on uint8 images [N, H, W, C] and labels [N]; the layer is named "64".
 
     test       (images, labels) to measure the accuracy on; by default a tenth that is held out
-    directory  where the result is kept, under a hash of the data, the settings and this file; what
-               is found there is not trained again
+    directory  where the result is kept, under a hash of the data, the settings and this file; a
+               classifier found there is not trained again
     epochs     passes over the data, by default 4, or as many as make 500 steps
     """
     images, labels = np.asarray(images), np.asarray(labels)
@@ -112,7 +112,7 @@ def train_classifier(
     if path is not None and path.exists():
         return _as_features(network, dataset, *_load(path))
     if path is not None:
-        outputs.check(path, "set XDG_CACHE_HOME to a folder for what is kept between runs")
+        outputs.check(path, "set XDG_CACHE_HOME to a folder that can be written to")
     params = _train(network, images, labels, seed, epochs)
     accuracy = float(np.mean(_predict(network, params, test[0]) == test[1]))
     if path is not None:

@@ -47,8 +47,8 @@ def collect(
     """One pass over `size` uint8 images, in batches [b, H, W, C] of any length.
 
     In a program of several processes each passes over its share, and `statistics.over_processes`
-    combines them. Raises EvaluationError for fewer than two images, and if `extract` or a metric
-    does.
+    combines them. Raises EvaluationError for fewer than two images, and if `extract` or a
+    metric raises it.
     """
     if size < 2:
         raise EvaluationError(f"statistics need at least 2 images, not {size}")

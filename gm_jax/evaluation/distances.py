@@ -155,10 +155,10 @@ def gaussian_of_features(features) -> Gaussian:
 
 
 def real_floor(features, n: int, splits: int = 10, seed: int = 0) -> tuple[float, float]:
-    """What a perfect model would score: the Fréchet distance of real images from real images.
+    """The Fréchet distance of real images from others: the score of the true distribution.
 
     Mean and standard deviation (ddof 1) over random disjoint pairs of n rows of features [N, d].
-    Raises EvaluationError if 2 n > N.
+    It is not a lower bound: copies of the reference score less. Raises EvaluationError if 2 n > N.
     """
     features = np.asarray(features)
     if 2 * n > len(features):

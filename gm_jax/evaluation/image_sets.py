@@ -44,7 +44,7 @@ def open_images(name: str) -> Images:
     FILE.zip  the same in an archive
     FILE.npz  its uint8 array [N, H, W, C] or [N, H, W] (`gm_jax.data.npz`)
 
-    Raises UserError if there is no such thing, or fewer than two images.
+    Raises UserError if it does not exist, or holds fewer than two images.
     """
     path = Path(name)
     if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
@@ -107,7 +107,7 @@ def _npz(path: Path) -> Images:
 
 
 def of_source(source) -> Images:
-    """The images of a source of `gm_jax.data`: what has `name`, `size` and `load(indices)`.
+    """The images of a source of `gm_jax.data`, which has `name`, `size` and `load(indices)`.
 
     The key is a hash of its name, size and pixels: of all its images, or of 100,000 spread over
     them.

@@ -47,7 +47,7 @@ def parse_metrics(text: str) -> tuple[Metric, ...]:
 
 
 def with_layers(metrics: Sequence[Metric], layers: Sequence[str]) -> tuple[Metric, ...]:
-    """The metrics with their default layers filled in: 2048, or the only one there is.
+    """The metrics with their default layers filled in: 2048, or the only one.
 
     `fid` without a layer is 2048 and nothing else. Raises EvaluationError for a missing layer.
     """
@@ -179,7 +179,7 @@ def report(
 
 
 def warnings(a: Statistics, b: Statistics | None) -> list[str]:
-    """What a reader of the numbers must know, in sentences."""
+    """Warnings that belong to the numbers, in sentences."""
     warnings = []
     for side, s in (("A", a), ("B", b)):
         if s is None:

@@ -30,7 +30,7 @@ def is_run(folder: Path) -> bool:
 
 
 def open_run(workdir: str, count: int) -> Images:
-    """`count` samples of a run's model. Raises UserError if it has none yet, or no images."""
+    """`count` samples of a run's model. Raises UserError if it is untrained or draws no images."""
     trained = load(workdir)
     outputs = _outputs(trained)
     if "image" not in outputs:

@@ -1,6 +1,6 @@
 """How far to trust a Fréchet distance: its interval, its limit for many images, its floor.
 
-All three use the moments of ten groups into which the images are dealt in turn, so they need no
+All three use the moments of ten groups to which the images are assigned in turn, so they need no
 second pass and no memory that grows with the number of images.
 """
 
@@ -61,7 +61,8 @@ def uncertainty(
 def floor(groups: Sequence[Moments], splits: int = 10, seed: int = 0) -> tuple[float, float, int]:
     """The distance of half of the groups from the other half: (mean, std, images a side).
 
-    The score of a perfect model with that many images on each side, over random splits.
+    What a model of the true distribution would score with that many images a side, over random
+    splits; copies of the reference score less.
     """
     if min(g.n for g in groups) < 2:
         raise EvaluationError(f"a floor needs at least {2 * len(groups)} images")

@@ -35,7 +35,7 @@ class Weights(NamedTuple):
     """Inception's parameters, folded.
 
     name         "inception" if they are known to be Inception's, else "inception_<hash>"
-    fingerprint  hash of the parameters, whatever file they came in
+    fingerprint  hash of the parameters, independent of the file
     layers       {layer: dimension} that they reach
     params       {block: {branch: {"kernel", "bias"}}}, as `inception.InceptionV3` takes them
     """
@@ -54,7 +54,7 @@ def load_inception(path=None, sha256: str | None = None, download: bool = False)
               distances are then not called FID
     download  download the official file into the cache if no file is found
 
-    Raises UserError that says where it looked, what was expected and what to do.
+    Raises UserError that says where it looked, what it expected and what to do.
     """
     path = weights.find(OFFICIAL, path, download)
     digest, official, stated = weights.check(OFFICIAL, path, sha256)

@@ -18,7 +18,7 @@ class ValueFunction(NamedTuple):
     """Both players' losses, (real [B], fake [B]) -> [B] each.
 
     In a zero-sum game the generator's loss is the discriminator's, negated. It includes D's outputs
-    on real examples: G influences these if D's next steps are unrolled.
+    on real examples, which G influences if D's next steps are unrolled.
 
     labelled  whether `discriminator` takes `real_label` and `fake_label`, as soft and noisy labels
               need; in [0, 1] if they are probabilities

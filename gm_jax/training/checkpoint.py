@@ -1,6 +1,6 @@
 """Checkpoints: variables and the run's progress, written by Orbax.
 
-A checkpoint that cannot be read is set aside with a warning, and the one before it is taken.
+A checkpoint that cannot be read is set aside with a warning, and the one before it is used.
 """
 
 import warnings
@@ -45,7 +45,7 @@ class Checkpoints(NamedTuple):
 def open_checkpoints(directory: Path, keep: int | None, reader: bool = False) -> Checkpoints:
     """The checkpoints below `directory`, of which the newest `keep` are kept (None: all).
 
-    A reader may open them while the run continues, or where it must not write.
+    A reader may open them while the run continues, or in a folder it cannot write to.
     """
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, enable_async_checkpointing=False,
@@ -54,7 +54,7 @@ def open_checkpoints(directory: Path, keep: int | None, reader: bool = False) ->
     directory = files.absolute(directory)
     handlers = {
         "variables": ocp.StandardCheckpointHandler(),
-        "place": ocp.JsonCheckpointHandler(),  # The progress, by the name it has had on disk.
+        "place": ocp.JsonCheckpointHandler(),  # The progress; old checkpoints have this name.
     }
     manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
     return Checkpoints(manager, directory, reader)
@@ -79,7 +79,7 @@ def save(checkpoints: Checkpoints, variables: Variables, progress: Progress) -> 
                 f"step {progress.step}: {jax.tree_util.keystr(path)} became NaN or infinite, and is"
                 " not saved. Lower the learning rate, or clip the gradients"
             )
-    advice = f"the last good checkpoint is {newest(checkpoints)}; {files.TO_GO_ON}"
+    advice = f"the last good checkpoint is {newest(checkpoints)}; {files.TO_CONTINUE}"
     with files.writing(checkpoints.directory, advice):
         checkpoints.manager.save(
             progress.step,
@@ -139,7 +139,7 @@ def restore(
 
 
 def _check_structure(checkpoints: Checkpoints, step: int, template) -> None:
-    """Raises UserError if a readable checkpoint is of another model: that one is not broken."""
+    """Raises UserError if a checkpoint is readable but belongs to another model."""
     try:
         saved = checkpoints.manager.item_metadata(step)["variables"].tree
     except Exception:  # Damaged: reading it will say how.
@@ -149,9 +149,9 @@ def _check_structure(checkpoints: Checkpoints, step: int, template) -> None:
     if differ:
         key = differ[0]
         raise UserError(
-            f"{checkpoints.directory / str(step)} is of another model: its {key} has the shape"
-            f" {then.get(key)}, this model's {now.get(key)}: the data, the recipe or the code is"
-            " not the one it was trained with"
+            f"{checkpoints.directory / str(step)} belongs to another model: its {key} has shape"
+            f" {then.get(key)}, this model's {now.get(key)}: the data, the recipe or the code has"
+            " changed since it was trained"
         )
 
 
@@ -169,7 +169,7 @@ def _set_aside(checkpoints: Checkpoints, step: int, error: Exception | str) -> N
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     moved = "" if checkpoints.reader else f"it is moved to {broken} and "
     warnings.warn(
-        f"checkpoint {step} cannot be read ({reason[:200]}); {moved}the one before it is taken",
+        f"checkpoint {step} cannot be read ({reason[:200]}); {moved}the one before it is used",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -35,7 +35,7 @@ class Batches(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """When to write what, in rounds.
+    """How often to write what, in rounds.
 
     periodic  [(every, (variables, step) -> {metric: value}), ...]: called between rounds
     """
@@ -59,7 +59,7 @@ def rounds(
     model: GenerativeModel, variables: Variables, batches: Batches, key,
     progress: checkpoint.Progress, devices=None, before=0,
 ) -> Iterator[tuple[int, int, Variables, dict]]:  # fmt: skip
-    """Plays without end from `progress` on: (rounds played, batches drawn, variables, metrics).
+    """Plays endlessly from `progress`: (rounds played, batches drawn, variables, metrics).
 
     `variables` are copied to the devices; those of a round are valid until the next one.
     before  rounds of earlier phases, whose averages continue in this one
@@ -177,9 +177,9 @@ def _watch(game, phase, progress, settings, checkpoints, log, stop_requested) ->
 
 @contextlib.contextmanager
 def _signals():
-    """Within, SIGNALS do not end the process; yields a function that says whether one came.
+    """Keeps SIGNALS from ending the process; yields a function that says whether one came.
 
-    The second SIGINT is a KeyboardInterrupt, to leave a long compilation or evaluation.
+    The second SIGINT is a KeyboardInterrupt, which ends a long compilation or evaluation.
     """
     received = []
 

@@ -43,8 +43,8 @@ def rows(batch_size: int, devices: Devices) -> slice:
 def map_move(program: Callable, devices: Devices = None) -> Callable:
     """A move over all devices: see `step.make_move`. The variables are donated."""
 
-    # What is not split is one argument. pmap takes `in_axes` for flattened already if it is as
-    # long as there are leaves, so there must always be more leaves than arguments.
+    # What is not split is one argument. pmap takes `in_axes` to be flattened already if its
+    # length equals the number of leaves, so there must be more leaves than arguments.
     def grouped(variables, unsplit, batch):
         frozen, *scalars = unsplit
         return program(variables, frozen, batch, *scalars)
@@ -102,7 +102,7 @@ def map_function(
 def replicate(tree, devices: Devices = None):
     """A copy of `tree` on every device, placed as a mapped move returns it.
 
-    So the first call of a program compiles it for all calls that follow. No two leaves share a
+    Thus the first call of a program compiles it for all later ones. No two leaves share a
     buffer afterwards, as donation demands (a moving average starts as the parameters).
     """
     placement = NamedSharding(Mesh(np.array(local(devices)), (replicas.NAME,)), PartitionSpec())
@@ -121,8 +121,8 @@ class Elsewhere(UserError):
 def gather(text: str, failed: bool = False) -> list[str]:
     """The texts of all processes, in their order. All processes must call it.
 
-    Every agreement between processes is this one exchange: so a process that failed (`together`)
-    reaches the others at whichever agreement they wait. Raises Elsewhere with its message.
+    All agreements between processes use this one exchange, so that a process that failed
+    (`together`) reaches the others wherever they wait. Raises Elsewhere with its message.
     """
     if jax.process_count() == 1:
         return [text]
@@ -140,7 +140,7 @@ def gather(text: str, failed: bool = False) -> list[str]:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Within, a UserError of any process stops all of them; at the end they wait for each other."""
+    """A UserError of any process in this context stops all; at its end they wait for each other."""
     try:
         yield
     except Elsewhere:
@@ -171,7 +171,7 @@ def in_flight(devices: Devices = None) -> int:
     """How many moves may be in flight at once.
 
     Two keep an accelerator busy. Virtual devices of one CPU share its threads, and a second move
-    in flight can starve the all-reduce of the first: there each move is waited for.
+    in flight can starve the all-reduce of the first: there, each move is awaited.
     """
     mine = local(devices)
     return 1 if len(mine) > 1 and mine[0].platform == "cpu" else 2

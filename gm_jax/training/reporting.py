@@ -1,4 +1,4 @@
-"""What a run writes down and shows: metrics, timings, TensorBoard events, a progress bar.
+"""What a run records and shows: metrics, timings, TensorBoard events, a progress bar.
 
 `metrics.jsonl` is the same in every repetition of a run, bit for bit; times go to
 `timings.jsonl`. A resumed run first cuts the metrics back to the step of its checkpoint.
@@ -37,11 +37,11 @@ def open_log(directory: Path, phase: str, step: int, steps: int, silent: bool) -
     """The log of a phase that continues at `step` of `steps`; later lines are cut off."""
     if silent:
         return Log(directory, phase, None, None)
-    with files.writing(directory, files.TO_GO_ON):
+    with files.writing(directory, files.TO_CONTINUE):
         _cut_back(directory / "metrics.jsonl", phase, step)
         folder = directory / "events" / phase
         folder.mkdir(parents=True, exist_ok=True)
-        # Written in this thread: on a full disk tensorboardX's own threads would fail in silence.
+        # Written in this thread: on a full disk tensorboardX's own threads would fail silently.
         events = EventsWriter(str(folder / "events"))
         start = SessionLog(status=SessionLog.START)
         _add_event(events, Event(session_log=start, step=step + 1))  # Hides later events.
@@ -57,7 +57,7 @@ def summarize(window: Window) -> dict[str, float]:
 
 
 def check_finite(window: Window, phase: str, last_good: str) -> None:
-    """Raises NotFinite that names the first step with NaN or infinity, and its terms."""
+    """Raises NotFinite naming the first step with NaN or infinity, and its metrics."""
     for step, metrics in window:
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
@@ -71,7 +71,7 @@ def write(log: Log, step: int, metrics: dict[str, float], timings: dict[str, flo
     """Adds one report. The metrics are on disk when this returns: checkpoints rely on that."""
     if log.bar is None:
         return
-    with files.writing(log.directory, files.TO_GO_ON):
+    with files.writing(log.directory, files.TO_CONTINUE):
         for name, values in (("metrics", metrics), ("timings", timings)):
             line = json.dumps({"phase": log.phase, "step": step, **values})
             files.append(log.directory / f"{name}.jsonl", line)
@@ -89,10 +89,10 @@ def advance(log: Log, step: int) -> None:
 
 
 def close(log: Log) -> None:
-    """Closes the files and leaves the bar as it stands."""
+    """Closes the files and leaves the bar as it is."""
     if log.bar is not None:
         log.bar.close()
-        with contextlib.suppress(OSError):  # A full disk was reported already.
+        with contextlib.suppress(OSError):  # A full disk has been reported already.
             log.events.close()
 
 

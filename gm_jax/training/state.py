@@ -1,4 +1,4 @@
-"""The variables of a game at its first move, and as its functions see them."""
+"""The variables before the first move, and as functions see them."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ def create(
 ) -> Variables:
     """`model.init`'s variables with fresh optimizer states and moving averages.
 
-    A leaf that `init` took over from the phase before keeps the average it had there; all other
+    A leaf that `init` took over from the previous phase keeps the average it had there; all other
     averages start as the parameters. Raises ValueError unless the players own every subtree of the
     parameters exactly once.
     """
@@ -44,7 +44,7 @@ def averaged(variables: Variables) -> Variables:
 
 
 def _averages(params, previous: Variables | None):
-    """Moving averages at the start of a phase: leaves that did not change keep the former ones."""
+    """Moving averages at the start of a phase: unchanged leaves keep their former ones."""
     if previous is None:
         return params
     before = _by_path(previous.params)

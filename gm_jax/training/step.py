@@ -16,7 +16,7 @@ def make_move(player: Player, move: Move, prepare: Callable) -> Callable:
     Returns (variables without frozen, frozen, raw batch, key, step, position, age, last) ->
     (variables, metrics). `key` is the run's; `position` counts the batches, so that (key,
     position) determines the noise of this move. Gradients and metrics are averaged over the
-    devices; state is taken as the objective returns it. The player's average moves in the
+    devices; state is what the objective returns. The player's average moves in the
     player's `last` move of a round, with the decay of `age` rounds.
     """
 

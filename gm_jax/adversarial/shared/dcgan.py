@@ -82,7 +82,7 @@ class Discriminator(nn.Module):
                 ), spectral, train,
             )(x)  # fmt: skip
             x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch and not first else x, 0.2)
-        self.sow("intermediates", "hidden", x)
+        self.sow("intermediates", "hidden", full_precision(x))
         x = x.reshape(x.shape[0], -1)
         if self.dense:
             dense = nn.Dense(

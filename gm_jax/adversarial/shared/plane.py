@@ -45,5 +45,5 @@ class Discriminator(nn.Module):
         for _ in range(2):
             x = dense(self.width)(x)
             x = nn.tanh(BatchNorm(train, self.dtype)(x) if self.normalization == "batch" else x)
-        self.sow("intermediates", "hidden", x)
+        self.sow("intermediates", "hidden", full_precision(x))
         return full_precision(dense(self.outputs)(x))

@@ -64,6 +64,6 @@ class Discriminator(nn.Module):
             )
             x = layer(conv, spectral, train)(x)
             x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch else x, 0.3)
-        self.sow("intermediates", "hidden", x)
+        self.sow("intermediates", "hidden", full_precision(x))
         dense = nn.Dense(self.outputs, kernel_init=WEIGHTS, dtype=self.dtype)
         return full_precision(layer(dense, spectral, train)(x.reshape(len(x), -1)))
