@@ -17,7 +17,7 @@ from gm_jax.autoregressive import (
     pixelrnn,
     wavenet,
 )  # fmt: skip
-from gm_jax.diffusion import ddpm
+from gm_jax.diffusion import classifier, ddpm
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -35,6 +35,7 @@ SYSTEMS = {
     "cogan": cogan,
     "vaegan": vaegan,
     "ddpm": ddpm,
+    "classifier": classifier,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

@@ -122,4 +122,20 @@ DIFFUSION = {
         "twins/test_recipes.py::"
         "test_all_that_samples_come_from_has_the_average_that_is_asked_for[ddpm]",
     ),
+    "classifier trap: it never sees noise": Mutant(
+        "diffusion/classifier.py", "alpha * x + sigma * normal(noise_keys, shape), level.time",
+        "x, level.time", "twins/test_classifier.py",
+    ),
+    "classifier: noise and image exchanged": Mutant(
+        "diffusion/classifier.py", "alpha * x + sigma * normal(noise_keys, shape)",
+        "sigma * x + alpha * normal(noise_keys, shape)", "twins/test_classifier.py",
+    ),
+    "classifier: the likelihood with the wrong sign": Mutant(
+        "diffusion/classifier.py", "return -jnp.mean(categorical", "return jnp.mean(categorical",
+        "twins/test_classifier.py",
+    ),
+    "classifier: guidance that ignores the time": Mutant(
+        "diffusion/classifier.py", 'network(variables, batch["image"], batch["time"])',
+        'network(variables, batch["image"], 0.0 * batch["time"])', "twins/test_classifier.py",
+    ),
 }  # fmt: skip

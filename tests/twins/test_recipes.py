@@ -21,6 +21,7 @@ RECIPES = {
     "cogan": "cogan_mnist",
     "vaegan": "vaegan_digits",
     "ddpm": "ddpm_digits",
+    "classifier": "classifier_digits",
     "autoencoder": "ae_mnist",
     "vae": "vae_mnist",
     "vqvae": "vqvae_mnist",
