@@ -3,16 +3,17 @@
 paper: Jang, Gu & Poole 2017, Categorical Reparameterization with Gumbel-Softmax, arXiv 1611.01144
 command: python launch.py --config=configs/vae_categorical_mnist.py
   --workdir=runs/vae_categorical_mnist
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 16 min 44 s (shared machine)
 metric: as configs/vae_mnist.py; codes are drawn from q itself, not relaxed
 departs: network, rates and averages as in configs/vae_mnist.py, 20,000 steps; the temperature falls
   at every step, the paper's every 500 or 1,000
 reference: none published for this network and these steps
-measured: not yet
+measured: ELBO -108.7 ± 0.3 (KL 18.3), log-likelihood -95.6 ± 0.3; fd 126 at N = 5000 (105 x real
+  against real)
 target: ELBO better than -120
 again: python launch.py --workdir=runs/vae_categorical_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from pathlib import Path
