@@ -58,10 +58,24 @@ def plms(grid: Grid) -> Table:
     (first, second), others = points[:2], points[1:]
     steps = [(first, first, second), (second, first, second)]
     steps += [(start, start, end) for start, end in itertools.pairwise(others)]
-    return pndm(steps)
+    return pseudo_numerical(steps)
 
 
-def pndm(steps, start=(), combined: str = "noise") -> Table:
+def pndm(grid: Grid) -> Table:
+    """Three steps by the pseudo Runge-Kutta method, then `plms`. Liu et al. 2022, algorithm 2.
+
+    S + 9 evaluations of at least 4 steps; the middle of a step is that of log(sigma / alpha).
+    """
+    points, start = each(grid), []
+    pairs = list(itertools.pairwise(points))
+    for begin, end in pairs[:3]:
+        middle = grid.of_ratio(np.sqrt(begin.ratio * end.ratio))
+        start += [(begin, begin, middle), (middle, begin, middle)]
+        start += [(middle, begin, end), (end, begin, end)]
+    return pseudo_numerical([(begin, begin, end) for begin, end in pairs[3:]], start)
+
+
+def pseudo_numerical(steps, start=(), combined: str = "noise") -> Table:
     """Pseudo numerical methods (Liu et al. 2022, arXiv 2202.09778) in steps that may be uneven.
 
     steps     (level of the evaluation, start, end) each; the second corrects the first

@@ -181,7 +181,7 @@ def _pndm(schedule, config, steps, eta, first):
     if not start and len(parts) > 1:
         time = times[1]
         parts[1] = (at(time), at(time + stride), at(time))
-    return multistep.pndm(parts, start, combined), 1.0
+    return multistep.pseudo_numerical(parts, start, combined), 1.0
 
 
 def _runge_kutta(at, times, stride):

@@ -42,18 +42,24 @@ def transition(t: Points, s: Points) -> Transition:
     )
 
 
-VARIANCES = ("large", "small")
+VARIANCES = ("large", "small", "learned")
 
 
 def ancestral(grid: Grid, variance: str = "large") -> Table:
     """Draws x_s from q(x_s | x_t, x0_hat). Ho et al. 2020, algorithm 2.
 
-    variance  "large" (beta_t) or "small" (beta~_t), section 3.2; none in the last step.
+    variance  "large" (beta_t) or "small" (beta~_t), section 3.2; none in the last step; "learned"
+              is the small one, and the denoiser returns what is to be changed (`tables.run`)
     """
-    t, s = _pairs(grid)
+    return ancestral_steps(*_pairs(grid), variance)
+
+
+def ancestral_steps(t: Points, s: Points, variance: str = "large") -> Table:
+    """`ancestral` from levels t to levels s, [N] each, that need not follow one another."""
     q = transition(t, s)
-    noise = np.sqrt(np.where(s.sigma == 0, 0.0, {"large": q.large, "small": q.small}[variance]))
-    return _of_x0(grid, q.x0_weight, q.x_weight, noise)
+    variances = {"large": q.large, "small": q.small, "learned": q.small}[variance]
+    noise = np.sqrt(np.where(s.sigma == 0, 0.0, variances))
+    return _of_x0(t, s, q.x0_weight, q.x_weight, noise)
 
 
 def ddim(grid: Grid, eta: float = 0.0, after: Points | None = None) -> Table:
@@ -66,7 +72,7 @@ def ddim(grid: Grid, eta: float = 0.0, after: Points | None = None) -> Table:
     s = s if after is None else after
     fresh = eta * np.sqrt(transition(t, s).small)
     kept = np.sqrt(np.maximum(s.sigma**2 - fresh**2, 0.0)) / t.sigma
-    return _of_x0(grid, s.alpha - kept * t.alpha, kept, fresh)
+    return _of_x0(t, s, s.alpha - kept * t.alpha, kept, fresh)
 
 
 def inversion(grid: Grid) -> Table:
@@ -185,13 +191,11 @@ def _pairs(grid):
     return grid.points.take(slice(None, -1)), grid.points.take(slice(1, None))
 
 
-def _of_x0(grid, x0, x_t, noise):
+def _of_x0(t, s, x0, x_t, noise):
     """The table of x_s = x0 x0_hat + x_t x_t + noise z."""
-    rows = [
-        Row(at, X0, (b, {0: a}, c))
-        for at, a, b, c in zip(each(grid)[:-1], x0, x_t, noise, strict=True)
-    ]
-    return table(rows, grid.points.take(-1))
+    steps = enumerate(zip(x0, x_t, noise, strict=True))
+    rows = [Row(t.take(i), X0, (kept, {0: new}, fresh)) for i, (new, kept, fresh) in steps]
+    return table(rows, s.take(-1))
 
 
 def _churned(grid, churn, rows):

@@ -99,7 +99,7 @@ def table(rows: Sequence[Row], end: Points) -> Table:
 
 def run(
     table: Table,
-    denoise: Callable[[Array, Points], Array],
+    denoise: Callable[[Array, Points], Array | tuple[Array, Array]],
     x: Array,
     fresh: Callable[[Array], Array],
     keep: Sequence[int] = (),
@@ -107,7 +107,9 @@ def run(
 ) -> tuple[Array, Array]:
     """Follows a table from x [B, ...] at its first level to its end.
 
-    denoise  (y [B, ...], its level, scalars) -> x0_hat [B, ...]
+    denoise  (y [B, ...], its level, scalars) -> x0_hat [B, ...], or (x0_hat, f [B, ...]) if the
+             variance is learned: the log variance of the noise moves by the share f from beta~_t,
+             the table's, to beta_t, which is (sigma_t / sigma_s)^2 times as large
     fresh    number of the row -> standard normal noise [B, ...]; called if the table has noise
     keep     numbers from 0 (the start) to N (the end) of the states y to return
     after    (y, its level, number of the row) -> what y is replaced by, such as an image with its
@@ -128,9 +130,12 @@ def run(
         (x, y), memory, kept = state
         number, at, then, (p, q), slot, x_weights, y_weights, kept_slot = row
         estimate = denoise(y, at)
+        estimate, f = estimate if isinstance(estimate, tuple) else (estimate, None)
         estimate = estimate if plain else p * estimate + q * y
         memory = estimate[None] if size == 1 else memory.at[slot].set(estimate)
         z = fresh(number) if noisy else None
+        if noisy and f is not None:
+            z = z * (at.sigma / jnp.where(then.sigma > 0, then.sigma, at.sigma)) ** f
         new = [_combined(table.y, y_weights, x, memory, z)]
         if not one:
             new = [_combined(table.x, x_weights, x, memory, z), *new]

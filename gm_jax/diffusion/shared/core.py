@@ -1,0 +1,226 @@
+"""What every diffusion model is made of: its objectives and what it does, of pixels or of latents.
+
+A system says what its data is, how its network is called and how what it draws is shown (`Core`).
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gm_jax.diffusion.shared import guidance, importance, likelihood, processes, sampling, uses
+from gm_jax.diffusion.shared.bound import variational_bound
+from gm_jax.diffusion.shared.choices import Choices
+from gm_jax.diffusion.shared.grids import SPACINGS
+from gm_jax.diffusion.shared.processes import Process
+from gm_jax.diffusion.shared.schedules import Schedule
+from gm_jax.diffusion.shared.tables import Table, run
+from gm_jax.model import Array, Aux, example_keys
+from gm_jax.nn.common import normal
+
+FRAMES = 12  # of the strip from noise to image, and from one image to another
+
+
+class Core(NamedTuple):
+    """A diffusion model of x_0 [B, *shape].
+
+    data      (variables, batch) -> x_0
+    predict   (variables, batch, drop, keys) -> predict(x, level): the network with the batch's
+              condition, the null condition where `drop` [B] or True, dropout by keys [B] or None
+    labelled  whether what it draws has a label, the batch's
+    show      (variables, x [B, ...]) -> images
+    """
+
+    settings: Choices
+    process: Process
+    shape: tuple[int, ...]
+    data: Callable
+    predict: Callable
+    labelled: bool = False
+    show: Callable = lambda variables, x: x
+
+    @property
+    def sampler(self):
+        """How it samples."""
+        return self.settings.sampler
+
+    @property
+    def grid(self):
+        """Where it samples."""
+        return sampling.grid_of(self.process.schedule, self.sampler)
+
+    @property
+    def table(self) -> Table:
+        """How it samples, step by step."""
+        return sampling.table_of(self.grid, self.sampler)
+
+    @property
+    def deviation(self) -> float:
+        """Of the noise that it starts from."""
+        return sampling.start_deviation(self.process.schedule, self.table)
+
+    def start(self, keys: Array) -> Array:
+        """The noise that sampling starts from, by one key per example."""
+        return self.deviation * normal(keys, self.shape)
+
+    def denoiser(self, variables, batch, variance: bool = False) -> Callable:
+        """x0_hat of (x_t, its level), guided, clipped or thresholded; (x0_hat, f) if a learned
+        `variance` is asked for."""
+        conditional = self.predict(variables, batch, False, None)
+        null = self.predict(variables, batch, True, None)
+        learned = self.process.learned
+        guided = guidance.classifier_free(conditional, null, self.sampler.guidance, learned)
+        denoise = self.sampler.threshold_of(processes.denoiser(self.process, guided))
+        if learned and not (variance and self.sampler.variance == "learned"):
+            return lambda x, at: denoise(x, at)[0]
+        return denoise
+
+
+def state(settings: Choices) -> dict:
+    """What the objective carries from move to move."""
+    return {"history": importance.empty(settings.times)} if settings.objective == "vlb" else {}
+
+
+def objective(core: Core) -> dict[str, Callable]:
+    """{name: the objective of the settings}."""
+    settings, process = core.settings, core.process
+
+    def noised(variables, batch, keys, level):
+        """The batch at its levels, and predict(x, level) as it is in training."""
+        noise_keys, drop_keys, dropout_keys = keys
+        drop = jax.vmap(lambda k: jax.random.bernoulli(k, settings.label_dropout))(drop_keys)
+        at = processes.noised(core.data(variables, batch), normal(noise_keys, core.shape), level)
+        return core.predict(variables, batch, drop, dropout_keys), at
+
+    def l_simple(variables, batch, key, step):
+        time_keys, *keys = _split(batch, key)
+        level = process.schedule.draw(time_keys)
+        return jnp.mean(processes.loss(process, *noised(variables, batch, keys, level))), Aux()
+
+    def l_hybrid(variables, batch, key, step):
+        time_keys, *keys = _split(batch, key)
+        given = noised(variables, batch, keys, process.schedule.draw(time_keys))
+        total, simple, bits = processes.hybrid_loss(process, *given, settings.hybrid)
+        return jnp.mean(total), Aux({"simple": jnp.mean(simple), "bits": jnp.mean(bits)})
+
+    def l_vlb(variables, batch, key, step):
+        time_keys, *keys = _split(batch, key)
+        t, factor = importance.draw(variables.state["history"], time_keys)
+        given = noised(variables, batch, keys, process.schedule.level(t))
+        bits = processes.bound_loss(process, *given)
+        history = importance.remember(variables.state["history"], t, bits)
+        return jnp.mean(factor * bits), Aux({}, {"history": history})
+
+    moves = {"simple": l_simple, "hybrid": l_hybrid, "vlb": l_vlb}
+    return {f"l_{settings.objective}": moves[settings.objective]}
+
+
+def _split(batch, key):
+    """Keys of times, noise, dropped conditions and dropout."""
+    return (example_keys(k, batch) for k in jax.random.split(key, 4))
+
+
+def functions(core: Core) -> dict[str, Callable]:
+    """What the trained model does, {name: (variables, batch, key) -> batch}."""
+    table, schedule, size = core.table, core.process.schedule, math.prod(core.shape)
+
+    def chain(variables, batch, key, keep=()):
+        start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
+        denoise = core.denoiser(variables, batch, variance=True)
+        return run(table, denoise, core.start(start), _fresh(core, fresh), keep)
+
+    def sample(variables, batch, key):
+        images = {"image": core.show(variables, chain(variables, batch, key)[0])}
+        return images | ({"label": batch["label"]} if core.labelled else {})
+
+    def trajectory(variables, batch, key):
+        """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
+        frames = np.round(np.linspace(0, table.evaluations, FRAMES)).astype(int)
+        kept = chain(variables, batch, key, frames)[1]
+        return {"image": _stack(core, variables, kept)}
+
+    def bound(variables, batch, key):
+        """The variational bound on -log p(x) (eq. 5), all T terms, in bits per dimension, [B]."""
+        x0, keys = core.data(variables, batch), example_keys(key, batch)
+        denoise, variance = core.denoiser(variables, batch, True), core.sampler.variance
+        nats = variational_bound(schedule, denoise, x0, keys, variance)
+        return {"bits_per_dimension_bound": nats / (math.log(2.0) * size)}
+
+    def ode_bits(variables, batch, key):
+        """-log p(x) of the probability-flow ODE in bits per dimension, dequantised, [B]."""
+        path, keys = (
+            SPACINGS["log_snr"](schedule, core.settings.ode_steps),
+            example_keys(key, batch),
+        )
+        denoise, deviation = (
+            core.denoiser(variables, batch), sampling.start_deviation(schedule, table)
+        )  # fmt: skip
+        x0 = core.data(variables, batch)
+        bits = likelihood.bits_per_dimension(path, denoise, x0, keys, deviation)
+        return {"bits_per_dimension_ode": bits}
+
+    bounds = {"bound": bound} if isinstance(schedule, Schedule) else {}
+    return {
+        "sample": sample,
+        "trajectory": trajectory,
+        **bounds,
+        "ode_bits": ode_bits,
+        **_uses(core),
+    }
+
+
+def _uses(core):
+    settings, grid = core.settings, core.grid
+
+    def inpaint(variables, batch, key):
+        """The image, its upper half (the rest grey), and that with its lower half made anew.
+
+        [B, 3, H, W, C].
+        """
+        x0, plan = core.data(variables, batch), settings.inpainting
+        start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
+        known = (jnp.arange(core.shape[0]) < core.shape[0] // 2).astype(x0.dtype)[:, None, None]
+        completed = uses.inpaint(
+            grid, core.denoiser(variables, batch), x0, known, core.start(start),
+            _fresh(core, fresh), plan.jump, plan.resample,
+        )  # fmt: skip
+        return {"image": _stack(core, variables, [x0, x0 * known, completed])}
+
+    def edit(variables, batch, key):
+        """The image beside that of SDEdit: noised for `strength` of the steps, [B, 2, H, W, C]."""
+        x0, rest = core.data(variables, batch), uses.rest_of(grid, settings.strength)
+        noise, fresh = (example_keys(k, batch) for k in jax.random.split(key))
+        denoise, table = (
+            core.denoiser(variables, batch, True),
+            sampling.table_of(rest, core.sampler),
+        )
+        edited = uses.edit(table, denoise, x0, normal(noise, core.shape), _fresh(core, fresh))
+        return {"image": _stack(core, variables, [x0, edited])}
+
+    def reconstruct(variables, batch, key):
+        """The image beside itself after DDIM's inversion and DDIM, [B, 2, H, W, C]."""
+        x0 = core.data(variables, batch)
+        output = uses.reconstruct(grid, core.denoiser(variables, batch), x0)
+        return {"image": _stack(core, variables, [x0, output])}
+
+    def interpolation(variables, batch, key):
+        """DDIM along the great circle between two noises of one label, [B, FRAMES, H, W, C]."""
+        ends = (core.start(example_keys(k, batch)) for k in jax.random.split(key))
+        images = uses.between(grid, core.denoiser(variables, batch), *ends, FRAMES)
+        return {"image": _stack(core, variables, jnp.moveaxis(images, 1, 0))}
+
+    return {
+        "inpaint": inpaint, "edit": edit, "reconstruct": reconstruct, "interpolation": interpolation
+    }  # fmt: skip
+
+
+def _fresh(core, keys):
+    return sampling.fresh_noise(keys, core.shape)
+
+
+def _stack(core, variables, images):
+    """[B, ...] each, shown side by side: [B, count, H, W, C]."""
+    return jnp.stack([core.show(variables, image) for image in images], axis=1)
