@@ -61,6 +61,9 @@ def main(_):
     if MODE.value == "train":
         trained = gm_jax.train(config, workdir)
         steps = trained.phase.steps
+        if not steps:
+            print("this recipe trains nothing: draw samples with --mode=sample")
+            return
         beyond = f", beyond the {steps} of the recipe" if trained.step > steps else ""
         print(
             f"trained to step {trained.step}{beyond}; pictures are in {workdir / 'samples'},"
@@ -69,8 +72,9 @@ def main(_):
         return
     trained = gm_jax.load(workdir, config)
     if MODE.value == "sample":
-        files = gm_jax.show(trained, workdir / "samples")
-        files.append(gm_jax.save_samples(trained, workdir / "samples"))
+        drawn = gm_jax.sample(trained, trained.config.sample.count)
+        files = gm_jax.show(trained, workdir / "samples", drawn={"sample": drawn})
+        files.append(gm_jax.save_samples(trained, workdir / "samples", drawn))
         if GALLERY.value:
             files.append(gallery.keep(trained, _name(), Path(GALLERY.value)))
         print("\n".join(map(str, files)))

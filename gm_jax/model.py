@@ -149,8 +149,10 @@ class Phase(NamedTuple):
     """A stretch of training with one model on one data set; its step and optimizers start afresh.
 
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
-    steps   rounds to play
+    steps   rounds to play; 0 if nothing is trained, as with published weights
     stages  {name: Stage} that it builds on; its `Variables.frozen` holds their variables
+    start   reads the variables that `init` receives as `previous` if no phase was before it, such
+            as published weights to go on from; None for nothing
     """
 
     name: str
@@ -158,17 +160,18 @@ class Phase(NamedTuple):
     data: Any
     steps: int
     stages: Mapping[str, "Stage"] = {}
+    start: Callable[[], Variables] | None = None
 
 
 class Stage(NamedTuple):
     """What a system builds on: an earlier model and its variables.
 
     variables  those of another run; or, if this run trains the stage first, the name of the
-               stage's last phase
+               stage's last phase; or a function that reads them when they are needed
     """
 
     model: GenerativeModel
-    variables: Variables | str
+    variables: Variables | str | Callable[[], Variables]
 
 
 # What a system's file exports besides its `Settings`, as `build`:

@@ -88,6 +88,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
         variables, before = None, 0
         for phase in phases:
             phase = with_stages(phase, ended)
+            variables = begun(phase, variables)
             functions = mapped_functions(phase, devices)
             trained = functools.partial(Trained, recipe, phase, functions, devices=devices)
             stage = "" if recipe is config else phase.name
@@ -112,8 +113,16 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
 
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
-    """The model that a run has trained so far, with the run's configuration or another one."""
-    recipe, phase, variables, progress = _read(path_of(workdir), config)
+    """The model that a run has trained so far, with the run's configuration or another one.
+
+    A recipe that trains nothing, such as one of published weights, needs no run before.
+    """
+    workdir = path_of(workdir)
+    started = config is None or (workdir / "config.json").exists()
+    recipe = recipe_of(workdir, config) if started else config
+    if not any(phase.steps for phase in build(recipe)):
+        return train(recipe, workdir, devices)
+    recipe, phase, variables, progress = _read(workdir, config)
     variables = parallel.replicate(variables, devices)
     functions = mapped_functions(phase, devices)
     return Trained(recipe, phase, functions, variables, devices, progress.step)
@@ -129,7 +138,7 @@ def _read(workdir: Path, config: ConfigDict | None = None):
             if not (workdir / "checkpoints" / phase.name).exists():
                 break
             phase = with_stages(phase, ended)
-            saved = _saved(workdir, recipe, phase, previous)
+            saved = _saved(workdir, recipe, phase, begun(phase, previous))
             if saved is None:
                 break
             previous, progress = saved
@@ -142,13 +151,19 @@ def _read(workdir: Path, config: ConfigDict | None = None):
 
 def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
     """The phase with its stages' variables; `ended` holds those of the phases of this run."""
-    stages = {
-        name: stage._replace(variables=ended[stage.variables])
-        if isinstance(stage.variables, str)
-        else stage
-        for name, stage in phase.stages.items()
-    }
+
+    def variables(stage):
+        if isinstance(stage.variables, str):
+            return ended[stage.variables]
+        return stage.variables() if callable(stage.variables) else stage.variables
+
+    stages = {n: stage._replace(variables=variables(stage)) for n, stage in phase.stages.items()}
     return phase._replace(stages=stages)
+
+
+def begun(phase: Phase, previous: Variables | None) -> Variables | None:
+    """What a phase goes on from: the end of the phase before, or what it reads at its start."""
+    return phase.start() if previous is None and phase.start else previous
 
 
 def _periodic(

@@ -165,13 +165,21 @@ def sample(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def show(trained: Trained, folder: str | Path, prefix: str = "") -> list[Path]:
-    """Writes the outputs of the functions in `show.counts`, one file for each function and kind."""
+def show(
+    trained: Trained, folder: str | Path, prefix: str = "", drawn: Mapping | None = None
+) -> list[Path]:
+    """Writes the outputs of the functions in `show.counts`, one file for each function and kind.
+
+    drawn  {function: outputs} that are there already: their first examples are shown if they are
+           enough
+    """
     written, folder = [], writable(folder)
     for name, count in trained.config.show.counts.items():
         if not count:
             continue
-        outputs = sample(trained, count, name)
+        outputs = {entry: x[:count] for entry, x in (drawn or {}).get(name, {}).items()}
+        if any(len(x) < count for x in outputs.values()) or not outputs:
+            outputs = sample(trained, count, name)
         if jax.process_index() == 0:
             with files.writing(folder, files.TO_CONTINUE), files.local_folder(folder) as local:
                 paths = data.show(outputs, local / f"{prefix}{name}")
@@ -179,10 +187,13 @@ def show(trained: Trained, folder: str | Path, prefix: str = "") -> list[Path]:
     return written
 
 
-def save_samples(trained: Trained, folder: str | Path) -> Path:
-    """Writes `sample.count` samples as an npz: uint8 images, and whatever else `sample` returns."""
+def save_samples(trained: Trained, folder: str | Path, drawn: Mapping | None = None) -> Path:
+    """Writes `sample.count` samples as an npz: uint8 images, and whatever else `sample` returns.
+
+    drawn  the outputs of `sample`, if they are there already
+    """
     folder = writable(folder)
-    outputs = sample(trained, trained.config.sample.count)
+    outputs = drawn or sample(trained, trained.config.sample.count)
     if jax.process_index() == 0:
         with files.writing(folder, files.TO_CONTINUE), files.local_folder(folder) as local:
             np.savez(local / "samples.npz", **outputs)

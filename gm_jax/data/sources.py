@@ -5,8 +5,16 @@ from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.settings import Data, read
 
+
+
+def nothing(config, split: str) -> Source:
+    """Endless examples without any entry, for models that are only sampled."""
+    return Source("none", None, lambda indices: {}, {})
+
+
 # Each: (data part of the recipe, split) -> Source.
 SOURCES = {
+    "none": nothing,
     "digits": images.digits,
     "folder": folder.folder,
     "npz": npz.npz,
