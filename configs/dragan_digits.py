@@ -8,7 +8,8 @@ metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training i
   features of a small classifier of the same data (held-out accuracy .97), mean of ten random
   choices of the reals; not FID
 departs: the networks of configs/gan_digits.py, without normalisation in D, and samples of an
-  averaged G. The penalty's noise and weight, Adam and its rates are those of the authors' code
+  averaged G. The penalty's noise and weight are those of the authors' code; Adam at 1e-4 (0.5,
+  0.9) is our choice
 reference: 4.48, real against real at the same N (mean of ten random splits)
 measured: fd 17.8 (4.0 x real against real)
 target: at most 5 times real against real

@@ -14,7 +14,7 @@ again: python launch.py --config=configs/pixelcnn_mnist.py --workdir=runs/pixelc
   --mode=evaluate --config.evaluate.counts.log_prob=10000
 status: toy
 departs: Adam with a cosine decay, clipped gradients and averaged parameters in place of RMSProp; a
-  network smaller than the paper's (7 blocks of 2x16 features)
+  small network (7 blocks of 2x16 features), of a size that the paper does not state for MNIST
 
 While it trains, the log-likelihood of the first 2,000 test images is logged every 2000 steps.
 """

@@ -10,7 +10,7 @@ metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training i
   choices of the reals; not FID
 departs: digits, the networks of configs/gan_digits.py (the paper's D has seven convolutions and
   LeakyReLU 0.1), 5,000 rounds, and samples of an averaged G. The hinge, Adam at 2e-4 (0, 0.9), five
-  steps of D and G's batches of 2 x 64 are the authors'
+  steps of D and G's batches of 2 x 64 are those of the authors' code
 reference: 4.48, real against real at the same N (mean of ten random splits)
 measured: fd 14.1 (3.1 x real against real)
 target: at most 5 times real against real

@@ -14,8 +14,8 @@ measured: 3.186 ± 0.068 nats per sample: the target is missed; words' loudness 
 target: below 2.5 nats per sample
 again: python launch.py --workdir=runs/wavenet_fsdd --mode=evaluate
 status: unverified
-departs: one stack of dilations where the paper repeats it, 32 features, 8 kHz in place of 16; a
-  cosine decay; the condition is a digit, not a speaker or a text
+departs: one stack of dilations where the paper repeats it, 32 features, 8 kHz (the paper: at
+  least 16); a cosine decay; the condition is a digit, not a speaker or a text
 
 recordings is the folder of Jakobovski/free-spoken-digit-dataset, 3,000 wav files.
 """

@@ -7,10 +7,11 @@ import pytest
 from games import config, opening
 
 import gm_jax
-from gm_jax.adversarial.shared import dcgan, plane
+from gm_jax.adversarial.shared.networks import DCGANDiscriminator, PointDiscriminator
 from gm_jax.adversarial.shared.tricks import Tricks
 from gm_jax.model import example_keys
 from gm_jax.nn.common import normal
+from gm_jax.nn.normalization import BatchNorm
 from gm_jax.settings import as_dict
 
 ONE = jax.devices()[:1]
@@ -99,6 +100,7 @@ def test_the_unrolled_generator_minimises_the_saddle_after_the_discriminators_st
     """Against K steps of the D move played by hand; its slope needs the way through them."""
     plain = {
         "value_function": "minimax",
+        "unroll.steps": 2,
         "discriminator.optimizer.learning_rate": 0.05,
         # What D is shown otherwise, or told otherwise, is no part of G's loss.
         "tricks": {**NO_TRICKS, "packing": 2},
@@ -106,7 +108,7 @@ def test_the_unrolled_generator_minimises_the_saddle_after_the_discriminators_st
     play, variables, batch, model = opened("unrolled", digits16, **plain)
     (owner,) = [p for p in model.players if p.name == "discriminator"]
     key, after = jax.random.key(5), variables
-    for _ in range(2):
+    for _ in range(plain["unroll.steps"]):
 
         def loss(owned, seen=after):
             seen = seen._replace(params={**seen.params, **owned})
@@ -241,11 +243,11 @@ def test_cogans_domains_share_all_but_the_layers_next_to_the_images(digits16):
     assert 2 in last.shape  # One channel a domain; every layer before it is common.
 
 
-@pytest.mark.parametrize("module", [dcgan.Discriminator, plane.Discriminator])
+@pytest.mark.parametrize("module", [DCGANDiscriminator, PointDiscriminator])
 def test_spectral_normalisation_reaches_the_largest_singular_value_and_keeps_its_vector(module):
     made = module(width=8, normalization="spectral")
     x = normal(example_keys(jax.random.key(0), {"index": jnp.arange(4)}), (8, 8, 1))
-    x = x if module is dcgan.Discriminator else x.reshape(4, -1)[:, :2]
+    x = x if module is DCGANDiscriminator else x.reshape(4, -1)[:, :2]
     variables = made.init(jax.random.key(1), x, train=True)
     params, state = variables["params"], {"batch_stats": variables["batch_stats"]}
     for _ in range(60):
@@ -260,7 +262,7 @@ def test_spectral_normalisation_reaches_the_largest_singular_value_and_keeps_its
 def test_batch_normalisation_has_the_fields_epsilon():
     """Trap: eps set to .8 in a port from another framework's momentum."""
     x = jnp.array([[0.0], [0.02]])
-    layer = dcgan.BatchNorm(train=True)
+    layer = BatchNorm(train=True)
     variables = layer.init(jax.random.key(0), x)
     scale = variables["params"]["BatchNorm_0"]["scale"]
     out, _ = layer.apply(variables, x, mutable=["batch_stats"])

@@ -14,9 +14,12 @@ from jax.nn import softplus
 
 import gm_jax
 from gm_jax.adversarial.cogan import CoupledDiscriminator
-from gm_jax.adversarial.shared import dcgan
 from gm_jax.adversarial.shared.critics import auto_encoder
-from gm_jax.adversarial.shared.networks import NETWORKS
+from gm_jax.adversarial.shared.networks import (
+    NETWORKS,
+    DCGANDiscriminator,
+    DCGANGenerator,
+)
 from gm_jax.losses.penalties import PENALTIES
 from gm_jax.model import Field
 from gm_jax.networks import Network
@@ -24,10 +27,10 @@ from gm_jax.training import loop
 from gm_jax.training.checkpoint import Progress
 
 ONE = jax.devices()[:1]
-NORMALISED = dcgan.Discriminator(8, 1)
+NORMALISED = DCGANDiscriminator(8, 1)
 IMAGES = {"image": Field((8, 8, 1), 256)}
 HARD = {"tricks.real_label": (1.0, 1.0)}
-PLAIN = dcgan.Discriminator(8, 1, "none")
+PLAIN = DCGANDiscriminator(8, 1, "none")
 
 
 def smoke(name, **overrides):
@@ -97,7 +100,7 @@ def test_ebgans_generator_feels_the_energys_target_too():
     settings = smoke("ebgan", pulling_away=0.0, **{"discriminator.width": 4})
     play, variables, batch = opened(settings)
     (((z,), _),) = play["generator"](variables, batch)[1]["generator"]
-    generator = dcgan.Generator((8, 8, 1), 8)
+    generator = DCGANGenerator((8, 8, 1), 8)
     energies = auto_encoder(IMAGES, settings.discriminator.width, settings.code, "float32")
 
     def found(seen):

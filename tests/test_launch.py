@@ -143,7 +143,7 @@ def test_train_sample_and_evaluate_from_the_command_line(tmp_path):
     sampled = run_launcher(workdir, "--mode=sample")
     assert sampled.returncode == 0, sampled.stderr
     names = [Path(line).name for line in sampled.stdout.splitlines()]
-    assert names == ["sample.png", "interpolation.png", "samples.npz"]
+    assert sorted(names) == ["interpolation.png", "sample.png", "samples.npz"]
     with np.load(tmp_path / "run/samples/samples.npz") as archive:
         assert archive["image"].shape == (32, 8, 8, 1) and archive["image"].dtype == np.uint8
     strip = Image.open(tmp_path / "run/samples/interpolation.png")

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gm_jax.adversarial.shared import dcgan
-from gm_jax.adversarial.shared import stacked_mnist as small
+from gm_jax.adversarial.shared import networks
 from gm_jax.nn.common import Dropout
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
 from gm_jax.nn.transposed import transposed_convolution
@@ -88,11 +87,11 @@ def test_sinusoidal_embedding_tells_all_thousand_steps_apart():
 def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
     shape = (side, side, 3)
     z, image = jnp.ones((2, 5)), jnp.ones((2, *shape))
-    generator = dcgan.Generator(shape, width=4)
+    generator = networks.DCGANGenerator(shape, width=4)
     variables = generator.init(KEY, z, train=True)
     made = generator.apply(variables, z, train=False)
     assert made.shape == image.shape and np.abs(made).max() <= 1
-    discriminator = dcgan.Discriminator(width=4)
+    discriminator = networks.DCGANDiscriminator(width=4)
     variables = discriminator.init(KEY, image, train=True)
     assert discriminator.apply(variables, image, train=False).shape == (2, 1)
     encoder, decoder = ConvEncoder(7, (4, 8)), ConvDecoder(shape, (4, 8))
@@ -101,7 +100,7 @@ def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
 
 
 def test_the_small_networks_have_the_papers_channels_and_any_side():
-    generator, critic = small.Generator((28, 28, 3), 8), small.Discriminator(2)
+    generator, critic = networks.SmallGenerator((28, 28, 3), 8), networks.SmallDiscriminator(2)
     z, x = jnp.ones((2, 256)), jnp.ones((2, 28, 28, 3))
     g = generator.init(KEY, z, train=True)["params"]
     d = critic.init(KEY, x, train=True)["params"]
@@ -112,6 +111,6 @@ def test_the_small_networks_have_the_papers_channels_and_any_side():
     assert [d[f"Conv_{i}"]["kernel"].shape[-1] for i in range(3)] == [2, 4, 8]
     assert d["Dense_0"]["kernel"].shape == (4 * 4 * 8, 1)
     for side in (8, 13):
-        module = small.Generator((side, side, 1), 2)
+        module = networks.SmallGenerator((side, side, 1), 2)
         image, _ = module.init_with_output(KEY, z, train=True)
         assert image.shape == (2, side, side, 1)

@@ -188,7 +188,10 @@ BAD = [
     (recordings, "no wav file below"),
     (lambda p: named(p, "20240101_a_120000", "20240102_a_9"), "20240102_a_9.wav .*class 20240102"),
     (lambda p: named(p, "3_a_7", classes=3), "3_a_7.wav .*class 3 among 3 classes"),
-    (lambda p: named(p, "20240101120000_mic_1"), "of class 20240101120000 among 1 files, as the"),
+    (
+        lambda p: named(p, "20240101120000_mic_1"),
+        "of class 20240101120000 among 1 files: the number that a name begins with",
+    ),
 ]
 
 

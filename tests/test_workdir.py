@@ -140,7 +140,7 @@ def test_data_that_has_moved_is_taken_from_where_it_is_now(run, recipes, capsys)
     moved.data.path = "photos"
     gm_jax.load(run, moved, ONE)
     assert gm_jax.train(moved, run, ONE).step == 4
-    note = f"data.path was {run.parent}/pictures and is {run.parent}/photos now"
+    note = f"data.path was {run.parent}/pictures and is now {run.parent}/photos"
     assert capsys.readouterr().err.count(note) == 2
     gm_jax.load(run, devices=ONE)
     assert "note" not in capsys.readouterr().err
@@ -152,7 +152,8 @@ def test_a_run_finds_its_data_from_another_directory(run, recipes, tmp_path, mon
     monkeypatch.chdir(tmp_path / "elsewhere")
     gm_jax.load("../run", devices=ONE)
     assert (
-        f"'pictures', which is not found from here: {tmp_path}/pictures" in capsys.readouterr().err
+        f"'pictures', which is not found from here: using {tmp_path}/pictures"
+        in capsys.readouterr().err
     )
     assert gm_jax.train(recipes[4], "../run", ONE).step == 4
 
@@ -236,7 +237,9 @@ def test_names_of_paths(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert str(files.path_of("~/run")) == "/home/me/run"
     assert str(files.path_of("a:b ~")) == "a:b ~"
-    with pytest.raises(gm_jax.UserError, match="s3://b/run is not a path .* use a disk, or gs://"):
+    with pytest.raises(
+        gm_jax.UserError, match="s3://b/run is not a place for runs: use a path on a disk, or gs://"
+    ):
         files.path_of("s3://b/run")
     monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(gm_jax.UserError, match=r"gs://b/run needs the package gcsfs: .*\[gcs\]"):

@@ -12,9 +12,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax import networks
-from gm_jax.adversarial.shared.dcgan import WEIGHTS
 from gm_jax.adversarial.shared.latent_game import Settings, latent, open_game, phase
-from gm_jax.adversarial.shared.networks import NETWORKS
+from gm_jax.adversarial.shared.networks import NETWORKS, WEIGHTS
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Array, Aux, Phase
@@ -33,7 +32,10 @@ class CoupledDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, a: Array, b: Array, train: bool) -> tuple[Array, Array]:
-        shared = self.shared(2 * self.width, 1, self.normalization, self.dtype)
+        # Trained runs have its parameters by this name.
+        shared = self.shared(
+            2 * self.width, 1, self.normalization, self.dtype, name="Discriminator_0"
+        )
         outputs = []
         for domain, x in (("a", a), ("b", b)):
             first = nn.Conv(self.width, (4, 4), strides=2, kernel_init=WEIGHTS,

@@ -102,7 +102,7 @@ def heads(path: Path) -> dict[str, Head]:
                     found[info.filename.removesuffix(".npy")] = head
     except BROKEN as error:
         raise UserError(
-            f"{path} is broken, truncated or not an npz file (np.savez writes one): {error}"
+            f"{path} is broken or truncated, or not an npz file (np.savez writes one): {error}"
         ) from error
     return found
 

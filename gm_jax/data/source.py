@@ -52,6 +52,7 @@ def path_of(config) -> Path:
     path = Path(config.path).expanduser()
     if not path.exists():
         raise UserError(
-            f"{path.absolute()} does not exist: say where the data is with --config.data.path=..."
+            f"{path.absolute()} cannot be read, as it does not exist: say where the data is with"
+            " --config.data.path=..."
         )
     return path

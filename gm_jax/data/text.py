@@ -42,7 +42,7 @@ def text(config, split: str) -> Source:
     last = border - positions  # where the last window of the training split begins
     if last < 0:
         raise UserError(
-            f"{path} holds {len(symbols)} characters, {border} of them to train on: too few"
+            f"{path} holds {len(symbols)} characters, of which {border} are to train on: too few"
             f" for windows of {positions} (data.context + data.length)"
         )
     if split == "train":

@@ -172,7 +172,7 @@ def _plain(of: type, values: Mapping) -> dict[str, Any]:
 def read(of: type, config, path: str = ""):
     """A checked instance of a schema from a recipe's ConfigDict, a dict or an instance.
 
-    path  what stands before a setting's name in messages: "optimizer."
+    path  the prefix of a setting's name in messages: "optimizer."
     Raises UserError, in one line that names the setting, if one is unknown, missing, of another
     type, out of bounds, or does not go with another.
     """
