@@ -152,7 +152,7 @@ def trace(phase, batch_size):
         ("vqvae", {"quantizer.name": "ema"}, "quantizer.name is 'ema'"),
         ("dae", {"corruption.name": "blur"}, "corruption.name is 'blur'"),
         ("gated_pixelcnn", {"sampler.top_k": -1}, "sampler.top_k is -1"),
-        ("ddpm", {"sampler.name": "dpm"}, "sampler.name is 'dpm': .* ddim, ancestral"),
+        ("ddpm", {"sampler.name": "dpm"}, "sampler.name is 'dpm': .* ancestral, ddim"),
         ("ddpm", {"sampler.steps": 2000}, "sampler.steps 2000 must be in 1"),
         ("ddpm", {"sampler.guidance": 1.0, "label_dropout": 0.0}, "label_dropout > 0"),
         ("ddpm", {"schedule": "cosin"}, "schedule is 'cosin': .*did you mean cosine"),
