@@ -3,7 +3,8 @@
 paper: Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models,
   arXiv 2112.10752
 command: python launch.py --config=configs/first_stage_emoji.py --workdir=runs/first_stage_emoji
-  --config.data.path=noto_emoji.npz
+  --config.data.path=FOLDER
+data: emoji and their names in a folder, as gm_jax/data/emoji.py describes it
 hardware: not measured yet
 time: not measured yet
 metric: peak signal-to-noise ratio of reconstructions of held-out emoji, in decibels
@@ -26,7 +27,7 @@ def get_config(variant=""):
             steps=5000,
             batch_size=16,
             average=0.999,
-            data=dict(name="npz", path="", flip=True),
+            data=dict(name="emoji", path="", flip=True),
             bottleneck=dict(name="kl", weight=1e-6, channels=4),
             perceptual=0.0,
             network=dict(widths=(16, 32, 64), blocks=1, groups=8),

@@ -83,3 +83,53 @@ def test_data_without_captions_or_with_other_arrays_is_refused(tmp_path):
         data.open_source(saved(tmp_path / "a.npz", ("a", "b")))
     with pytest.raises(gm_jax.UserError, match="has 4 words, and 2 fit"):
         data.open_source(saved(tmp_path / "b.npz") | dict(caption_length=2))
+
+
+def emoji_folder(path, names=("apple", "waving hand", "cat", "sun")):
+    rows = [
+        {"caption": f"{name}{tone}", "base": name, "group": "ab"[number % 2], "skin_tone": tone}
+        for number, name in enumerate(names)
+        for tone in ("", ": dark skin tone")
+    ]
+    (path / "captions.json").write_text(json.dumps(rows))
+    images = np.arange(len(rows), dtype=np.uint8).reshape(-1, 1, 1, 1).repeat(3, -1)
+    np.savez(path / "noto_emoji_64.npz", images=images)
+    return dict(name="emoji", path=str(path), captions="words")
+
+
+def test_all_skin_tones_of_an_emoji_are_in_one_split(tmp_path):
+    names = [f"thing {number}" for number in range(40)]
+    config = emoji_folder(tmp_path, names)
+    train, test = (data.open_source(config, split) for split in ("train", "test"))
+    assert train.size + test.size == 80 and 0 < test.size < 20
+    captions = [set(s.captions(np.arange(s.size))) for s in (train, test)]
+    assert not {c.split(":")[0] for c in captions[0]} & {c.split(":")[0] for c in captions[1]}
+    batch = train.load(np.array([0, 1, 2]))
+    everything = sorted(captions[0] | captions[1], key=lambda c: int(c.split(":")[0].split()[1]))
+    assert train.classes == ("a", "b") and train.spec["label"].cardinality == 2
+    for caption, image, label in zip(
+        train.captions(np.arange(3)), batch["image"], batch["label"], strict=True
+    ):
+        number = int(caption.split(":")[0].split()[1])
+        assert image[0, 0, 0] == 2 * number + ("dark" in caption) and label == number % 2
+    assert len(everything) == 80 and train.spec["caption"].shape == (6,)
+
+
+@pytest.mark.parametrize("broken", ["missing", "short", "nameless", "no json"])
+def test_emoji_that_do_not_fit_their_names_are_refused(tmp_path, broken):
+    config = emoji_folder(tmp_path)
+    file = tmp_path / "captions.json"
+    rows = json.loads(file.read_text())
+    message = "must hold a caption, base and group for each of the 8 images"
+    if broken == "missing":
+        file.unlink()
+        message = "holds no captions.json"
+    elif broken == "short":
+        file.write_text(json.dumps(rows[:-1]))
+    elif broken == "nameless":
+        file.write_text(json.dumps([{"caption": ""}, *rows[1:]]))
+    else:
+        file.write_text("[")
+        message = "captions.json cannot be read"
+    with pytest.raises(gm_jax.UserError, match=message):
+        data.open_source(config)

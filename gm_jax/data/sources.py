@@ -1,6 +1,17 @@
 """Where data comes from: `open_source(config, split)` takes the `data` part of a recipe."""
 
-from gm_jax.data import audio, binary, captioned, composed, folder, images, mixtures, npz, text
+from gm_jax.data import (
+    audio,
+    binary,
+    captioned,
+    composed,
+    emoji,
+    folder,
+    images,
+    mixtures,
+    npz,
+    text,
+)  # fmt: skip
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.settings import Data, read
@@ -17,6 +28,7 @@ SOURCES = {
     "digits": images.digits,
     "folder": folder.folder,
     "npz": npz.npz,
+    "emoji": emoji.emoji,
     "ring": mixtures.mixture,
     "grid": mixtures.mixture,
     "stacked": composed.stacked,
