@@ -1,7 +1,9 @@
 """Every sampler against the chains of diffusers and k-diffusion, from their configurations."""
 
 import json
+import os
 from pathlib import Path
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +12,21 @@ import pytest
 from golden import golden
 
 import gm_jax
-from gm_jax.diffusion.shared import multistep, prediction, published, samplers, tables
+from gm_jax.diffusion.shared import (
+    bound,
+    multistep,
+    prediction,
+    processes,
+    published,
+    samplers,
+    schedules,
+    tables,
+)
+from gm_jax.diffusion.shared.bound import terms
 from gm_jax.diffusion.shared.grids import Grid, karras
 from gm_jax.diffusion.shared.schedules import Points
 
-SHARED = Path(__file__).parent.parent.parent / "shared"
+SHARED = Path(os.environ.get("GM_JAX_SHARED", Path(__file__).parent.parent.parent / "shared"))
 FILE = SHARED / "data" / "diffusers-golden" / "schedulers.json"
 CASES = json.loads(FILE.read_text())["cases"] if FILE.exists() else {}
 DIFFUSERS = [name for name, case in CASES.items() if case["torch_class"].startswith("diffusers")]
@@ -134,3 +146,92 @@ def test_a_configuration_that_asks_for_more_than_we_compute_is_refused():
             published.chain(config, 10)
     with pytest.raises(gm_jax.UserError, match="1000 times"):
         published.chain({"_class_name": "DDIMScheduler"}, 1001)
+
+
+def small(x0):
+    """Channels last, float64."""
+    return jnp.asarray(np.moveaxis(np.asarray(x0, np.float64), 1, -1))
+
+
+def approximate_decoder(x0, mean, log_variance):
+    """-log of a Gaussian's mass in a level, by the cubic tanh that guided-diffusion takes."""
+
+    def cdf(v):
+        return 0.5 * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (v + 0.044715 * v**3)))
+
+    scale = np.exp(-0.5 * log_variance)
+    upper, lower = (cdf(scale * (x0 - mean + side / 255.0)) for side in (1, -1))
+    mass = np.where(x0 < -0.999, upper, np.where(x0 > 0.999, 1.0 - lower, upper - lower))
+    return -np.log(np.maximum(mass, 1e-12)).mean(axis=(1, 2, 3)) / np.log(2.0)
+
+
+BOUNDS = {"linear": schedules.linear, "cosine": schedules.cosine}
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "linear_respaced"])
+def test_learned_variances_of_guided_diffusion(shared, name):
+    """L_hybrid's two terms, the model's mean and variance, clipped, and the whole bound."""
+    files = golden(shared, "bounds")
+    case, shape = files.cases[name], files.cases[name]["shape"]
+    outputs = {
+        key.split("/")[1]: value
+        for key, value in files.outputs.items()
+        if key.split("/")[0] == name
+    }
+    x0 = small(np.floor(256 * files.unit(f"{name}.x0", shape)) / 127.5 - 1)
+    noise = small(files.value(f"{name}.noise", shape))
+    with jax.enable_x64(True):
+        x0, noise = jnp.asarray(x0, jnp.float64), jnp.asarray(noise, jnp.float64)
+        schedule = BOUNDS[name.split("_")[0]](1000)
+        seen = np.arange(1000)
+        if case["original_steps"]:
+            seen = np.array(case["original_steps"])
+            schedule = schedules.respaced(schedule, np.append(0, seen + 1))
+        np.testing.assert_allclose(schedule.alpha[1:] ** 2, outputs["alphas_cumprod"], rtol=1e-9)
+
+        def predict(x, level):
+            t = jnp.asarray(seen)[level.astype(int) - 1].reshape(-1, 1, 1, 1).astype(float)
+            return jnp.concatenate([toy(x, t), jnp.tanh(x - 0.3)], axis=-1)
+
+        process = processes.process(schedule, "noise", learned=True)
+        t = jnp.asarray(case["t"]) + 1
+        batch = processes.noised(x0, noise, schedule.level(t))
+        total, mse, bits = processes.hybrid_loss(process, predict, batch, 0.001)
+        np.testing.assert_allclose(mse, outputs["mse"], rtol=2e-5)
+        vb = 0.001 * schedule.steps * np.asarray(bits)
+        later = np.asarray(t) > 1
+        np.testing.assert_allclose(vb[later], outputs["vb"][later], rtol=2e-5)
+        np.testing.assert_allclose(total, mse + vb, rtol=1e-9)
+
+        # p(x_{t-1} | x_t), x0_hat clipped.
+        output, v = processes.evaluate(process, predict, batch.x_t, batch.level)
+        alpha, sigma = (c.reshape(-1, 1, 1, 1) for c in (batch.level.alpha, batch.level.sigma))
+        x0_hat = process.prediction.to_x0(output, batch.x_t, alpha, sigma)
+        q = jax.tree.map(lambda c: jnp.asarray(c)[t - 1].reshape(-1, 1, 1, 1), terms(schedule))
+        log_variance = q.model_variance("small", v)
+        mean = q.x0 * jnp.clip(x0_hat, -1, 1) + q.x_t * batch.x_t
+        for key, value in (
+            ("p_pred_xstart", jnp.clip(x0_hat, -1, 1)),
+            ("p_mean", mean),
+            ("p_log_variance", log_variance),
+            ("p_variance", jnp.exp(log_variance)),
+        ):
+            np.testing.assert_allclose(value, small(outputs[key]), rtol=2e-5, atol=1e-9)
+        free = q.x0 * x0_hat + q.x_t * batch.x_t
+        first = approximate_decoder(*(np.asarray(a) for a in (x0, free, log_variance)))[~later]
+        np.testing.assert_allclose(
+            0.001 * schedule.steps * first, outputs["vb"][~later], rtol=2e-5, err_msg="decoder"
+        )
+        # Ours is the exact integral, not the cubic tanh: the same but for its error.
+        np.testing.assert_allclose(vb[~later], outputs["vb"][~later], rtol=0.02)
+        if "bpd_vb" in outputs:
+            draws = jnp.asarray(
+                [small(files.value(f"{name}.bpd_noise.{k}", shape)) for k in range(schedule.steps)]
+            )
+            denoise = processes.denoiser(process, predict, clip=True)
+            with mock.patch.object(bound, "normal", lambda keys, shape: draws[keys[0]]):
+                keys = jnp.zeros(1, int)
+                with mock.patch.object(jax.random, "fold_in", lambda _, t: schedule.steps - t):
+                    nats = bound.variational_bound(schedule, denoise, x0, keys)
+            total = np.asarray(nats) / (np.log(2.0) * x0[0].size)
+            np.testing.assert_allclose(total, outputs["bpd_total_bpd"], rtol=1e-3)

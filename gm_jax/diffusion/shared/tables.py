@@ -132,7 +132,7 @@ def run(
         estimate = denoise(y, at)
         estimate, f = estimate if isinstance(estimate, tuple) else (estimate, None)
         estimate = estimate if plain else p * estimate + q * y
-        memory = estimate[None] if size == 1 else memory.at[slot].set(estimate)
+        memory = estimate[None] if size == 1 else memory.at[slot].set(estimate.astype(memory.dtype))
         z = fresh(number) if noisy else None
         if noisy and f is not None:
             z = z * (at.sigma / jnp.where(then.sigma > 0, then.sigma, at.sigma)) ** f
