@@ -1,5 +1,6 @@
 """Golden weights as published files, opened by the library's own readers."""
 
+import json
 from pathlib import Path
 
 import jax
@@ -29,3 +30,21 @@ def open_golden(golden, name, module, example, table_of, folder: Path) -> dict:
     save_file(golden.weights(golden.cases[name]["keys"]), file)
     shapes = jax.eval_shape(module.init, jax.random.key(0), example)["params"]
     return {"params": assign(table_of(shapes), open_weights(file), shapes, str(file))}
+
+
+def write_folder(folder: Path, golden, name: str) -> Path:
+    """A pipeline's case as a folder in diffusers' layout, without a tokenizer."""
+    case = golden.cases[name]
+    weights = golden.weights(case["keys"])
+    files = {"text_encoder": "model", "unet": "diffusion_pytorch_model"}
+    for part, config in case["config"].items():
+        (folder / part).mkdir()
+        (folder / part / "config.json").write_text(json.dumps(config))
+        own = {k: x for k, x in weights.items() if k.startswith(f"{part}.")}
+        own = {k.removeprefix(f"{part}."): x for k, x in own.items()}
+        save_file(own, folder / part / f"{files.get(part, files['unet'])}.safetensors")
+    kind, config = case["scheduler"]
+    (folder / "scheduler").mkdir()
+    scheduler = json.dumps({"_class_name": kind, **config})
+    (folder / "scheduler" / "scheduler_config.json").write_text(scheduler)
+    return folder

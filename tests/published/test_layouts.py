@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import pytest
 from golden import layouts
 
-from gm_jax.diffusion.stable_diffusion.layouts import text_tables, unet_tables, vae_tables
+from gm_jax.diffusion.stable_diffusion import networks
+from gm_jax.diffusion.stable_diffusion.layouts import text_tables, vae_tables
+from gm_jax.errors import UserError
 from gm_jax.nn.latent_autoencoder import KLAutoencoder
 from gm_jax.nn.text_tower import TextTower
 from gm_jax.weights import torch_names
@@ -87,9 +89,40 @@ def test_openclips_names_are_those_of_openais_text_transformer(shared):
     assert plain | joint == published
 
 
-@pytest.mark.parametrize("name", ["sd15.unet", "sd21.unet"])
-def test_a_unets_names_in_the_original_checkpoint(name, shared):
-    rows = layouts(shared)["layouts"][name]
-    table = {row[0]: ((row[0],), "plain") for row in rows}
-    original = unet_tables(table, 2)["original"]
-    assert {other: path[0] for other, (path, _) in original.items()} == {r[2]: r[0] for r in rows}
+UNETS = {
+    "sd15.unet": networks.SD1_UNET,
+    "sd21.unet": networks.SD2_UNET,
+    "sd15_inpainting.unet": networks.SD1_UNET | {"in_channels": 9},
+}
+
+
+@pytest.mark.parametrize("name", UNETS)
+def test_the_unets(name, shared):
+    full = layouts(shared)
+    made = networks.unet(UNETS[name], jnp.float32)
+    assert count(made.shapes) == full["parameters"][name]
+    if name in full["layouts"]:
+        tables = made.tables["diffusers"], made.tables["original"]
+        agree(tables, made.shapes, full["layouts"][name])
+
+
+def test_the_published_configurations_of_the_other_networks():
+    for config, expected in ((networks.SD1_TEXT, "sd15"), (networks.SD2_TEXT, "sd21")):
+        made = networks.text_encoder(config, jnp.float32)
+        assert made.network.module == TOWERS[f"{expected}.text_encoder"]
+    assert networks.vae(networks.VAE, jnp.float32).network.module == KLAutoencoder()
+
+
+@pytest.mark.parametrize(
+    "kind, config, message",
+    [
+        ("unet", {"addition_embed_type": "text_time"}, "addition_embed_type is 'text_time'"),
+        ("unet", {"up_block_types": ["UpBlock2D"] * 4}, "up_block_types is"),
+        ("vae", {"shift_factor": 0.1}, "shift_factor is 0.1"),
+        ("vae", {"down_block_types": ["AttnDownEncoderBlock2D"]}, "down_block_types"),
+        ("text_encoder", {"hidden_act": "relu"}, "hidden_act is 'relu'"),
+    ],
+)
+def test_another_architecture_is_refused(kind, config, message):
+    with pytest.raises(UserError, match=f"{kind}: {message}.*another architecture"):
+        networks.NETWORKS[kind](config, jnp.float32)
