@@ -132,6 +132,7 @@ GAMES = {
         "first_stage_emoji",
         {"average": 0.9, "discriminator.start": 1},
         undecided=FIRST_STAGE,
+        slow=True,
     ),
     "first_stage_vq": Game(
         "first_stage_emoji",
@@ -158,7 +159,7 @@ GAMES = {
         {"data.name": "digits", "network.name": "gpt", "network.gpt.bias": False},
         slow=True,
     ),
-    "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}),
+    "gpt": Game("gpt_tinyshakespeare", {"data.path": TEXT, "network.dropout": 0.2}, slow=True),
     "bengio": Game("bengio_tinyshakespeare", {"data.path": TEXT}, slow=True),
     "ngram": Game("ngram_tinyshakespeare", {"data.path": TEXT}, slow=True),
     "wavenet": Game("wavenet_fsdd", {"data.path": str(wav_folder())}, slow=True),
@@ -172,7 +173,13 @@ GAMES = {
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()
 ]
-QUICK_GAMES = tuple(name for name, game in GAMES.items() if not game.slow)
+# An average, batch statistics, a pool and codebooks each time; the others in test-all.
+GAMES_WITH_MEMORY = [
+    pytest.param(
+        name, marks=() if name in ("vae", "gan", "unrolled", "vqvae") else pytest.mark.slow
+    )
+    for name in GAMES
+]
 
 
 def config(name: str, data_path, **overrides):
