@@ -1,4 +1,9 @@
-"""The U-Net of Ho et al. 2020, appendix B: residual blocks, self-attention, a noise level.
+"""The U-Net of diffusion models: residual blocks, attention, a noise level.
+
+Its settings make the network of Ho et al. 2020 (appendix B), which is the default; that of
+Dhariwal & Nichol 2021 (ADM; arXiv 2105.05233, table 4), with adaptive norms and residual
+resampling; and that of Rombach et al. 2022 (latent and Stable Diffusion), whose attention reads a
+context. `nn/configurations.py` has the published ones.
 
 Every residual branch and the output end in a layer that starts at zero, so the network starts as
 the zero function.
@@ -10,120 +15,223 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.common import Dropout, full_precision
-from gm_jax.settings import at_least, below
-
-ZERO = nn.initializers.zeros
-
-
-def sinusoidal_embedding(t: Array, features: int) -> Array:
-    """[B] to [B, features]: sines and cosines of t at frequencies from 1 down to 1e-4."""
-    half = features // 2
-    frequencies = jnp.exp(-jnp.log(10_000.0) * jnp.arange(half) / (half - 1))
-    angles = t[:, None] * frequencies
-    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
-
-
-class Norm(nn.Module):
-    """Group normalisation with at most 32 groups, of at least four channels each."""
-
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        groups = max(g for g in range(1, 33) if x.shape[-1] % g == 0 and x.shape[-1] // g >= 4)
-        return nn.GroupNorm(num_groups=groups, dtype=self.dtype)(x)
+from gm_jax.nn.attention import ZERO, Norm, SelfAttention, SpatialTransformer
+from gm_jax.nn.common import Dropout, Rate, Size, full_precision
+from gm_jax.nn.time_features import TIME_FEATURES, features_of
+from gm_jax.settings import above, at_least, one_of, part_of, schema
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(dropout(swish(norm(conv(swish(norm(x))) + dense(embedding)))))."""
+    """x + conv(dropout(swish(norm(conv(swish(norm(x))) + dense(embedding))))).
+
+    adaptive  the embedding gives scale and shift of the second norm, norm(h) (1 + s) + b, in place
+              of what is added before it
+    resample  what is done to x and to h before the first convolution, or None
+    """
 
     features: int
     dropout: float
     dtype: jnp.dtype
+    groups: int = 0
+    epsilon: float = 1e-6
+    adaptive: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, embedding: Array, keys: Array | None) -> Array:
-        h = nn.Conv(self.features, (3, 3), dtype=self.dtype)(nn.swish(Norm(self.dtype)(x)))
-        h = h + nn.Dense(self.features, dtype=self.dtype)(nn.swish(embedding))[:, None, None]
-        h = Dropout(self.dropout)(nn.swish(Norm(self.dtype)(h)), keys)
+    def __call__(self, x: Array, embedding: Array, keys: Array | None, resample=None) -> Array:
+        def norm(x):
+            return Norm(self.dtype, self.groups, self.epsilon)(x)
+
+        h = nn.swish(norm(x))
+        if resample:
+            h, x = resample(h), resample(x)
+        h = nn.Conv(self.features, (3, 3), dtype=self.dtype)(h)
+        features = 2 * self.features if self.adaptive else self.features
+        level = nn.Dense(features, dtype=self.dtype)(nn.swish(embedding))[:, None, None]
+        if self.adaptive:
+            scale, shift = jnp.split(level, 2, axis=-1)
+            h = norm(h) * (1 + scale) + shift
+        else:
+            h = norm(h + level)
+        h = Dropout(self.dropout)(nn.swish(h), keys)
         h = nn.Conv(self.features, (3, 3), kernel_init=ZERO, dtype=self.dtype)(h)
         if x.shape[-1] != self.features:
             x = nn.Dense(self.features, dtype=self.dtype)(x)
         return x + h
 
 
-class SelfAttention(nn.Module):
-    """x + attention(norm(x)) over all positions of [B, H, W, C]."""
-
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        b, height, width, c = x.shape
-        tokens = Norm(self.dtype)(x).reshape(b, height * width, 1, c)
-        q, k, v = jnp.split(nn.Dense(3 * c, dtype=self.dtype)(tokens), 3, axis=-1)
-        mixed = jax.nn.dot_product_attention(q, k, v).reshape(b, height, width, c)
-        return x + nn.Dense(c, kernel_init=ZERO, dtype=self.dtype)(mixed)
-
-
 class UNet(nn.Module):
     """A noised image and its noise level to an image of the same shape.
 
-    x [B, H, W, C], level [B] (a time step), label [B] int or None, keys [B] for dropout or None.
-    width        channels at full resolution
-    blocks       residual blocks per level
-    multipliers  of `width`, level by level
-    attention    image sides (in pixels) at which self-attention follows each block
-    dropout      rate within the blocks
-    classes      labels 0..classes-1; `classes` itself is the null label; 0 for no labels
+    x [B, H, W, C], level [B] (a time step), label [B] int or None, keys [B] for dropout or None,
+    context [B, L, D] or None (only transformers read it). Sides need not be even.
+    width                channels at full resolution
+    multipliers          of `width`, level by level
+    blocks               residual blocks per level
+    attention            image sides (in pixels) at which self-attention follows each block
+    attention_levels     levels, from 0 at full resolution, at which it does so whatever the side
+    heads                of attention, level by level, or one number for all
+    head_width           channels of a head, in place of a number of heads; 0 for `heads`
+    transformer_blocks   of the spatial transformer that stands for self-attention and reads the
+                         context; 0 for self-attention
+    dropout              rate within the blocks
+    adaptive_norm        whether the level scales and shifts a norm (AdaGN) or is added before it
+    residual_resampling  whether residual blocks change the resolution, or convolutions
+    symmetric            whether stride 2 pads (1, 1) and odd sides grow by cropping, as in PyTorch;
+                         or (0, 1) and by interpolation, as in TensorFlow
+    groups               of the norms; 0 for at most 32 of at least four channels
+    epsilon              of the norms
+    time_features        sines_first, cosines_first or fourier
+    time_shift           1 for frequencies that reach 1e-4 (DDPM), 0 for those just above it
+    classes              labels 0..classes-1; 0 for no labels
+    null_label           whether there is also the label `classes`, for none
+    out_channels         of the output; 0 for those of x
     """
 
     width: Annotated[int, at_least(4)] = 64
-    multipliers: tuple[Annotated[int, at_least(1)], ...] = (1, 2, 2)
-    blocks: Annotated[int, at_least(1)] = 2
+    multipliers: tuple[Annotated[float, above(0.0)], ...] = (1, 2, 2)
+    blocks: Size = 2
     attention: tuple[int, ...] = (16,)
-    dropout: Annotated[float, at_least(0.0), below(1.0)] = 0.0
+    attention_levels: tuple[Annotated[int, at_least(0)], ...] = ()
+    heads: tuple[Size, ...] = (1,)
+    head_width: Annotated[int, at_least(0)] = 0
+    transformer_blocks: Annotated[int, at_least(0)] = 0
+    dropout: Rate = 0.0
+    adaptive_norm: bool = False
+    residual_resampling: bool = False
+    symmetric: bool = False
+    groups: Annotated[int, at_least(0)] = 0
+    epsilon: Annotated[float, above(0.0)] = 1e-6
+    time_features: Annotated[str, one_of(TIME_FEATURES)] = "sines_first"
+    time_shift: Annotated[int, at_least(0)] = 1
     classes: int = 0
+    null_label: bool = True
+    out_channels: int = 0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Array, level: Array, label: Array | None = None, keys: Array | None = None
+        self,
+        x: Array,
+        level: Array,
+        label: Array | None = None,
+        keys: Array | None = None,
+        context: Array | None = None,
     ) -> Array:
-        def block(x, features):
-            x = ResidualBlock(features, self.dropout, self.dtype)(x, embedding, keys)
-            return SelfAttention(self.dtype)(x) if x.shape[1] in self.attention else x
+        def residual(x, features, resample=None):
+            return ResidualBlock(
+                features, self.dropout, self.dtype, self.groups, self.epsilon, self.adaptive_norm
+            )(x, embedding, keys, resample)
 
-        channels = x.shape[-1]
-        embedding = sinusoidal_embedding(level, self.width)
-        embedding = nn.swish(nn.Dense(4 * self.width, dtype=self.dtype)(embedding))
-        embedding = nn.Dense(4 * self.width, dtype=self.dtype)(embedding)
-        if self.classes:
-            embedding += nn.Embed(self.classes + 1, 4 * self.width, dtype=self.dtype)(label)
+        def block(x, depth):
+            x = residual(x, self._widths[depth])
+            here = depth in self.attention_levels or x.shape[1] in self.attention
+            return self._attend(x, context, depth) if here else x
 
+        channels = self.out_channels or x.shape[-1]
+        embedding = self._embed(level, label)
         x = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
         skips = [x]
-        for depth, multiplier in enumerate(self.multipliers):
+        depths = range(len(self.multipliers))
+        for depth in depths:
             if depth:
-                x = nn.Conv(x.shape[-1], (3, 3), strides=2, dtype=self.dtype)(x)
+                x = self._down(x, residual)
                 skips.append(x)
             for _ in range(self.blocks):
-                x = block(x, self.width * multiplier)
+                x = block(x, depth)
                 skips.append(x)
 
-        x = ResidualBlock(x.shape[-1], self.dropout, self.dtype)(x, embedding, keys)
-        x = SelfAttention(self.dtype)(x)
-        x = ResidualBlock(x.shape[-1], self.dropout, self.dtype)(x, embedding, keys)
+        x = residual(x, x.shape[-1])
+        x = self._attend(x, context, depths[-1])
+        x = residual(x, x.shape[-1])
 
-        for multiplier in reversed(self.multipliers):
+        for depth in reversed(depths):
             for _ in range(self.blocks + 1):
-                x = block(jnp.concatenate([x, skips.pop()], axis=-1), self.width * multiplier)
+                x = block(jnp.concatenate([x, skips.pop()], axis=-1), depth)
             if skips:
-                size = skips[-1].shape[1:3]
-                x = jax.image.resize(x, (x.shape[0], *size, x.shape[-1]), "nearest")
-                x = nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype)(x)
+                x = self._up(x, skips[-1].shape[1:3], residual)
 
-        x = nn.swish(Norm(self.dtype)(x))
+        x = nn.swish(Norm(self.dtype, self.groups, self.epsilon)(x))
         return full_precision(nn.Conv(channels, (3, 3), kernel_init=ZERO, dtype=self.dtype)(x))
+
+    @property
+    def _widths(self):
+        return widths(self.width, self.multipliers)
+
+    def _embed(self, level, label):
+        """The level and, if there are classes, the label, [B, 4 width]."""
+        features = features_of(level, self.width, self.time_features, self.time_shift, self.dtype)
+        embedding = nn.swish(nn.Dense(4 * self.width, dtype=self.dtype)(features))
+        embedding = nn.Dense(4 * self.width, dtype=self.dtype)(embedding)
+        if self.classes:
+            labels = self.classes + self.null_label
+            embedding += nn.Embed(labels, 4 * self.width, dtype=self.dtype)(label)
+        return embedding
+
+    def _attend(self, x, context, depth):
+        heads = heads_of(x.shape[-1], depth, self.heads, self.head_width)
+        if not self.transformer_blocks:
+            return SelfAttention(self.dtype, heads, self.groups, self.epsilon)(x)
+        if context is None:
+            raise UserError(
+                "network.transformer_blocks needs a context to read: set it to 0 for a model"
+                " without one"
+            )
+        return SpatialTransformer(self.transformer_blocks, heads, self.groups, self.dtype)(
+            x, context
+        )
+
+    def _down(self, x, residual):
+        if self.residual_resampling:
+            return residual(x, x.shape[-1], _halve)
+        padding = ((1, 1), (1, 1)) if self.symmetric else "SAME"
+        return nn.Conv(x.shape[-1], (3, 3), strides=2, padding=padding, dtype=self.dtype)(x)
+
+    def _up(self, x, size, residual):
+        """x at twice its sides, or at `size`, the skip's, if that was odd."""
+
+        def grow(x):
+            if self.symmetric:
+                return x.repeat(2, axis=1).repeat(2, axis=2)[:, : size[0], : size[1]]
+            return jax.image.resize(x, (x.shape[0], *size, x.shape[-1]), "nearest")
+
+        if self.residual_resampling:
+            return residual(x, x.shape[-1], grow)
+        return nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype)(grow(x))
+
+
+def _halve(x):
+    """Means of squares of two by two; at the end of an odd side, of what there is."""
+    return nn.avg_pool(x, (2, 2), (2, 2), "SAME", count_include_pad=False)
+
+
+def widths(width: int, multipliers: tuple[float, ...]) -> tuple[int, ...]:
+    """Channels of a U-Net, level by level."""
+    return tuple(int(width * multiplier) for multiplier in multipliers)
+
+
+def heads_of(channels: int, depth: int, heads: tuple[int, ...], head_width: int) -> int:
+    """How many heads of attention a level of so many channels has."""
+    return channels // head_width if head_width else heads[min(depth, len(heads) - 1)]
+
+
+@schema
+class UNetSettings(part_of(UNet, "classes", "null_label", "out_channels", "dtype")):
+    """A U-Net."""
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        levels = len(self.multipliers)
+        if len(self.heads) not in (1, levels):
+            yield f"heads {self.heads} must be one number, or one for each of {levels} levels"
+        for depth in self.attention_levels:
+            if depth >= levels:
+                yield f"attention_levels has {depth}: the levels are 0 .. {levels - 1}"
+        for depth, channels in enumerate(widths(self.width, self.multipliers)):
+            if self.groups and channels % self.groups:
+                yield f"groups {self.groups} does not divide the {channels} channels of a level"
+            heads = heads_of(channels, depth, self.heads, self.head_width)
+            if not heads or channels % heads or (self.head_width and channels % self.head_width):
+                each = f"head_width {self.head_width}" if self.head_width else f"heads {heads}"
+                yield f"{each} does not divide the {channels} channels of a level"
