@@ -1,10 +1,10 @@
 """Attention within images, and of images to a context such as the words of a caption."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
+from gm_jax.nn.common import attend
 
 ZERO = nn.initializers.zeros
 
@@ -41,7 +41,7 @@ class SelfAttention(nn.Module):
         tokens = Norm(self.dtype, self.groups, self.epsilon)(x).reshape(b, height * width, 1, c)
         joint = nn.Dense(3 * c, dtype=self.dtype)(tokens)
         q, k, v = jnp.split(joint.reshape(b, height * width, self.heads, -1), 3, axis=-1)
-        mixed = jax.nn.dot_product_attention(q, k, v).reshape(b, height, width, c)
+        mixed = attend(q, k, v).reshape(b, height, width, c)
         return x + nn.Dense(c, kernel_init=ZERO, dtype=self.dtype)(mixed)
 
 
@@ -64,7 +64,7 @@ class Attention(nn.Module):
             return y.reshape(*y.shape[:2], self.heads, -1)
 
         q, k, v = heads_of("q", x), heads_of("k", context), heads_of("v", context)
-        mixed = jax.nn.dot_product_attention(q, k, v).reshape(x.shape)
+        mixed = attend(q, k, v).reshape(x.shape)
         return nn.Dense(x.shape[-1], kernel_init=self.last, dtype=self.dtype, name="out")(mixed)
 
 

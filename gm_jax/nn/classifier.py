@@ -4,8 +4,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
+from gm_jax.nn.attention import Norm
 from gm_jax.nn.common import Rate, Size, full_precision
-from gm_jax.nn.unet import Norm, ResidualBlock, sinusoidal_embedding
+from gm_jax.nn.time_features import features_of
+from gm_jax.nn.unet import ResidualBlock
 
 
 class Classifier(nn.Module):
@@ -28,9 +30,8 @@ class Classifier(nn.Module):
         self, x: Array, level: Array, keys: Array | None = None
     ) -> tuple[Array, tuple[Array, ...]]:
         features = 4 * self.widths[0]
-        embedding = nn.Dense(features, dtype=self.dtype)(
-            sinusoidal_embedding(level, self.widths[0])
-        )
+        embedding = features_of(level, self.widths[0], dtype=self.dtype)
+        embedding = nn.Dense(features, dtype=self.dtype)(embedding)
         embedding = nn.Dense(features, dtype=self.dtype)(nn.swish(embedding))
         x = nn.Conv(self.widths[0], (3, 3), dtype=self.dtype)(x)
         maps = []

@@ -37,15 +37,15 @@ def gumbel(keys: Array, shape: tuple[int, ...]) -> Array:
 def attend(q: Array, k: Array, v: Array, causal: bool = False) -> Array:
     """What queries [B, N, heads, D] read of keys and values [B, M, heads, D]; [B, N, heads, D].
 
-    The softmax is in float32, or in float64 if q is: jax.nn.dot_product_attention would round.
+    JAX's own attention takes its softmax in float32 whatever the inputs are; here it is in float64
+    if they are.
     """
-    wide = jnp.promote_types(q.dtype, jnp.float32)
-    scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=wide)
-    scores *= q.shape[-1] ** -0.5
+    if q.dtype != jnp.float64:
+        return jax.nn.dot_product_attention(q, k, v, is_causal=causal)
+    scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * q.shape[-1] ** -0.5
     if causal:
-        seen = jnp.tri(*scores.shape[-2:], dtype=bool)
-        scores = jnp.where(seen, scores, -jnp.inf)
-    return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores).astype(v.dtype), v)
+        scores = jnp.where(jnp.tri(*scores.shape[-2:], dtype=bool), scores, -jnp.inf)
+    return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores), v)
 
 
 class Dropout(nn.Module):
