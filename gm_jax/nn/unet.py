@@ -208,7 +208,7 @@ def _halve(x):
 
 def widths(width: int, multipliers: tuple[float, ...]) -> tuple[int, ...]:
     """Channels of a U-Net, level by level."""
-    return tuple(int(width * multiplier) for multiplier in multipliers)
+    return tuple(round(width * multiplier) for multiplier in multipliers)
 
 
 def heads_of(channels: int, depth: int, heads: tuple[int, ...], head_width: int) -> int:

@@ -38,8 +38,8 @@ def _same(x):
     return x
 
 
-# conv: OIHW and HWIO; dense: [out, in] and [in, out]; conv_as_dense: a 1x1 convolution in the
-# file, a dense layer here; embedding: [count, features] in both; plain: anything else.
+# conv: OIHW and HWIO; dense: [out, in] and [in, out]; conv_as_dense, conv1d_as_dense: a 1x1 or a 1
+# convolution in the file, a dense layer here; embedding: [count, features] in both; plain: anything else.
 KINDS = {
     "conv": Kind(
         lambda x: x.transpose(2, 3, 1, 0),
@@ -49,6 +49,9 @@ KINDS = {
     "dense": Kind(np.transpose, np.transpose, lambda s: s[::-1]),
     "conv_as_dense": Kind(
         lambda x: x[:, :, 0, 0].T, lambda x: x.T[:, :, None, None], lambda s: (s[1], s[0], 1, 1)
+    ),
+    "conv1d_as_dense": Kind(
+        lambda x: x[:, :, 0].T, lambda x: x.T[:, :, None], lambda s: (s[1], s[0], 1)
     ),
     "embedding": Kind(_same, _same, _same),
     "plain": Kind(_same, _same, _same),
