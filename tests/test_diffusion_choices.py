@@ -58,7 +58,7 @@ def test_continuous_schedules_are_the_limits_of_the_tables():
     ):
         times = np.linspace(100, 900, 9)
         a, b = MADE[table].at(times), MADE[continuous].at(times)
-        np.testing.assert_allclose(a.alpha, b.alpha, rtol=0.02, err_msg=table)
+        np.testing.assert_allclose(a.alpha, b.alpha, atol=5e-3, err_msg=table)
     flow = MADE["flow"].at(np.linspace(100, 900, 9))
     np.testing.assert_allclose(flow.alpha, 1 - np.linspace(0.1, 0.9, 9), rtol=1e-9)
     np.testing.assert_allclose(flow.sigma, np.linspace(0.1, 0.9, 9), rtol=1e-9)
@@ -102,7 +102,7 @@ def test_spacings_go_from_noise_to_data(spacing, name):
         assert points.sigma[-1] == 0 and points.time[-1] == 0
         assert np.all(np.diff(points.ratio) < 0) and np.all(np.diff(points.time) < 0)
         if spacing not in ("leading",):
-            np.testing.assert_allclose(points.time[0], 1000, rtol=1e-6)
+            np.testing.assert_allclose(points.time[0], 1000, rtol=1e-3)
         whole = spacing in ("even", "leading", "trailing", "quadratic")
         if whole and isinstance(schedule, Schedule):
             np.testing.assert_array_equal(points.time, np.round(points.time))
@@ -139,7 +139,13 @@ def output_of(process, batch, x0_hat):
     return (x0_hat - zero) / (to_x0(jnp.ones_like(x0_hat), batch.x_t, alpha, sigma) - zero)
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n in ("continuous_cosine", "edm") else ())
+        for n in LEVELS
+    ],
+)
 def test_all_predictions_and_the_preconditioning_have_the_same_loss_and_gradient(name):
     """Every weighting but "simple", whatever is predicted, is w |x_0 - x0_hat|^2: in value, and in
     its gradient with respect to x0_hat."""
@@ -275,17 +281,15 @@ def test_the_hybrid_loss_teaches_the_variance_and_not_the_mean_by_the_bound():
             MADE["cosine"].level(jnp.array([1, 5, 500, 900])),
         )
 
-        def values(weights, part):
+        def values(weights):
             def predict(x, level):
                 return jnp.concatenate([weights[0] * x, jnp.tanh(weights[1] * x)], axis=-1)
 
-            total, simple, bits = processes.hybrid_loss(process, predict, batch, 0.001)
-            return (total, simple, bits)[part].sum()
+            return jnp.stack(processes.hybrid_loss(process, predict, batch, 0.001)).sum(axis=1)
 
-        weights = jnp.array([0.3, 0.2])
-        total, simple, bits = (jax.grad(values)(weights, part) for part in range(3))
+        total, simple, bits = jax.jit(jax.jacobian(values))(jnp.array([0.3, 0.2]))
         assert bits[0] == 0 and bits[1] != 0 and simple[0] != 0 and simple[1] == 0
-        np.testing.assert_allclose(total, simple + bits, rtol=1e-6)
+        np.testing.assert_allclose(total, simple + 0.001 * 1000 * bits, rtol=1e-6)
 
 
 def test_importance_sampling_keeps_the_mean_and_lowers_its_variance():
