@@ -4,57 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from exact_denoisers import FLOW, LINEAR, MEANS, SPREAD, WEIGHTS, draw, fresh, gaussian, mixture
 
 from gm_jax.diffusion.shared import (
-    guidance,
-    likelihood,
     samplers,
     sampling,
     schedules,
     tables,
-    uses,
 )
 from gm_jax.diffusion.shared.grids import SPACINGS, Grid, grid_of_ratios, karras
 from gm_jax.diffusion.shared.sampling import SAMPLERS, Sampler
-
-LINEAR, FLOW = schedules.linear(1000), schedules.SCHEDULES["flow"](1000)
-MEANS, WEIGHTS, SPREAD = np.array([-0.8, 0.6]), np.array([0.3, 0.7]), 0.15
-
-
-def mixture(x, at):
-    """E[x_0 | x_t] for a mixture of two Gaussians, x [B, 1]."""
-    variance = at.alpha**2 * SPREAD**2 + at.sigma**2
-    share = jax.nn.softmax(log_joint(x, at), axis=-1)
-    mean = MEANS + at.alpha * SPREAD**2 / variance * (x - at.alpha * MEANS)
-    return (share * mean).sum(-1, keepdims=True)
-
-
-def log_joint(x, at):
-    """log p(x_t, component), [B, 2]."""
-    variance = at.alpha**2 * SPREAD**2 + at.sigma**2
-    square = (x - at.alpha * MEANS) ** 2 / variance
-    return jnp.log(WEIGHTS) - 0.5 * (square + jnp.log(2 * jnp.pi * variance))
-
-
-def gaussian(covariance):
-    """E[x_0 | x_t] for N(0, covariance), x [B, D]."""
-
-    def denoise(x, at):
-        noisy = at.alpha**2 * covariance + at.sigma**2 * jnp.eye(len(covariance))
-        return at.alpha * x @ jnp.linalg.solve(noisy, covariance)
-
-    return denoise
-
-
-def fresh(seed, shape):
-    """number -> standard normal noise."""
-    return lambda number: jax.random.normal(jax.random.fold_in(jax.random.key(seed), number), shape)
-
-
-def draw(table, denoise, x, seed=0):
-    """The end of a table."""
-    return jax.jit(lambda x: tables.run(table, denoise, x, fresh(seed, x.shape))[0])(x)
-
 
 # Of the global error; Adams-Bashforth's of LMS is of order 4: it starts where slopes are flat.
 ORDERS = {
@@ -161,157 +120,14 @@ def test_the_states_kept_are_those_asked_for_in_any_order():
     np.testing.assert_array_equal(half, end)
 
 
-def test_ode_likelihood_of_a_mixture_and_of_correlated_data_is_exact():
-    """Within 1 %; in one dimension, and with a diagonal Jacobian, one probe is exact."""
-    with jax.enable_x64(True):
-        grid = SPACINGS["log_snr"](LINEAR, 60)
-        x = jnp.linspace(-1.2, 1.0, 23)[:, None]
-        probe = jax.random.rademacher(jax.random.key(0), x.shape, jnp.float64)
-        found = likelihood.log_prob(grid, mixture, x, probe, 1.0)
-        clean = schedules.Points(0, 1.0, 1e-9)
-        truth = jax.scipy.special.logsumexp(log_joint(x, clean), axis=-1)
-        np.testing.assert_allclose(found, truth, atol=0.01 * np.abs(truth).max())
-
-        covariance = jnp.array([[0.3, 0.2], [0.2, 0.25]])
-        x = jnp.array([[0.3, -0.2], [1.0, 0.5]]).repeat(400, axis=0)
-        probe = jax.random.rademacher(jax.random.key(1), x.shape, jnp.float64)
-        found = likelihood.log_prob(grid, gaussian(covariance), x, probe, 1.0).reshape(2, 400)
-        truth = jax.scipy.stats.multivariate_normal.logpdf(x[::400], jnp.zeros(2), covariance)
-        error = found.std(axis=1) / 20
-        assert np.all(error > 0) and np.all(np.abs(found.mean(1) - truth) < 4 * error + 0.01)
-        # A probe at right angles: the estimate at either diagonal is that of the whole trajectory.
-        assert len(np.unique(np.round(found[0], 6))) == 2
-
-
-def test_bits_by_the_ode_are_those_of_the_density():
-    """N(0, 0.2^2) at 256 levels: its entropy, and 7 bits (log2 of 255 / 2) for the scale."""
-    count = 2000
-    x = 0.2 * jax.random.normal(jax.random.key(0), (count, 1, 1, 1))
-    x = jnp.round((x + 1) * 127.5) / 127.5 - 1
-
-    def denoise(x, at):
-        return at.alpha * 0.04 / (at.alpha**2 * 0.04 + at.sigma**2) * x
-
-    keys = jax.random.split(jax.random.key(1), count)
-    grid = SPACINGS["log_snr"](LINEAR, 40)
-    bits = jax.jit(lambda x, k: likelihood.bits_per_dimension(grid, denoise, x, k, 1.0))(x, keys)
-    entropy = 0.5 * np.log2(2 * np.pi * np.e * 0.04) + np.log2(127.5)
-    assert abs(bits.mean() - entropy) < 4 * float(bits.std()) / np.sqrt(count) + 0.01
-
-
-def test_inpainting_nears_the_conditional_as_resampling_grows_and_keeps_what_is_known():
-    """Two values of correlation .9: the second given the first is known in closed form."""
-    covariance = 0.25 * np.array([[1.0, 0.9], [0.9, 1.0]])
-    image = jnp.tile(jnp.array([[0.6, 7.0]]), (4000, 1))
-    known, errors = jnp.array([1.0, 0.0]), []
-    grid = SPACINGS["even"](LINEAR, 100)
-    x = jax.random.normal(jax.random.key(0), image.shape)
-    for resample in (1, 3, 10):
-        inpaint = jax.jit(
-            lambda x, r=resample: uses.inpaint(
-                grid, gaussian(covariance), image, known, x, fresh(3, x.shape), 5, r
-            )
-        )
-        made = np.asarray(inpaint(x))
-        np.testing.assert_array_equal(made[:, 0], image[:, 0])
-        errors.append(abs(made[:, 1].mean() - 0.9 * 0.6))
-    assert errors[0] > 2 * errors[1] > 3 * errors[2] and errors[2] < 0.05, errors
-    assert abs(made[:, 1].std() - np.sqrt(0.25 * (1 - 0.9**2))) < 0.02
-
-
-def test_the_walk_of_inpainting_is_that_of_the_paper():
-    starts, returns = uses._walk(8, 3, 2)
-    # 8 levels of noise: returns from 3 and 0 above the data, by 3, once each; not from 6.
-    np.testing.assert_array_equal(starts, [0, 1, 2, 3, 4, 2, 3, 4, 5, 6, 7, 5, 6, 7])
-    np.testing.assert_array_equal(returns, [1, 2, 3, 4, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8])
-
-
-def test_classifier_guidance_by_the_exact_posterior_draws_the_class():
-    """At scale 1, p(x | y): the first component alone. At scale 0, the mixture."""
-    x = jax.random.normal(jax.random.key(0), (6000, 1))
-    table = samplers.ddim(SPACINGS["log_snr"](LINEAR, 150))
-
-    def log_posterior(x, at):
-        return jax.nn.log_softmax(log_joint(x, at), axis=-1)[:, 0]
-
-    for make in (table, samplers.ancestral(SPACINGS["even"](LINEAR, 500), "small")):
-        guided = draw(make, guidance.classifier(mixture, log_posterior, 1.0), x)
-        assert abs(guided.mean() - MEANS[0]) < 0.02 and abs(guided.std() - SPREAD) < 0.02
-    free = draw(table, guidance.classifier(mixture, log_posterior, 0.0), x)
-    np.testing.assert_allclose(free, draw(table, mixture, x), atol=1e-5)
-
-
-def test_guidance_of_weight_0_is_the_conditional_model_itself():
-    def conditional(x, level):
-        return jnp.sin(x)
-
-    assert guidance.classifier_free(conditional, None, 0.0) is conditional
-    guided = guidance.classifier_free(conditional, lambda x, level: x, 1.5)
-    np.testing.assert_allclose(guided(2.0, 0), 2.5 * np.sin(2.0) - 1.5 * 2.0, rtol=1e-6)
-    halves = guidance.classifier_free(
-        lambda x, level: jnp.array([[2.0, 3.0]]),
-        lambda x, level: jnp.array([[1.0, 9.0]]),
-        1.0,
-        True,
-    )
-    np.testing.assert_array_equal(halves(None, 0), [[3.0, 3.0]])
-
-
-def test_dynamic_thresholding_keeps_a_share_of_each_example():
-    x0 = jnp.array([[0.5, -0.2, 0.1, 0.9, 0.3], [2.0, -4.0, 1.0, 0.5, 0.0]])
-    found = guidance.dynamically(0.75)(x0)
-    np.testing.assert_array_equal(found[0], x0[0])
-    np.testing.assert_allclose(found[1], np.clip(x0[1], -2, 2) / 2)
-    both = guidance.thresholded(lambda x, at: (3 * x, x), guidance.clipped)(jnp.array([0.5]), None)
-    np.testing.assert_array_equal(both, [[1.0], [0.5]])
-
-
-@pytest.mark.parametrize("schedule", [LINEAR, FLOW], ids=["preserving", "straight"])
-def test_inversion_then_sampling_returns_the_image(schedule):
-    x = jnp.array([-1.1, -0.9, -0.8, -0.7, -0.6, 0.3, 0.5, 0.6, 0.7, 0.9])[:, None]
-    with jax.enable_x64(True):
-        errors = []
-        for steps in (100, 400):
-            grid = SPACINGS["log_snr"](schedule, steps)
-            back = jax.jit(lambda x, grid=grid: uses.reconstruct(grid, mixture, x))(x)
-            errors.append(float(jnp.abs(back - x).max()))
-        assert errors[1] < 0.4 * errors[0] and errors[1] < 0.03, errors
-        noise = uses.invert(SPACINGS["log_snr"](schedule, 400), mixture, x)
-        # The flow keeps the quantiles of the mixture.
-        truth = jax.scipy.stats.norm.ppf(
-            (WEIGHTS * jax.scipy.stats.norm.cdf((x - MEANS) / SPREAD)).sum(-1, keepdims=True)
-        )
-        np.testing.assert_allclose(noise, truth, atol=0.05)
-
-
-def test_editing_begins_at_the_share_of_steps_that_is_asked_for():
-    grid = SPACINGS["even"](LINEAR, 10)
-    assert [uses.rest_of(grid, s).steps for s in (1.0, 0.75, 0.7, 0.3, 0.01)] == [10, 7, 7, 3, 1]
-    image, noise = jnp.full((1, 1), 0.5), jnp.full((1, 1), 2.0)
-    seen = []
-
-    def denoise(x, at):
-        jax.debug.callback(lambda x, t: seen.append((float(x[0, 0]), int(t))), x, at.time)
-        return 0.5 * jnp.ones_like(x)
-
-    table = samplers.ddim(uses.rest_of(grid, 0.3))
-    edited = uses.edit(table, denoise, image, noise, fresh(0, image.shape))
-    jax.effects_barrier()
-    np.testing.assert_allclose(
-        seen[0], (LINEAR.alpha[300] * 0.5 + LINEAR.sigma[300] * 2.0, 300), rtol=1e-5
-    )
-    np.testing.assert_allclose(edited, image, rtol=1e-5)
-
-
-def test_the_path_between_two_images_ends_at_them():
-    x = jnp.array([[-0.9], [0.7], [0.2]])
-    with jax.enable_x64(True):
-        grid = SPACINGS["log_snr"](LINEAR, 300)
-        a, b = x.astype(jnp.float64), x[::-1].astype(jnp.float64)
-        path = uses.interpolate(grid, lambda x, at: mixture(x, at), a, b, 5)
-        assert path.shape == (3, 5, 1)
-        np.testing.assert_allclose(path[:, 0], a, atol=0.02)
-        np.testing.assert_allclose(path[:, -1], b, atol=0.02)
-    noises = [jax.random.normal(jax.random.key(k), (4, 8, 8, 3)) for k in range(2)]
-    middle = uses.great_circle(*noises, 3)[:, 1]
-    assert np.all(np.abs(middle.std(axis=(1, 2, 3)) - 1.0) < 0.2)
+def test_churn_is_added_only_within_its_range():
+    """Karras et al. 2022, algorithm 2: gamma is min(S_churn / N, sqrt(2) - 1)."""
+    grid = SPACINGS["karras"](schedules.SCHEDULES["edm"](1000), 20)
+    ratios, inside = grid.points.ratio[1:-1], lambda r: (r >= 0.1) & (r <= 10.0)
+    for amount in (2.0, 100.0):
+        table = samplers.euler(grid, samplers.Churn(amount, 0.1, 10.0, 1.5))
+        gamma = min(amount / 20, np.sqrt(2) - 1)
+        wanted = np.where(inside(ratios), 1.5 * ratios * np.sqrt((1 + gamma) ** 2 - 1), 0.0)
+        np.testing.assert_allclose(table.y.noise, np.append(wanted, 0.0), rtol=1e-6)
+        seen = np.where(inside(ratios), (1 + gamma) * ratios, ratios)
+        np.testing.assert_allclose(table.points.sigma[1:-1], seen, rtol=1e-6)

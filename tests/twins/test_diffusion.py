@@ -68,6 +68,152 @@ def test_l_simple(prediction, schedule):
     assert 2 < hidden.sum() < COUNT - 2
 
 
+def levels(schedule, t):
+    """alpha and sigma of a schedule by u = t / T, or of the table, for images."""
+    if schedule in ("linear", "cosine"):
+        return signal_and_noise(schedule, t)
+    u = np.asarray(t, np.float64).reshape(-1, 1, 1, 1) / T
+    if schedule == "flow":
+        return 1 - u, u
+    if schedule == "continuous_cosine":
+        return np.cos(np.pi * u / 2), np.sin(np.pi * u / 2)
+    return np.ones_like(u), np.exp(1.2 * norm.ppf(u) - 1.2)
+
+
+# Factors of (x_0 - x0_hat)^2 at SNR s.
+WEIGHTS = {
+    "min_snr": lambda s: np.minimum(s, 5),
+    "p2": lambda s: s / (1 + s),
+    "truncated_snr": lambda s: np.maximum(s, 1),
+    "flow": lambda s: (1 + np.sqrt(s)) ** 2,
+    "noise": lambda s: s,
+}
+
+
+@pytest.mark.parametrize(
+    "prediction,schedule,weighting",
+    [
+        ("noise", "cosine", "min_snr"),
+        ("v", "continuous_cosine", "p2"),
+        ("velocity", "flow", "truncated_snr"),
+        also("score", "linear", "noise"),
+        also("x0", "flow", "flow"),
+    ],
+)
+def test_weighted_losses(prediction, schedule, weighting):
+    """w(SNR) times the mean of (x_0 - x0_hat)^2 at x_t, x0_hat by what is predicted."""
+    settings = {"weighting.name": weighting, "prediction": prediction, "schedule": schedule}
+    of = game("ddpm_digits", **TOLD, **settings)
+    x0 = np.asarray(of.batch["image"], np.float64)
+    played = of.play()
+    (call,) = played.calls["network"]
+    x_t, t, _ = call.inputs
+    alpha, sigma = levels(schedule, t)
+    noise = (x_t - alpha * x0) / sigma
+    assert abs(noise.mean()) < 0.15 and abs(noise.std() - 1) < 0.1
+    found = {
+        **FOUND,
+        "score": lambda output, x, alpha, sigma: (x + sigma**2 * output) / alpha,
+        "velocity": lambda output, x, alpha, sigma: x - sigma * output,
+    }[prediction](call.output, x_t, alpha, sigma)
+    factor = WEIGHTS[weighting]((alpha / sigma) ** 2)
+    np.testing.assert_allclose(played.value, (factor * (x0 - found) ** 2).mean(), rtol=2e-3)
+
+
+def test_velocity_and_its_plain_loss():
+    """Rectified flow: the mean of (eps - x_0 - v)^2 at (1 - u) x_0 + u eps, u uniform."""
+    of = game("ddpm_digits", prediction="velocity", schedule="flow", **TOLD)
+    x0 = np.asarray(of.batch["image"], np.float64)
+    played = of.play()
+    (call,) = played.calls["network"]
+    u = call.inputs[1].reshape(-1, 1, 1, 1) / T
+    noise = (call.inputs[0] - (1 - u) * x0) / u
+    np.testing.assert_allclose(played.value, ((noise - x0 - call.output) ** 2).mean(), rtol=1e-3)
+    later = [of.play(index=of.batch["index"] + k * COUNT).calls["network"] for k in range(1, 9)]
+    drawn = np.concatenate([call.inputs[1] / T for (call,) in later])
+    assert abs(drawn.mean() - 0.5) < 0.1 and abs(drawn.std() - 12**-0.5) < 0.05
+
+
+def test_edm():
+    """Karras et al. 2022, eq. 7 and 8: lambda(sigma) |D(x_0 + sigma eps) - x_0|^2, D by F."""
+    of = game(
+        "ddpm_digits", prediction="x0", schedule="edm", preconditioning="edm",
+        **{"weighting.name": "edm"}, **TOLD,
+    )  # fmt: skip
+    x0 = np.asarray(of.batch["image"], np.float64)
+    played = of.play()
+    (call,) = played.calls["network"]
+    sigma = np.exp(4 * call.inputs[1]).reshape(-1, 1, 1, 1)
+    x = call.inputs[0] * np.sqrt(sigma**2 + 0.25)
+    noise = (x - x0) / sigma
+    assert abs(noise.mean()) < 0.15 and abs(noise.std() - 1) < 0.1
+    skip, out = 0.25 / (sigma**2 + 0.25), sigma * 0.5 / np.sqrt(sigma**2 + 0.25)
+    denoised = skip * x + out * call.output
+    factor = (sigma**2 + 0.25) / (sigma * 0.5) ** 2
+    np.testing.assert_allclose(played.value, (factor * (denoised - x0) ** 2).mean(), rtol=1e-3)
+
+
+def variational_bits(schedule, x0, x_t, t, found, v):
+    """L_{t-1} in bits per dimension, [B], with the learned variance. Improved DDPM, eq. 15."""
+    abar = alpha_bar(schedule)
+    bits = []
+    for one in range(COUNT):
+        now = int(t[one])
+        beta = 1 - abar[now] / abar[now - 1]
+        small = beta * (1 - abar[now - 1]) / (1 - abar[now])
+        second = (1 - abar[2] / abar[1]) * (1 - abar[1]) / (1 - abar[2])
+        f = (v[one] + 1) / 2
+        log_variance = f * np.log(beta) + (1 - f) * np.log(small if now > 1 else second)
+        own = np.sqrt(abar[now - 1]) * beta / (1 - abar[now])
+        kept = np.sqrt(abar[now] / abar[now - 1]) * (1 - abar[now - 1]) / (1 - abar[now])
+        mean, model = own * x0[one] + kept * x_t[one], own * found[one] + kept * x_t[one]
+        if now > 1:
+            ratio = np.exp(np.log(small) - log_variance)
+            nats = (ratio - 1 - np.log(ratio) + (mean - model) ** 2 * np.exp(-log_variance)) / 2
+        else:
+            scale = np.exp(-log_variance / 2)
+            upper = np.where(x0[one] > 0.999, np.inf, (x0[one] + 1 / 255 - model) * scale)
+            lower = np.where(x0[one] < -0.999, -np.inf, (x0[one] - 1 / 255 - model) * scale)
+            flip = np.where(lower > 0, -1, 1)
+            low, high = (
+                np.minimum(flip * lower, flip * upper),
+                np.maximum(flip * lower, flip * upper),
+            )
+            log_low, log_high = norm.logcdf(low), norm.logcdf(high)
+            nats = -(log_high + np.log1p(-np.exp(log_low - log_high)))
+        bits.append(nats.mean() / np.log(2))
+    return np.array(bits)
+
+
+@pytest.mark.parametrize("objective", ["hybrid", "vlb"])
+def test_learned_variances(objective):
+    """Nichol & Dhariwal 2021, eq. 16: L_simple + lambda T L_vlb; section 3.3: T L_vlb alone, whose
+    times are uniform at first. The first half of the channels is the noise."""
+    settings = {"objective": objective, "hybrid": 0.1, "schedule": "linear"}
+    of = game("ddpm_digits", **TOLD, **settings)
+    x0 = np.asarray(of.batch["image"], np.float64)
+    played = of.play()
+    (call,) = played.calls["network"]
+    x_t, t, _ = call.inputs
+    output, v = call.output[..., :1], call.output[..., 1:]
+    assert call.output.shape[-1] == 2
+    alpha, sigma = signal_and_noise("linear", t)
+    simple = (((x_t - alpha * x0) / sigma - output) ** 2).mean()
+    found = (x_t - sigma * output) / alpha
+    bits = variational_bits("linear", x0, x_t, t, found, v)
+    if objective == "hybrid":
+        np.testing.assert_allclose(played.value, simple + 0.1 * T * bits.mean(), rtol=2e-4)
+        np.testing.assert_allclose(played.metric("simple"), simple, rtol=1e-4)
+        np.testing.assert_allclose(played.metric("bits"), bits.mean(), rtol=5e-4)
+        return
+    np.testing.assert_allclose(played.value, T * bits.mean(), rtol=5e-4)
+    history = played.state["history"]
+    for now in np.unique(t).astype(int):
+        terms = T * bits[t == now][:10]
+        np.testing.assert_allclose(history.terms[now - 1, : len(terms)], terms, rtol=2e-3)
+        assert history.counts[now - 1] == (t == now).sum()
+
+
 def test_a_label_is_always_told_where_none_is_to_be_dropped():
     of = game("ddpm_digits", **{**TOLD, "label_dropout": 0.0})
     (call,) = of.play().calls["network"]

@@ -30,7 +30,7 @@ def lms(grid: Grid, order: int = 4) -> Table:
         used = [points[i - k].ratio for k in range(min(i + 1, order))]
         weights = [_integral(used, k, start.ratio, end.ratio) for k in range(len(used))]
         weights = _slots([end.alpha * weight for weight in weights], i, order)
-        step = (end.alpha / start.alpha, weights, 0.0)
+        step = (end.alpha / start.scale, weights, 0.0)
         rows.append(Row(start, noise_estimate(start), step, slot=i % order))
     return table(rows, points[-1])
 

@@ -97,7 +97,7 @@ def flow_step(start: Points, end: Points, noise: dict[int, float], fresh: float 
     """
     stride = end.alpha * (end.ratio - start.ratio)
     weights = {slot: stride * weight for slot, weight in noise.items()}
-    return end.alpha / start.alpha, weights, end.alpha * fresh
+    return end.alpha / start.scale, weights, end.alpha * fresh
 
 
 class Churn(NamedTuple):
@@ -178,7 +178,7 @@ def dpmpp_2s_ancestral(grid: Grid) -> Table:
 def _exponential(start, end, ratio, fresh=0.0):
     """x / alpha at a ratio: (ratio / r) x / alpha + (1 - ratio / r) x0_hat, plus fresh noise."""
     share = ratio / start.ratio
-    return share * end.alpha / start.alpha, {0: (1.0 - share) * end.alpha}, fresh * end.alpha
+    return share * end.alpha / start.scale, {0: (1.0 - share) * end.alpha}, fresh * end.alpha
 
 
 def each(grid: Grid) -> list[Points]:

@@ -28,9 +28,14 @@ class Points(NamedTuple):
     sigma: np.ndarray
 
     @property
+    def scale(self) -> np.ndarray:
+        """alpha, above 0 at an SNR of 0, too."""
+        return np.maximum(self.alpha, 1.0 / LARGEST_RATIO)
+
+    @property
     def ratio(self) -> np.ndarray:
         """sigma / alpha."""
-        return self.sigma / np.maximum(self.alpha, 1.0 / LARGEST_RATIO)
+        return self.sigma / self.scale
 
     def take(self, index) -> "Points":
         """Those at an index or a slice."""
