@@ -6,7 +6,6 @@ from gm_jax.errors import UserError
 from gm_jax.settings import Data, read
 
 
-
 def nothing(config, split: str) -> Source:
     """Endless examples without any entry, for models that are only sampled."""
     return Source("none", None, lambda indices: {}, {})
