@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-from gm_jax.weights import assign, open_weights
+from gm_jax.diffusion.stable_diffusion.networks import NETWORKS
+from gm_jax.tokenizers.clip import vocabulary_of
+from gm_jax.weights import assign, export, open_weights
 
 
 def nchw(x: np.ndarray):
@@ -47,4 +49,56 @@ def write_folder(folder: Path, golden, name: str) -> Path:
     (folder / "scheduler").mkdir()
     scheduler = json.dumps({"_class_name": kind, **config})
     (folder / "scheduler" / "scheduler_config.json").write_text(scheduler)
+    return folder
+
+
+TINY = {
+    "text_encoder": {
+        "vocab_size": 520, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "max_position_embeddings": 7, "eos_token_id": 519,
+    },
+    "unet": {
+        "block_out_channels": [8, 16], "layers_per_block": 1, "norm_num_groups": 4,
+        "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"], "sample_size": 8,
+        "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], "attention_head_dim": 2,
+        "cross_attention_dim": 8,
+    },
+    "vae": {"block_out_channels": [4, 8], "norm_num_groups": 4, "latent_channels": 4},
+}  # fmt: skip
+SCHEDULER = {"_class_name": "DDIMScheduler", "beta_start": 0.00085, "beta_end": 0.012,
+             "beta_schedule": "scaled_linear", "clip_sample": False}  # fmt: skip
+
+
+def tiny_tensors(changed: dict | None = None, layouts: dict | None = None) -> dict:
+    """{part: {name: array}} of a Stable Diffusion of TINY size, with random weights.
+
+    changed  {part: settings that differ}
+    layouts  {part: layout}; diffusers' unless stated
+    """
+    rng, found = np.random.default_rng(0), {}
+    for part, config in TINY.items():
+        made = NETWORKS[part](config | (changed or {}).get(part, {}), jnp.float32)
+        params = jax.tree.map(
+            lambda x: np.float32(rng.normal(size=x.shape) / max(1.0, np.prod(x.shape[:-1])) ** 0.5),
+            made.shapes,
+        )
+        layout = (layouts or {}).get(part, next(iter(made.tables)))
+        found[part] = export(made.tables[layout], params)
+    return found
+
+
+def write_tiny(folder: Path, changed: dict | None = None) -> Path:
+    """A folder in diffusers' layout with those weights and a tokenizer of six merges."""
+    for part, tensors in tiny_tensors(changed).items():
+        (folder / part).mkdir(parents=True)
+        config = TINY[part] | (changed or {}).get(part, {})
+        (folder / part / "config.json").write_text(json.dumps(config))
+        save_file(tensors, folder / part / "model.safetensors")
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
+    (folder / "tokenizer").mkdir()
+    pairs = ["c a", "ca t</w>", "a a", "aa aa", "aa a</w>", "! !</w>"]
+    vocabulary = vocabulary_of([tuple(pair.split()) for pair in pairs])
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary.numbers))
+    (folder / "tokenizer" / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs]))
     return folder

@@ -47,8 +47,12 @@ class Data:
     resample   bring recordings of other rates to `rate`
     mono       take the mean of a recording's channels
     encoding   of a text file, by Python's name: utf-8, latin-1, utf-16, ...
-    captions   "words" gives what is written about each image as an entry `caption`; "" for none
-    caption_length  words of a caption at most; if not set, as many as the longest has
+    captions   "words" gives what is written about each image as an entry `caption`, "clip" as the
+               symbols of CLIP's text encoder; "" for none
+    caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
+                    symbols, 77
+    vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
+                where GM_JAX_CLIP_VOCABULARY says
     """
 
     name: str = "digits"
@@ -71,8 +75,9 @@ class Data:
     resample: bool = False
     mono: bool = False
     encoding: str = "utf-8"
-    captions: Annotated[str, one_of(("", "words"))] = ""
+    captions: Annotated[str, one_of(("", "words", "clip"))] = ""
     caption_length: Annotated[int | None, at_least(1)] = None
+    vocabulary: Annotated[str, Restartable()] = ""
 
     def wrong(self):
         """Choices that do not go together, a line for each."""

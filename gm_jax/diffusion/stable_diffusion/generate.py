@@ -14,7 +14,6 @@ A mask is 1 where the image is made anew.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from gm_jax.diffusion.shared.prediction import PREDICTIONS
@@ -98,7 +97,7 @@ def generate(
     mask      [B, H, W, 1], 1 where it is made anew
     whole     whether the table starts at the first of its times, from noise alone
     """
-    first = jax.tree.map(lambda x: x[0], chain.table.points)
+    first = chain.table.points.take(0)
     known, extra, after = None, (), None
     masking = nets.unet.config["in_channels"] > nets.latents
     if image is not None and (not whole or not masking):

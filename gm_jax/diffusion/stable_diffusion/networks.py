@@ -46,7 +46,7 @@ UNET_DEFAULTS = {
     "layers_per_block": 2, "down_block_types": [CROSS_DOWN] * 3 + ["DownBlock2D"],
     "up_block_types": ["UpBlock2D"] + [CROSS_UP] * 3, "attention_head_dim": 8,
     "num_attention_heads": None, "cross_attention_dim": 1280, "norm_num_groups": 32,
-    "norm_eps": 1e-5, "use_linear_projection": False,
+    "norm_eps": 1e-5, "use_linear_projection": False, "sample_size": 64,
 }  # fmt: skip
 VAE_DEFAULTS = {
     "in_channels": 3, "out_channels": 3, "block_out_channels": [64], "layers_per_block": 1,
