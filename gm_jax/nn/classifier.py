@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import Rate, Size, full_precision
+from gm_jax.nn.layers import Rate, Size, full_precision
 from gm_jax.nn.unet import Norm, ResidualBlock, sinusoidal_embedding
 
 

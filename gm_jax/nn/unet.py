@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import Dropout, full_precision
+from gm_jax.nn.layers import Dropout, full_precision
 from gm_jax.settings import at_least, below
 
 ZERO = nn.initializers.zeros
