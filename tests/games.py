@@ -101,6 +101,7 @@ GAMES = {
         {
             "data.name": "ring",
             "networks": "points",
+            "discriminator.normalization": "none",
             "stochastic": True,
             "encoder.width": 8,
             "show.counts.interpolation": 0,

@@ -10,8 +10,7 @@ import gm_jax
 from gm_jax.adversarial.shared.networks import DCGANDiscriminator, PointDiscriminator
 from gm_jax.adversarial.shared.tricks import Tricks
 from gm_jax.model import example_keys
-from gm_jax.nn.common import normal
-from gm_jax.nn.normalization import BatchNorm
+from gm_jax.nn.layers import BatchNorm, normal
 from gm_jax.settings import as_dict
 
 ONE = jax.devices()[:1]

@@ -14,7 +14,7 @@ from gm_jax.diffusion.shared import prediction, samplers, schedules, tables
 from gm_jax.diffusion.shared.bound import variational_bound
 from gm_jax.diffusion.shared.grids import SPACINGS, spaced_times
 from gm_jax.model import Variables
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 
 LINEAR = schedules.linear(1000)
 COSINE = schedules.cosine(1000)

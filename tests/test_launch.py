@@ -65,7 +65,7 @@ def test_help_lists_every_setting_of_a_recipe(capsys, fresh_flags):
         launch._parse(["launch.py", GOOD, "--help"])
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    for line in ("--workdir", "sampler.steps=4", "sampler.eta=0.0", "beta~_t", "[large, small]"):
+    for line in ("--workdir", "sampler.steps=4", "sampler.eta=0.0", "beta~_t", "small, learned]"):
         assert line in told
     assert "(default: 50)" in told
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gm_jax.losses import adversarial, diffusion, elbo, likelihoods
+from gm_jax.losses import adversarial, diffusion, likelihoods
 
 KEY = jax.random.key(0)
 
@@ -19,7 +19,7 @@ def test_gaussian_kl_against_monte_carlo():
     q = stats.norm.logpdf(z, mean, np.exp(0.5 * log_variance)).sum(-1)
     p = stats.norm.logpdf(z).sum(-1)
     error = 5 * (q - p).std(0) / np.sqrt(len(z))
-    assert np.all(np.abs(elbo.gaussian_kl(mean, log_variance) - (q - p).mean(0)) < error)
+    assert np.all(np.abs(likelihoods.gaussian_kl(mean, log_variance) - (q - p).mean(0)) < error)
 
 
 def _linear_gaussian(x, posterior_mean, posterior_log_variance, samples=1):
@@ -28,12 +28,12 @@ def _linear_gaussian(x, posterior_mean, posterior_log_variance, samples=1):
     z = posterior_mean + jnp.exp(0.5 * posterior_log_variance) * noise
     log_variance = jnp.log(0.5)
     reconstruction = jax.vmap(lambda z: likelihoods.gaussian(x, 2.0 * z, log_variance))(z)
-    kl = elbo.gaussian_kl(posterior_mean, jnp.broadcast_to(posterior_log_variance, x.shape))
+    kl = likelihoods.gaussian_kl(posterior_mean, jnp.broadcast_to(posterior_log_variance, x.shape))
     prior = jax.vmap(lambda z: likelihoods.gaussian(z, 0.0, 0.0))(z)
     posterior = jax.vmap(lambda z: likelihoods.gaussian(z, posterior_mean, posterior_log_variance))(
         z
     )
-    return elbo.elbo(reconstruction.mean(0), kl), reconstruction + prior - posterior
+    return likelihoods.elbo(reconstruction.mean(0), kl), reconstruction + prior - posterior
 
 
 def test_elbo_is_a_bound_on_a_linear_gaussian_model_and_tight_at_the_true_posterior():
@@ -47,7 +47,7 @@ def test_elbo_is_a_bound_on_a_linear_gaussian_model_and_tight_at_the_true_poster
     np.testing.assert_allclose(log_weights, jnp.broadcast_to(exact, log_weights.shape), atol=1e-4)
     loose, log_weights = _linear_gaussian(x, best_mean + 0.3, best_log_variance + 0.5, 20_000)
     assert np.all(loose < exact - 0.05)
-    one, many = (elbo.importance_weighted(log_weights[:k]) for k in (1, 20_000))
+    one, many = (likelihoods.importance_weighted(log_weights[:k]) for k in (1, 20_000))
     np.testing.assert_allclose(many, exact, atol=0.03)
     assert many.mean() > one.mean()
 

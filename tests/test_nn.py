@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from gm_jax.adversarial.shared import networks
-from gm_jax.nn.common import Dropout
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
+from gm_jax.nn.layers import Dropout, transposed_convolution
 from gm_jax.nn.time_features import sinusoidal_embedding
-from gm_jax.nn.transposed import transposed_convolution
 from gm_jax.nn.unet import UNet
 
 KEY = jax.random.key(0)

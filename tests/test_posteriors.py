@@ -8,7 +8,7 @@ from test_vae import BATCH, model
 
 from gm_jax.autoencoders import vae
 from gm_jax.autoencoders.shared import posteriors
-from gm_jax.losses.elbo import importance_weighted
+from gm_jax.losses.likelihoods import importance_weighted
 from gm_jax.settings import read
 
 KINDS = {

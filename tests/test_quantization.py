@@ -11,7 +11,7 @@ from gm_jax import replicas
 from gm_jax.autoencoders.shared import quantizers
 from gm_jax.autoencoders.shared.quantizers import Memory
 from gm_jax.losses import quantization
-from gm_jax.nn.common import gumbel
+from gm_jax.nn.layers import gumbel
 
 KEY = jax.random.key(0)
 CODES = jax.random.normal(jax.random.key(1), (7, 3))

@@ -20,7 +20,7 @@ from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses.adversarial import log_loss
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.networks import Network
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.settings import schema
 
 

@@ -30,7 +30,7 @@ from gm_jax.adversarial.shared.unrolled import unroll
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
 from gm_jax.losses.penalties import PENALTIES
 from gm_jax.model import Aux, Batch, Phase, example_keys
-from gm_jax.nn.common import uniform
+from gm_jax.nn.layers import uniform
 from gm_jax.optimizers import differentiable, optimizer
 from gm_jax.settings import at_least, one_of, schema
 

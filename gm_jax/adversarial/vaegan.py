@@ -18,10 +18,10 @@ from gm_jax.adversarial.shared import latent_game
 from gm_jax.adversarial.shared.latent_game import first_output, latent, open_game, times
 from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses.adversarial import log_loss
-from gm_jax.losses.elbo import gaussian_kl
+from gm_jax.losses.likelihoods import gaussian_kl
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.networks import Network
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.settings import at_least, at_most, schema
 
 

@@ -19,8 +19,8 @@ from gm_jax.autoencoders.shared.corruption import CORRUPTIONS, Corruption
 from gm_jax.losses.likelihoods import LIKELIHOODS
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.common import normal
 from gm_jax.nn.encoders import Pair, pair
+from gm_jax.nn.layers import normal
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, at_least, one_of, schema
 

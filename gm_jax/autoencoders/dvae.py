@@ -20,13 +20,12 @@ import optax
 from gm_jax import games, networks
 from gm_jax.autoencoders.shared import codes
 from gm_jax.autoencoders.shared.quantizers import used
-from gm_jax.losses.elbo import elbo
-from gm_jax.losses.likelihoods import grey_logit_laplace, unmap_pixels
+from gm_jax.losses.likelihoods import elbo, grey_logit_laplace, unmap_pixels
 from gm_jax.losses.quantization import gumbel_softmax
 from gm_jax.model import Aux, Field, Phase, example_keys, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.common import gumbel, uniform
 from gm_jax.nn.grid import GridDecoder, GridEncoder, GridSettings, halved
+from gm_jax.nn.layers import gumbel, uniform
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, at_least, schema
 

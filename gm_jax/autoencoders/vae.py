@@ -18,8 +18,7 @@ from jax import lax
 
 from gm_jax import games, networks
 from gm_jax.autoencoders.shared import posteriors
-from gm_jax.losses.elbo import elbo, importance_weighted
-from gm_jax.losses.likelihoods import LIKELIHOODS
+from gm_jax.losses.likelihoods import LIKELIHOODS, elbo, importance_weighted
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.encoders import Pair, pair

@@ -23,8 +23,8 @@ from gm_jax.autoencoders.shared import codes, quantizers
 from gm_jax.losses.likelihoods import LIKELIHOODS
 from gm_jax.model import Aux, Field, Phase, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.common import full_precision
 from gm_jax.nn.grid import GridDecoder, GridEncoder, GridSettings, Widths, halved
+from gm_jax.nn.layers import full_precision
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, one_of, schema
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from gm_jax.autoregressive.shared import language
 from gm_jax.model import Array, Phase, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.common import Size, full_precision
+from gm_jax.nn.layers import Size, full_precision
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import arguments, at_least, part_of, schema
 

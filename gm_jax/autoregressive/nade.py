@@ -18,7 +18,7 @@ from gm_jax.autoregressive.shared import pixels
 from gm_jax.autoregressive.shared.causal import Causal
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Variables, field_of
-from gm_jax.nn.common import Size
+from gm_jax.nn.layers import Size
 from gm_jax.settings import schema
 
 

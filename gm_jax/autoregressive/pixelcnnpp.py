@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.losses import logistic_mixture
 from gm_jax.model import Array, Phase, classes_of, field_of
-from gm_jax.nn.common import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
 from gm_jax.nn.masked import MaskedConv, Pixel, Reach, RowConv, scaled, shift_down
 from gm_jax.settings import arguments, part_of, schema
 

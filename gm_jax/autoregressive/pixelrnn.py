@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.autoregressive.shared.lstm import DiagonalBiLSTM, RowLSTM
 from gm_jax.model import Array, Phase, field_of
-from gm_jax.nn.common import Size, full_precision
+from gm_jax.nn.layers import Size, full_precision
 from gm_jax.nn.masked import Kernel, MaskedConv, Pixel, Reach, half_plane, scaled
 from gm_jax.settings import arguments, one_of, part_of, schema
 

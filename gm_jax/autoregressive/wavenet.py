@@ -22,7 +22,7 @@ from gm_jax.autoregressive.shared.causal import of_module, sample
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Array, Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.common import Size, full_precision
+from gm_jax.nn.layers import Size, full_precision
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, Restartable, arguments, at_least, part_of, schema
 

@@ -19,7 +19,7 @@ from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.classifier import Classifier
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, arguments, at_least, one_of, part_of, schema
 

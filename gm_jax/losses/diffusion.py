@@ -6,8 +6,7 @@ x_t = alpha x_0 + sigma eps. Ho, Jain & Abbeel 2020; weights are theirs unless s
 import jax
 import jax.numpy as jnp
 
-from gm_jax.losses.elbo import gaussian_kl
-from gm_jax.losses.likelihoods import sum_over_example
+from gm_jax.losses.likelihoods import gaussian_kl, sum_over_example
 from gm_jax.model import Array
 
 

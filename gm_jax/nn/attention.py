@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import attend
+from gm_jax.nn.layers import attend
 
 ZERO = nn.initializers.zeros
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.attention import Norm
-from gm_jax.nn.common import Rate, Size, full_precision
+from gm_jax.nn.layers import Rate, Size, full_precision
 from gm_jax.nn.time_features import features_of
 from gm_jax.nn.unet import ResidualBlock
 

@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import Size, full_precision
+from gm_jax.nn.layers import Size, full_precision
 from gm_jax.nn.masked import (
     Kernel,
     MaskedConv,

@@ -10,8 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import full_precision
-from gm_jax.nn.transposed import TransposedConv
+from gm_jax.nn.layers import TransposedConv, full_precision
 from gm_jax.settings import Rule, at_least, part_of
 
 Widths = Annotated[

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.common import full_precision
+from gm_jax.nn.layers import full_precision
 from gm_jax.settings import Rule
 
 ODD = Rule(lambda size: "" if size > 0 and size % 2 else "must be odd: a kernel needs a centre")

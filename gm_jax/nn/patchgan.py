@@ -10,8 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import full_precision
-from gm_jax.nn.normalization import NORMALIZATIONS, BatchNorm, layer
+from gm_jax.nn.layers import NORMALIZATIONS, BatchNorm, full_precision, layer
 from gm_jax.settings import at_least, one_of
 
 WEIGHTS = nn.initializers.normal(0.02)

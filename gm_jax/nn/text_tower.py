@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import Size, attend
+from gm_jax.nn.layers import Size, attend
 from gm_jax.settings import at_least, one_of
 
 EPSILON = 1e-5  # of layer normalisation; Flax's own default is 1e-6

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.common import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.normal(0.02)

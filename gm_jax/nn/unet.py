@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Norm, SelfAttention, SpatialTransformer
-from gm_jax.nn.common import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
 from gm_jax.nn.time_features import TIME_FEATURES, features_of
 from gm_jax.settings import above, at_least, one_of, part_of, schema
 

@@ -2,7 +2,7 @@
 
 from mutants import Mutant
 
-LIKELIHOODS, ELBO = "losses/likelihoods.py", "losses/elbo.py"
+LIKELIHOODS, ELBO = "losses/likelihoods.py", "losses/likelihoods.py"
 QUANTIZERS, POSTERIORS = "quantizers.py", "posteriors.py"
 CODES, VAE_FILE = "shared/codes.py", "autoencoders/vae.py"
 

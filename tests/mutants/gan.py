@@ -173,7 +173,7 @@ GANS = {
         _twins("packs_and_probabilities"),
     ),
     "dcgan trap: an epsilon of .8": Mutant(
-        "nn/normalization.py", "momentum=0.9,", "momentum=0.9, epsilon=0.8,",
+        "nn/layers.py", "momentum=0.9,", "momentum=0.9, epsilon=0.8,",
         "test_adversarial_games.py::test_batch_normalisation_has_the_fields_epsilon",
     ),
 }  # fmt: skip

@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array, Spec, modality_of
-from gm_jax.nn.common import full_precision
 from gm_jax.nn.encoders import MLP, ConvDecoder, ConvEncoder, ImageMLP
+from gm_jax.nn.layers import full_precision
 
 
 class AutoEncoder(nn.Module):

@@ -13,7 +13,7 @@ from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Phase, Spec, classes_of, example_keys, modality_of
 from gm_jax.networks import Network
-from gm_jax.nn.normalization import NORMALIZATIONS
+from gm_jax.nn.layers import NORMALIZATIONS
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, at_least, one_of, schema
 

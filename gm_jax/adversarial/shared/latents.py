@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import vmap
 
 from gm_jax.model import Array
-from gm_jax.nn.common import normal, uniform
+from gm_jax.nn.layers import normal, uniform
 
 
 def cube(keys: Array, shape: tuple[int, ...]) -> Array:

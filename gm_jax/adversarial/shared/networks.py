@@ -21,9 +21,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import full_precision
-from gm_jax.nn.normalization import BatchNorm, layer
-from gm_jax.nn.transposed import TransposedConv
+from gm_jax.nn.layers import BatchNorm, TransposedConv, full_precision, layer
 
 WEIGHTS = nn.initializers.normal(0.02)
 ORTHOGONAL = nn.initializers.orthogonal(1.4)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from gm_jax import replicas
 from gm_jax.model import Array, Batch
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.settings import at_least, at_most, schema
 
 Share = Annotated[float, at_least(0.0), at_most(1.0)]

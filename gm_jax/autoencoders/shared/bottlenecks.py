@@ -9,11 +9,11 @@ from typing import Annotated, NamedTuple
 import jax.numpy as jnp
 
 from gm_jax.autoencoders.shared.quantizers import used
-from gm_jax.losses.elbo import gaussian_kl
+from gm_jax.losses.likelihoods import gaussian_kl
 from gm_jax.losses.quantization import quantize
 from gm_jax.networks import Network
-from gm_jax.nn.common import normal
 from gm_jax.nn.latent_autoencoder import LOG_VARIANCE, KLAutoencoder, VQAutoencoder
+from gm_jax.nn.layers import normal
 from gm_jax.settings import at_least, one_of, schema
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.common import normal, uniform
+from gm_jax.nn.layers import normal, uniform
 from gm_jax.settings import at_least, one_of, schema
 
 

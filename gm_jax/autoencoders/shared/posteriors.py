@@ -13,10 +13,10 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
 from gm_jax.losses import likelihoods
-from gm_jax.losses.elbo import gaussian_kl
+from gm_jax.losses.likelihoods import gaussian_kl
 from gm_jax.losses.quantization import kl_to_uniform
 from gm_jax.model import Array
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.settings import above, arguments, at_least, one_of, part_of, schema
 
 

@@ -15,7 +15,7 @@ from gm_jax.diffusion.shared.samplers import transition
 from gm_jax.diffusion.shared.schedules import Points, Schedule
 from gm_jax.losses import diffusion as losses
 from gm_jax.model import Array
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 
 
 class Terms(NamedTuple):

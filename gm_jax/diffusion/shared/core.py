@@ -19,7 +19,7 @@ from gm_jax.diffusion.shared.processes import Process
 from gm_jax.diffusion.shared.schedules import Schedule
 from gm_jax.diffusion.shared.tables import Table, run
 from gm_jax.model import Array, Aux, example_keys
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 
 FRAMES = 12  # of the strip from noise to image, and from one image to another
 

@@ -10,7 +10,7 @@ from jax import lax
 
 from gm_jax.diffusion.shared.grids import Grid
 from gm_jax.model import Array
-from gm_jax.nn.common import uniform
+from gm_jax.nn.layers import uniform
 
 
 def log_prob(grid: Grid, denoise: Callable, x: Array, probe: Array, deviation: float) -> Array:

@@ -9,7 +9,7 @@ from gm_jax.diffusion.shared.grids import SPACINGS, Grid
 from gm_jax.diffusion.shared.schedules import Continuous, Schedule
 from gm_jax.diffusion.shared.tables import Table
 from gm_jax.model import Array
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.settings import above, at_least, at_most, one_of, schema
 
 

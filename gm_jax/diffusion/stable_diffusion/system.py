@@ -27,7 +27,7 @@ from gm_jax.model import (
     example_keys,
     field_of,
 )
-from gm_jax.nn.common import normal
+from gm_jax.nn.layers import normal
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import (
     Recipe,

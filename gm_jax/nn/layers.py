@@ -1,0 +1,173 @@
+"""Layers, noise and precision: small parts that networks share.
+
+Noise and dropout draw by one key per example, batch normalisation is over the global batch: so one
+device and eight compute the same.
+"""
+
+import functools
+from typing import Annotated
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gm_jax import replicas
+from gm_jax.model import Array
+from gm_jax.settings import at_least, below
+
+# Settings of many networks: a number of layers or features, a dropout rate.
+Size = Annotated[int, at_least(1)]
+Rate = Annotated[float, at_least(0.0), below(1.0)]
+
+
+def full_precision(x: Array) -> Array:
+    """float32, or wider if x is: the type of losses and statistics."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def normal(keys: Array, shape: tuple[int, ...]) -> Array:
+    """Standard normal noise [B, *shape] from one key per example (`example_keys`)."""
+    return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+
+
+def uniform(keys: Array, shape: tuple[int, ...]) -> Array:
+    """Noise from U[0, 1), [B, *shape], by one key per example."""
+    return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
+
+
+def gumbel(keys: Array, shape: tuple[int, ...]) -> Array:
+    """Standard Gumbel noise, [B, *shape], by one key per example."""
+    return jax.vmap(lambda key: jax.random.gumbel(key, shape))(keys)
+
+
+def attend(q: Array, k: Array, v: Array, causal: bool = False) -> Array:
+    """What queries [B, N, heads, D] read of keys and values [B, M, heads, D]; [B, N, heads, D].
+
+    JAX's own attention takes its softmax in float32 whatever the inputs are; here it is in float64
+    if they are.
+    """
+    if q.dtype != jnp.float64:
+        return jax.nn.dot_product_attention(q, k, v, is_causal=causal)
+    scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * q.shape[-1] ** -0.5
+    if causal:
+        scores = jnp.where(jnp.tri(*scores.shape[-2:], dtype=bool), scores, -jnp.inf)
+    return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores), v)
+
+
+class Dropout(nn.Module):
+    """Dropout by one key per example: an example drops the same units on any device.
+
+    `keys` [B], or None to drop nothing. linen's own Dropout draws for a device's local batch.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: Array, keys: Array | None) -> Array:
+        if keys is None or self.rate == 0.0:
+            return x
+        # A network has several dropouts: each folds in its path, as linen's make_rng does.
+        keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, _number(self.path))
+        keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1.0 - self.rate, x.shape[1:]))(keys)
+        return jnp.where(keep, x / (1.0 - self.rate), 0.0).astype(x.dtype)
+
+
+def _number(path: tuple[str, ...]) -> int:
+    """A stable hash of a module's path; Python's hash differs from run to run."""
+    number = 0
+    for letter in "/".join(path).encode():
+        number = (number * 31 + letter) % 2**31
+    return number
+
+
+NORMALIZATIONS = ("batch", "spectral", "none")  # of discriminators
+
+
+def _scale_around_one(key, shape, dtype=jnp.float32):
+    return 1.0 + nn.initializers.normal(0.02)(key, shape, dtype)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over the global batch, as one device would compute it."""
+
+    train: bool
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        return nn.BatchNorm(
+            use_running_average=not self.train,
+            momentum=0.9,
+            dtype=self.dtype,
+            scale_init=_scale_around_one,
+            axis_name=replicas.name(),
+        )(x)
+
+
+def layer(module: nn.Module, spectral: bool, train: bool):
+    """A layer as it is, or with its weights divided by their largest singular value.
+
+    Miyato et al. 2018 (arXiv 1802.05957), algorithm 1: one step of power iteration per move; the
+    vector that it reaches is state (`batch_stats`).
+    """
+    return functools.partial(nn.SpectralNorm(module), update_stats=train) if spectral else module
+
+
+def _strided(y: Array, kernel: Array) -> Array:
+    """[B, H', W', D] to [B, H, W, C] with kernel [k, k, D, C]: each side halved, and rounded up."""
+    return lax.conv_general_dilated(
+        y, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def transposed_convolution(x: Array, kernel: Array, sides: tuple[int, int]) -> Array:
+    """[B, H, W, C] to [B, *sides, D] with kernel [k, k, D, C]: the transpose of stride 2.
+
+    `sides` are 2H and 2W, or one less if the halved image had an odd side. Its gradients are those
+    of the convolution that it transposes: by default JAX computes the kernel's as a convolution
+    dilated on both sides, which XLA runs more than ten times slower on a CPU.
+    """
+    y = jax.ShapeDtypeStruct((len(x), *sides, kernel.shape[2]), x.dtype)
+    (output,) = jax.linear_transpose(lambda y: _strided(y, kernel), y)(x)
+    return output
+
+
+def _transposed_forward(x, kernel, sides):
+    return transposed_convolution(x, kernel, sides), (x, kernel)
+
+
+def _transposed_backward(sides, saved, gradient):
+    x, kernel = saved
+    back, of_kernel = jax.vjp(lambda kernel: _strided(gradient, kernel), kernel)
+    return back, *of_kernel(x)
+
+
+transposed_convolution.defvjp(_transposed_forward, _transposed_backward)
+
+
+class TransposedConv(nn.Module):
+    """A transposed convolution of stride 2: [B, H, W, C] to [B, *sides, features].
+
+    size   of the kernel
+    sides  2H and 2W, or one less if the halved image had an odd side; None for 2H and 2W
+    """
+
+    features: int
+    size: int = 4
+    sides: tuple[int, int] | None = None
+    use_bias: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = self.size, self.size, self.features, x.shape[-1]
+        kernel = self.param("kernel", self.kernel_init, shape)
+        sides = self.sides or (2 * x.shape[1], 2 * x.shape[2])
+        x = transposed_convolution(x.astype(self.dtype), kernel.astype(self.dtype), sides)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            x += bias.astype(self.dtype)
+        return x
