@@ -17,7 +17,7 @@ from gm_jax.autoregressive import (
     pixelrnn,
     wavenet,
 )  # fmt: skip
-from gm_jax.diffusion import classifier, ddpm
+from gm_jax.diffusion import classifier, ddpm, latent_diffusion
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -36,6 +36,7 @@ SYSTEMS = {
     "vaegan": vaegan,
     "ddpm": ddpm,
     "classifier": classifier,
+    "latent_diffusion": latent_diffusion,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,
