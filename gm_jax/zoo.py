@@ -17,7 +17,7 @@ from gm_jax.autoregressive import (
     pixelrnn,
     wavenet,
 )  # fmt: skip
-from gm_jax.diffusion import classifier, ddpm, stable_diffusion
+from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -36,6 +36,7 @@ SYSTEMS = {
     "vaegan": vaegan,
     "ddpm": ddpm,
     "classifier": classifier,
+    "latent_diffusion": latent_diffusion,
     "stable_diffusion": stable_diffusion,
     "ngram": ngram,
     "bengio": bengio,

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 import gm_jax
 
 COUNT = 16  # examples of a batch
+NAMES = ["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 SYMBOLS = "".join(sorted(set(text_file().read_text())))
 
@@ -62,6 +63,8 @@ def batch_of(config) -> dict:
     if config.data.binarize:
         image = jnp.where(image > 0.0, 1.0, -1.0)
     batch = {"image": image, "label": label, "index": index}
+    if config.data.captions:
+        batch["caption"] = gm_jax.data.open_source(config.data).load(np.arange(COUNT))["caption"]
     return batch | ({"image_b": -image} if config.data.name == "two_domains" else {})
 
 
@@ -94,10 +97,12 @@ def away_from_start(init: Callable, batch: dict):
 
 @functools.cache
 def digits_file() -> Path:
-    """Sixty-four digits and their labels as npz data."""
+    """Sixty-four digits, their labels and captions as npz data."""
     digits, path = load_digits(), FOLDER / "digits.npz"
     image, label = (digits.images[:64, ..., None] * 15).astype(np.uint8), digits.target[:64]
     label = label.astype(np.int32)
+    caption = np.array([f"a {NAMES[digit]}" for digit in label])
+    arrays = {"image": image, "label": label, "caption": caption}
     part = path.with_suffix(f".{os.getpid()}.npz")  # Several processes may write it at once.
-    np.savez(part, image=image, label=label, test_image=image, test_label=label)
+    np.savez(part, **arrays, **{f"test_{name}": array for name, array in arrays.items()})
     return part.replace(path)

@@ -22,6 +22,7 @@ RECIPES = {
     "vaegan": "vaegan_digits",
     "ddpm": "ddpm_digits",
     "classifier": "classifier_digits",
+    "latent_diffusion": "latent_diffusion_emoji",
     "autoencoder": "ae_mnist",
     "vae": "vae_mnist",
     "vqvae": "vqvae_mnist",
