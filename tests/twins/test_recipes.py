@@ -43,7 +43,8 @@ RECIPES = {
 
 
 def test_every_system_is_among_them():
-    assert set(RECIPES) == set(zoo.SYSTEMS)
+    # tests/published has Stable Diffusion, which needs weights.
+    assert set(RECIPES) == set(zoo.SYSTEMS) - {"stable_diffusion"}
 
 
 @pytest.mark.parametrize("system", RECIPES)
