@@ -38,8 +38,9 @@ def _same(x):
     return x
 
 
-# conv: OIHW and HWIO; dense: [out, in] and [in, out]; conv_as_dense, conv1d_as_dense: a 1x1 or a 1
-# convolution in the file, a dense layer here; embedding: [count, features] in both; plain: anything else.
+# conv: OIHW and HWIO; dense: [out, in] and [in, out]; conv_as_dense, conv1d_as_dense: a convolution
+# of size 1 in the file, along two axes or one, a dense layer here; embedding: [count, features] in
+# both; plain: anything else.
 KINDS = {
     "conv": Kind(
         lambda x: x.transpose(2, 3, 1, 0),
