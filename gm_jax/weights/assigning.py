@@ -39,7 +39,8 @@ def _same(x):
 
 
 # conv: OIHW and HWIO; dense: [out, in] and [in, out]; conv_as_dense, conv1d_as_dense: a convolution
-# of size 1 in the file, a dense layer here; embedding: [count, features] in both; plain: the rest.
+# of size 1 in the file, along two axes or one, a dense layer here; embedding: [count, features] in
+# both; plain: anything else.
 KINDS = {
     "conv": Kind(
         lambda x: x.transpose(2, 3, 1, 0),
