@@ -3,7 +3,8 @@
 paper: Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models,
   arXiv 2112.10752
 command: python launch.py --config=configs/latent_diffusion_emoji.py
-  --workdir=runs/latent_diffusion_emoji --config.data.path=noto_emoji.npz
+  --workdir=runs/latent_diffusion_emoji --config.data.path=FOLDER
+data: as configs/first_stage_emoji.py
 hardware: not measured yet
 time: not measured yet
 metric: not yet

@@ -196,6 +196,10 @@ def needs(config, request):
     written = {"text": text_file, "wav": wav_folder}
     if config.data.name in written:
         config.data.path = str(written[config.data.name]())
+    elif config.data.name == "emoji":
+        config.data.path = str(request.getfixturevalue("shared") / "data" / "noto-emoji")
+        for stage in config.stages.values():
+            stage.data.path = config.data.path
     elif config.data.name not in ("digits", "ring", "grid"):
         config.data.directory = str(request.getfixturevalue("shared") / "data" / "tfds")
     return config
