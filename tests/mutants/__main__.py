@@ -23,8 +23,9 @@ from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.diffusion import DIFFUSION
 from mutants.gan import GANS
+from mutants.published import PUBLISHED
 
-MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION
+MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | PUBLISHED
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 
