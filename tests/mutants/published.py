@@ -14,7 +14,9 @@ PUBLISHED = {
     "text: exact GELU for quick GELU": Mutant(
         TOWER, '"quick_gelu": quick_gelu', '"quick_gelu": gelu', TEXT
     ),
-    "text: tanh GELU for the exact one": Mutant(TOWER, "approximate=False", "approximate=True", TEXT),
+    "text: tanh GELU for the exact one": Mutant(
+        TOWER, "approximate=False", "approximate=True", TEXT
+    ),
     "text: not causal": Mutant(TOWER, "causal=True", "causal=False", TEXT),
     "text: pooled at the largest symbol": Mutant(
         TOWER, "jnp.argmax(ids == self.end, axis=1)", "ids.shape[1] - 1 - jnp.argmax("
