@@ -60,6 +60,9 @@ def fate(tests: str, mutant=None) -> str:
             file = file_of(mutant, root)
             file.write_text(file.read_text().replace(mutant.old, mutant.new))
         environment = {"PYTHONPATH": folder, "JAX_COMPILATION_CACHE_DIR": cache, "COLUMNS": "200"}
+        environment |= {
+            "GM_JAX_SHARED": os.environ.get("GM_JAX_SHARED", str(ROOT.parent / "shared"))
+        }
         done = subprocess.run(
             command, cwd=root, env=os.environ | environment, capture_output=True, text=True,
             check=False,
