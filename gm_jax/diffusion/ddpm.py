@@ -16,11 +16,9 @@ from gm_jax.diffusion.shared import core
 from gm_jax.diffusion.shared.choices import Choices
 from gm_jax.model import Phase, classes_of, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.unet import UNet
+from gm_jax.nn.unet import UNet, UNetSettings
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import arguments, part_of, schema
-
-UNetSettings = part_of(UNet, "classes", "out_channels", "null_label", "dtype")
+from gm_jax.settings import arguments, schema
 
 
 @schema
