@@ -21,10 +21,11 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.gan import GANS
 
-MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION
+MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 
