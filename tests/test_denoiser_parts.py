@@ -9,7 +9,7 @@ from gm_jax.errors import UserError
 from gm_jax.nn.attention import Attention
 from gm_jax.nn.dit import DiT, DiTSettings, image_of, patches_of, positions
 from gm_jax.nn.time_features import features_of
-from gm_jax.nn.unet import ResidualBlock, UNet, UNetSettings, doubled
+from gm_jax.nn.unet import ResidualBlock, UNet, UNetSettings, doubled, heads_of
 from gm_jax.settings import read
 
 KEY = jax.random.key(0)
@@ -128,6 +128,12 @@ def test_fourier_features_are_fixed_and_none_of_the_parameters():
     )
     assert jax.tree.structure(fourier) == jax.tree.structure(sines)
     assert list(fourier) == ["params"]
+
+
+def test_heads_are_counted_or_have_a_width():
+    assert [heads_of(c, d, (8,), 0) for d, c in enumerate((320, 640))] == [8, 8]
+    assert [heads_of(c, d, (5, 10), 0) for d, c in enumerate((320, 640))] == [5, 10]
+    assert [heads_of(c, d, (8,), 64) for d, c in enumerate((320, 640))] == [5, 10]
 
 
 def test_odd_sides_grow_as_in_pytorch():

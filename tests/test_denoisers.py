@@ -115,7 +115,8 @@ def copied() -> Golden:
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", FIXTURE["cases"])
 def test_unets_at_some_pixels(name, dtype):
-    agrees(copied(), name, dtype)
+    weights = agrees(copied(), name, dtype)
+    assert sum(x.size for x in weights.values()) == FIXTURE["cases"][name]["parameters"]
 
 
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])

@@ -41,7 +41,7 @@ DENOISERS = {
     ),
     "a head's width taken for the number of heads": Mutant(
         UNET, "return channels // head_width if head_width else", "return",
-        ADM,
+        f"{PARTS}heads_are_counted_or_have_a_width",
     ),
     "a number of heads taken for a head's width": Mutant(
         UNET, "else heads[min(depth, len(heads) - 1)]",
