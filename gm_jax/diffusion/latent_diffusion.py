@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax import games, networks, replicas
-from gm_jax.diffusion.shared import conditions, guidance, processes, sampling
+from gm_jax.diffusion.shared import conditions, denoisers, guidance, processes, sampling
 from gm_jax.diffusion.shared.prediction import PREDICTIONS
 from gm_jax.diffusion.shared.sampling import Sampler
 from gm_jax.diffusion.shared.schedules import SCHEDULES, Schedule
@@ -28,13 +28,11 @@ from gm_jax.errors import UserError
 from gm_jax.model import Aux, Phase, Stage, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.layers import normal
-from gm_jax.nn.unet import UNet
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, Restartable, arguments, at_least, one_of, part_of, schema
+from gm_jax.settings import Recipe, Restartable, at_least, one_of, schema
 
 FRAMES = 12  # of the strip from noise to image
 TABLES = tuple(name for name, make in SCHEDULES.items() if isinstance(make(2), Schedule))
-UNetSettings = part_of(UNet, "classes", "null_label", "out_channels", "dtype")
 
 
 @schema
@@ -57,7 +55,7 @@ class Settings(Recipe):
     times       T, the number of noise levels
     prediction  what the network predicts
     weighting   how much each noise level counts
-    network     the U-Net
+    network     the network, a U-Net or a DiT
     optimizer   one of optax's
     sampler     from noise to latent
     """
@@ -67,7 +65,7 @@ class Settings(Recipe):
     times: Annotated[int, at_least(2)] = 1000
     prediction: Annotated[str, one_of(PREDICTIONS)] = "noise"
     weighting: Weighting = Weighting()
-    network: UNetSettings = UNetSettings()
+    network: denoisers.NetworkSettings = denoisers.NetworkSettings()
     optimizer: Optimizer = adam(1e-4)
     sampler: Annotated[LatentSampler, Restartable()] = LatentSampler()
 
@@ -84,7 +82,8 @@ class Settings(Recipe):
             )
         if sampler.prompt and condition.name != "caption":
             yield "sampler.prompt needs a model trained with condition.name=caption"
-        if (condition.name == "caption") != bool(self.network.transformer_blocks):
+        caption, network = condition.name == "caption", self.network
+        if network.name == "unet" and caption != bool(network.transformer_blocks):
             yield (
                 "captions are read by cross-attention: condition.name=caption goes with"
                 " network.transformer_blocks of 1 or more"
@@ -96,7 +95,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     first, dtype = first_stage(spec, stages), jnp.dtype(settings.dtype)
     shape, sampler = first.model.spec["latent"].shape, settings.sampler
     condition = conditions.make(settings.condition, spec, dtype, sampler.prompt)
-    module = UNet(**arguments(settings.network), classes=condition.classes, dtype=dtype)
+    module = denoisers.module_of(settings.network, condition.classes, shape[-1], dtype)
     network = Network("network", module)
     schedule = SCHEDULES[settings.schedule](settings.times)
     process = processes.process(schedule, settings.prediction, settings.weighting)
