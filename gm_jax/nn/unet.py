@@ -189,16 +189,24 @@ class UNet(nn.Module):
         return nn.Conv(x.shape[-1], (3, 3), strides=2, padding=padding, dtype=self.dtype)(x)
 
     def _up(self, x, size, residual):
-        """x at twice its sides, or at `size`, the skip's, if that was odd."""
+        """x at the sides `size`, the skip's: twice its own, or one less."""
 
         def grow(x):
-            if self.symmetric:
-                return x.repeat(2, axis=1).repeat(2, axis=2)[:, : size[0], : size[1]]
-            return jax.image.resize(x, (x.shape[0], *size, x.shape[-1]), "nearest")
+            return doubled(x, size, self.symmetric)
 
         if self.residual_resampling:
             return residual(x, x.shape[-1], grow)
         return nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype)(grow(x))
+
+
+def doubled(x: Array, size: tuple[int, int], symmetric: bool) -> Array:
+    """[B, H, W, C] at sides of 2H or 2H - 1 and 2W or 2W - 1, each value from its nearest.
+
+    PyTorch (symmetric) drops the end of an odd side, TensorFlow interpolates between centres.
+    """
+    if symmetric:
+        return x.repeat(2, axis=1).repeat(2, axis=2)[:, : size[0], : size[1]]
+    return jax.image.resize(x, (x.shape[0], *size, x.shape[-1]), "nearest")
 
 
 def _halve(x):
