@@ -22,9 +22,10 @@ from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.diffusion import DIFFUSION
+from mutants.dit import DITS
 from mutants.gan import GANS
 
-MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION
+MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DITS
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 
