@@ -13,6 +13,7 @@ departs: digits (the paper: CIFAR-10 and larger images), a cosine schedule (the 
 reference: 4.48, real against real at the same N (mean of ten random splits)
 measured: fd 4.95 (1.1 x real against real)
 target: at most 3 times real against real, within 5 minutes
+variants: linear (the paper's schedule), v and x0 (what is predicted): not measured yet
 again: python launch.py --workdir=runs/ddpm_digits --mode=evaluate
 status: toy
 """
@@ -47,4 +48,7 @@ def get_config(variant=""):
             show=dict(counts=dict(sample=16, trajectory=2)), sample=dict(count=32),
             evaluate=dict(score=32),
         ),
+        linear=dict(schedule="linear"),
+        v=dict(prediction="v"),
+        x0=dict(prediction="x0"),
     )  # fmt: skip

@@ -9,7 +9,7 @@ hardware: not measured yet
 time: not measured yet
 metric: peak signal-to-noise ratio of reconstructions of held-out emoji, in decibels
 departs: emoji (the paper: OpenImages), widths of 16 to 64 with one block a level (128 to 512, two),
-  no perceptual term (LPIPS), a discriminator of width 16 with two strided layers from round 3,000 on
+  no perceptual term (LPIPS), a discriminator of width 16 with two strided layers from round 3,000
   (64, three, 50,001), batches of 16 and Adam at 1e-3 (4.5e-6 for each example)
 reference: none on these data
 measured: not yet

@@ -4,10 +4,14 @@ paper: Rombach, Blattmann, Lorenz, Esser & Ommer 2022, High-Resolution Image Syn
   Diffusion Models, arXiv 2112.10752
 command: python launch.py --config=configs/stable_diffusion.py --workdir=runs/sd --mode=sample
   --config.weights=DIR --config.sampler.prompt="a photo of a cat"
+hardware: 2 CPU cores (AMD EPYC, shared), float32
+time: not measured at full size: benchmarks/stable_diffusion.py
 metric: equality with the reference implementation on its published test cases of tiny size: text
   encoder, autoencoder and U-Net, each sampler, and whole pipelines
 reference: the images of the reference implementation
 measured: equal within 1e-4 in float32
+target: images equal to the reference's within 1e-4
+again: python -m pytest tests/published
 departs: in nothing that is known; the watermark and the safety checker are not part of it
 status: unverified
 
@@ -39,6 +43,7 @@ def get_config(variant=""):
             sample=dict(count=1),
             evaluate=dict(batch_size=1),
         ),
+        smoke=dict(sampler=dict(steps=2)),
         unet=dict(train="unet", **tuned),
         lora=dict(train="lora", optimizer=dict(learning_rate=1e-4), **tuned),
     )

@@ -120,7 +120,7 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     workdir = path_of(workdir)
     started = config is None or (workdir / "config.json").exists()
     recipe = recipe_of(workdir, config) if started else config
-    if not any(phase.steps for phase in build(recipe)):
+    if not recipe.steps and not recipe.stages:
         return train(recipe, workdir, devices)
     recipe, phase, variables, progress = _read(workdir, config)
     variables = parallel.replicate(variables, devices)

@@ -66,6 +66,20 @@ GAMES = {
     ),
     "ddpm_dit": Game("dit_digits", {"average": 0.9, "label_dropout": 0.3}, slow=True),
     "classifier": Game("classifier_digits", {"average": 0.9}, slow=True),
+    # Times drawn by a history of all devices' terms; a learned variance.
+    "ddpm_vlb": Game(
+        "ddpm_digits",
+        # Adam would make the rounding of the gradient of the keys' bias, which is zero, large.
+        {
+            "objective": "vlb",
+            "times": 8,
+            "network.multipliers": (1,),
+            "average": 0.9,
+            "optimizer.eps": 0.1,
+        },
+        slow=True,
+    ),
+    "edm": Game("edm_digits", {"network.multipliers": (1,)}, slow=True),
     # Another player's optimizer inside an objective; a pool, packs and noise by position.
     "unrolled": Game(
         "unrolled_ring",

@@ -24,8 +24,9 @@ from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
+from mutants.published import PUBLISHED
 
-MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DITS
+MUTANTS = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DITS | PUBLISHED
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 
@@ -60,6 +61,9 @@ def fate(tests: str, mutant=None) -> str:
             file = file_of(mutant, root)
             file.write_text(file.read_text().replace(mutant.old, mutant.new))
         environment = {"PYTHONPATH": folder, "JAX_COMPILATION_CACHE_DIR": cache, "COLUMNS": "200"}
+        environment |= {
+            "GM_JAX_SHARED": os.environ.get("GM_JAX_SHARED", str(ROOT.parent / "shared"))
+        }
         done = subprocess.run(
             command, cwd=root, env=os.environ | environment, capture_output=True, text=True,
             check=False,

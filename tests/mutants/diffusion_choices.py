@@ -129,8 +129,9 @@ CHOICES = {
     "ODE: a new probe at each evaluation": Mutant(
         ODE,
         "jax.jvp(velocity, (y,), (probe,))\n        return value, jnp.sum(moved * probe, axes)",
-        "jax.jvp(velocity, (y,), (probe * jnp.sign(y[::-1]),))\n"
-        "        return value, jnp.sum(moved * probe * jnp.sign(y[::-1]), axes)",
+        "jax.jvp(velocity, (y,), (probe.at[:, 0].multiply(jnp.sign(jnp.sin(at.time))),))\n"
+        "        return value, jnp.sum("
+        "moved * probe.at[:, 0].multiply(jnp.sign(jnp.sin(at.time))), axes)",
         _uses("ode_likelihood_of_a_mixture_and_of_correlated_data_is_exact"),
     ),
     "ODE: raw levels, no dequantisation": Mutant(

@@ -15,6 +15,12 @@ PIPELINES = (
     "inpaint_4_channels", "inpaint_9_channels",
 )  # fmt: skip
 
+# Each compiles three networks for itself: the fast run has two.
+QUICK = ("text_ddim", "inpaint_4_channels")
+QUICK_FIRST = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PIPELINES
+]
+
 
 def mask_of(height, width):
     """As the golden file describes it."""
@@ -24,7 +30,7 @@ def mask_of(height, width):
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_a_pipeline(name, dtype, shared, tmp_path):
     pipelines = golden(shared, "pipelines")
     case = pipelines.cases[name]

@@ -98,6 +98,7 @@ def picture(path, value, mode="RGB", size=(16, 16)):
     return str(path)
 
 
+@pytest.mark.slow
 def test_image_to_image_and_inpainting(folder, tmp_path):
     image = picture(tmp_path / "image.png", (200, 30, 90))
     little = draw(tmp_path, config(folder, dict(image=image, strength=0.5)))
@@ -114,6 +115,7 @@ def test_image_to_image_and_inpainting(folder, tmp_path):
     np.testing.assert_array_equal(new, draw(tmp_path, config(folder)))  # Nothing of it is kept.
 
 
+@pytest.mark.slow
 def test_an_inpainting_network_sees_the_mask(tmp_path):
     path = write_tiny(tmp_path / "nine", {"unet": {"in_channels": 9}})
     image = picture(tmp_path / "image.png", (200, 30, 90))
@@ -131,12 +133,14 @@ def test_every_sampler_goes_with_any_checkpoint(folder):
         gm_jax.build(config(folder, dict(name=name, steps=5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["plms", "heun"])
 def test_another_sampler_samples(sampler, folder, tmp_path):
     images = draw(tmp_path, config(folder, dict(name=sampler, guidance=0.0)), 1)
     assert images.shape == (1, 16, 16, 3)
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_and_keeps_in_bfloat16(folder, tmp_path):
     trained = gm_jax.load(tmp_path / "run", config(folder, dtype="bfloat16"), jax.devices()[:1])
     kept = jax.tree.leaves(trained.variables.frozen)

@@ -1,6 +1,6 @@
 """CLIP's byte pairs: identical to both reference tokenizers on all strings on file.
 
-A checkout without the golden file still tests the rules, with a vocabulary of six merges.
+A checkout without the golden file still tests the rules, with a vocabulary of a few merges.
 """
 
 import gzip
@@ -22,6 +22,7 @@ from gm_jax.tokenizers import (
 from gm_jax.tokenizers.clip import END, START, cleaned_words, read_merges, vocabulary_of
 
 MERGES = [("c", "a"), ("ca", "t</w>"), ("a", "a"), ("aa", "aa"), ("aa", "a</w>"), ("!", "!</w>")]
+MERGES += [("y", "z</w>"), ("x", "y")]
 SMALL = vocabulary_of(MERGES)
 
 
@@ -70,6 +71,7 @@ def test_merges_go_by_rank_not_from_left_to_right():
     assert tokenizer.merge("cat") == ("cat</w>",)
     assert tokenizer.merge("aaa") == ("aaa</w>",)
     assert tokenizer.merge("aaaaa") == ("aaaa", "a</w>")
+    assert tokenizer.merge("xyz") == ("x", "yz</w>")  # Not "xy", which comes first in the word.
     assert tokenizer.merge("!!") == ("!!</w>",)
     assert decode(tokenizer, encode(tokenizer, "Cat é!! aaa")) == "cat é !! aaa "
 

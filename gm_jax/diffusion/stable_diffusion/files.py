@@ -56,6 +56,8 @@ def open_published(path: str | Path, dtype=jnp.float32, architecture: str = "") 
                   layout; "" recognises Stable Diffusion 1.x and 2.x by their shapes
     Raises UserError, in one line, if a part is missing, or if it is of another architecture.
     """
+    if not str(path):
+        raise UserError("weights is empty: give a folder or a checkpoint, --config.weights=PATH")
     path = Path(path).expanduser()
     if not path.exists():
         raise UserError(f"{path} is not there: give --config.weights=, a folder or a checkpoint")

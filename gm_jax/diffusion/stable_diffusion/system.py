@@ -101,7 +101,6 @@ class Settings(Recipe):
     """Stable Diffusion 1.x and 2.x.
 
     steps            rounds of fine-tuning; 0 to use the published weights as they are
-    batch_size       images of a round
     weights          a folder in diffusers' layout, or an original checkpoint (.safetensors, .ckpt)
     architecture     of a checkpoint of another size: a folder with the config.json of each network
     prediction       what the network predicts, if the files do not say it: noise or v
@@ -112,8 +111,7 @@ class Settings(Recipe):
     sampler          from a text to an image
     """
 
-    steps: Annotated[int, at_least(0), Restartable()] = 0
-    batch_size: Annotated[int, at_least(1)] = 1
+    steps: Annotated[int, at_least(0), Restartable()]
     weights: Annotated[str, Restartable()] = ""
     architecture: Annotated[str, Restartable()] = ""
     prediction: Annotated[str, one_of(PREDICTED)] = ""
@@ -126,8 +124,6 @@ class Settings(Recipe):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        if not self.weights:
-            yield "weights is empty: give a folder or a checkpoint, --config.weights=PATH"
         if bool(self.steps) != (self.train != "none"):
             yield f"train is {self.train} and steps is {self.steps}: steps=0 goes with train=none"
 
