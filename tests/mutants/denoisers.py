@@ -1,0 +1,121 @@
+"""Mistakes in denoisers, most of which move their outputs by less than a float32 run shows."""
+
+from mutants import Mutant
+
+UNET, ATTENTION, DIT, TIME = "nn/unet.py", "nn/attention.py", "nn/dit.py", "nn/time_features.py"
+PARTS = "test_denoiser_parts.py::test_"
+
+
+def _golden(name: str, dtype: str = "float64") -> str:
+    return f"test_denoisers.py::test_unets_at_some_pixels[{name}-{dtype}]"
+
+
+SD, ADM = _golden("unet_inpaint"), _golden("guided_adagn")
+
+DENOISERS = {
+    "Stable Diffusion: the transformer's group norm at 1e-5": Mutant(
+        ATTENTION, "self.groups, 1e-6, name", "self.groups, 1e-5, name", SD
+    ),
+    "Stable Diffusion: layer norms at Flax's epsilon": Mutant(
+        ATTENTION, "nn.LayerNorm(1e-5,", "nn.LayerNorm(1e-6,", SD
+    ),
+    "U-Net: group norms at Flax's epsilon": Mutant(
+        ATTENTION, "num_groups=groups, epsilon=self.epsilon,", "num_groups=groups,", f"{SD} {ADM}"
+    ),
+    "U-Net: time features in float32": Mutant(
+        TIME, "jnp.promote_types(jnp.float32, dtype)", "jnp.float32", SD
+    ),
+    "U-Net: stride 2 padded as SAME": Mutant(
+        UNET, '((1, 1), (1, 1)) if self.symmetric else "SAME"', '"SAME"', SD
+    ),
+    "GEGLU with the approximate GELU": Mutant(
+        ATTENTION, "approximate=False", "approximate=True", SD
+    ),
+    "GEGLU with its halves exchanged": Mutant(ATTENTION, "h, gate = jnp", "gate, h = jnp", SD),
+    "frequencies that reach 1e-4 in every network": Mutant(
+        TIME, "(half - shift)", "(half - 1)", f"{SD} {PARTS}sinusoids_of_every_convention"
+    ),
+    "sines before cosines in every network": Mutant(
+        TIME, "waves[::-1] if cosines_first else waves", "waves",
+        f"{SD} {PARTS}sinusoids_of_every_convention",
+    ),
+    "a head's width taken for the number of heads": Mutant(
+        UNET, "return channels // head_width if head_width else", "return",
+        ADM,
+    ),
+    "a number of heads taken for a head's width": Mutant(
+        UNET, "else heads[min(depth, len(heads) - 1)]",
+        "else channels // heads[min(depth, len(heads) - 1)]", SD,
+    ),
+    "a zero token more in the context": Mutant(
+        ATTENTION, 'heads_of("k", context), heads_of("v", context)',
+        'heads_of("k", jnp.pad(context, ((0, 0), (0, 1), (0, 0)))),'
+        ' heads_of("v", jnp.pad(context, ((0, 0), (0, 1), (0, 0))))',
+        f"{SD} {PARTS}attention_to_one_key_is_linear_and_ignores_the_query",
+    ),
+    "self-attention that reads the context": Mutant(
+        ATTENTION, 'name="self_attention")(h, h)', 'name="self_attention")(h, context)', SD
+    ),
+    "cross-attention that reads the image": Mutant(
+        ATTENTION, 'name="cross_attention")(h, context)', 'name="cross_attention")(h, h)', SD
+    ),
+    "queries, keys and values split before heads": Mutant(
+        ATTENTION, "jnp.split(joint.reshape(b, height * width, self.heads, -1), 3, axis=-1)",
+        "jnp.split(joint.reshape(b, height * width, 3 * self.heads, -1), 3, axis=2)", ADM,
+    ),
+    "AdaGN with shift and scale exchanged": Mutant(
+        UNET, "scale, shift = jnp.split", "shift, scale = jnp.split",
+        f"{ADM} {PARTS}an_adaptive_block_begins_as_the_identity_and_scales_before_it_shifts",
+    ),
+    "AdaGN that scales by s for 1 + s": Mutant(
+        UNET, "norm(h) * (1 + scale) + shift", "norm(h) * scale + shift",
+        f"{ADM} {PARTS}an_adaptive_block_begins_as_the_identity_and_scales_before_it_shifts",
+    ),
+    "the level added after the norm": Mutant(UNET, "norm(h + level)", "norm(h) + level", SD),
+    "a residual block that does not begin as the identity": Mutant(
+        UNET, "nn.Conv(self.features, (3, 3), kernel_init=ZERO,", "nn.Conv(self.features, (3, 3),",
+        f"{PARTS}an_adaptive_block_begins_as_the_identity_and_scales_before_it_shifts",
+    ),
+    "residual halving that keeps one pixel of four": Mutant(
+        UNET, 'nn.avg_pool(x, (2, 2), (2, 2), "SAME", count_include_pad=False)', "x[:, ::2, ::2]",
+        ADM,
+    ),
+    "odd sides that grow from centres, as in TensorFlow": Mutant(
+        UNET, "    if symmetric:\n", "    if not symmetric:\n",
+        f"{PARTS}odd_sides_grow_as_in_pytorch",
+    ),
+    "skips before what comes from below": Mutant(
+        UNET, "[x, skips.pop()]", "[skips.pop(), x]", f"{SD} {ADM}"
+    ),
+    "ADM: a null label that its checkpoints have not": Mutant(
+        "weights/guided_diffusion.py", '"null_label": False', '"null_label": True', ADM
+    ),
+    "the default U-Net with ADM's sinusoids": Mutant(
+        UNET, 'one_of(TIME_FEATURES)] = "sines_first"', 'one_of(TIME_FEATURES)] = "cosines_first"',
+        "test_denoisers.py::test_the_default_unet_is_as_it_always_was",
+    ),
+    "Fourier features drawn by another seed": Mutant(
+        TIME, "RandomState(0)", "RandomState(1)",
+        f"{PARTS}fourier_features_are_fixed_and_none_of_the_parameters",
+    ),
+    "DiT: gates that begin at one": Mutant(
+        DIT, 'x + gate * dense(width, "mix")', 'x + (1 + gate) * dense(width, "mix")',
+        f"{PARTS}each_block_of_a_dit_begins_as_the_identity",
+    ),
+    "DiT: a context read by a layer that does not begin at zero": Mutant(
+        DIT, "self.dtype, ZERO, bias=True", "self.dtype, bias=True",
+        f"{PARTS}each_block_of_a_dit_begins_as_the_identity",
+    ),
+    "DiT: an output that does not begin at zero": Mutant(
+        DIT, "h = nn.Dense(outputs, kernel_init=ZERO,", "h = nn.Dense(outputs,",
+        f"{PARTS}a_denoiser_begins_as_zero_reads_all_its_inputs_and_runs_in_bfloat16",
+    ),
+    "DiT: rows before columns": Mutant(
+        DIT, "in (columns, rows)", "in (rows, columns)", f"{PARTS}patches_and_positions_of_a_dit"
+    ),
+    "DiT: a patch's columns before its rows": Mutant(
+        DIT, "*grid, patch, patch, -1).swapaxes(2, 3)",
+        "*grid, patch, patch, -1).transpose(0, 1, 4, 2, 3, 5)",
+        f"{PARTS}patches_and_positions_of_a_dit",
+    ),
+}  # fmt: skip
