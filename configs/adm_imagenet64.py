@@ -9,14 +9,15 @@ time: not measured yet
 metric: FID of 50,000 samples to the training images, tf2015 Inception
 departs: a null label (768 of 295.9 million parameters), which no training shows; pictures made
   smaller by the evaluation's filter (the paper: a box); float32 (float16)
-reference: FID 2.07 with 250 steps, and without guidance (the paper, table 5)
+reference: FID 2.07 with 250 steps, without guidance (the paper, table 5)
 measured: not yet
 target: FID within 0.3 of the paper's
 again: python launch.py --workdir=runs/adm_imagenet64 --mode=evaluate
   --config.evaluate.weights=FILE
 status: unverified
 
-The published checkpoint has the same network: gm_jax/weights/guided_diffusion.py names its tensors.
+The published checkpoint has the same network but for the null label:
+gm_jax/weights/guided_diffusion.py names its tensors.
 """
 
 from gm_jax.nn import configurations
