@@ -35,8 +35,9 @@ def get_config(variant=""):
             batch_size=32,
             average=0.999,
             condition=dict(
-                name="caption", dropout=0.1, text=dict(width=128, layers=2, heads=4, hidden=512)
+                name="caption", text=dict(width=128, layers=2, heads=4, hidden=512)
             ),
+            label_dropout=0.1,
             schedule="scaled_linear",
             times=1000,
             prediction="v",
@@ -46,7 +47,7 @@ def get_config(variant=""):
             ),
             optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=200, decay_steps=15_000),
             sampler=dict(name="dpmpp_2m", steps=20, spacing="karras", guidance=1.0),
-            show=dict(every=5000, counts=dict(sample=64, trajectory=8, reconstruct=0)),
+            show=dict(every=5000, counts=dict(sample=64, trajectory=8)),
             evaluate=dict(counts=dict(distortion=0), batch_size=64),
         ),
         frozen=dict(stages=dict(first="runs/first_stage_emoji")),

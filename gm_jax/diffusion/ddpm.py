@@ -65,7 +65,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         variables = networks.init(key[None], (network, *inputs))
         return variables._replace(state={**variables.state, **core.state(settings)})
 
-    def image(variables, batch):
+    def image(variables, batch, key):
         return batch["image"]
 
     model = core.Core(settings, settings.process(), shape, image, predict, bool(classes))

@@ -15,24 +15,19 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from gm_jax import games, networks, replicas
-from gm_jax.diffusion.shared import conditions, denoisers, guidance, processes, sampling
-from gm_jax.diffusion.shared.prediction import PREDICTIONS
+from gm_jax.diffusion.shared import conditions, core, denoisers
+from gm_jax.diffusion.shared.choices import Choices, ScheduleName, Share
 from gm_jax.diffusion.shared.sampling import Sampler
-from gm_jax.diffusion.shared.schedules import SCHEDULES, Schedule
-from gm_jax.diffusion.shared.tables import run
-from gm_jax.diffusion.shared.weighting import Weighting
 from gm_jax.errors import UserError
-from gm_jax.model import Aux, Phase, Stage, example_keys, field_of
+from gm_jax.model import Phase, Stage, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.layers import normal
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, Restartable, at_least, one_of, schema
+from gm_jax.settings import Restartable, schema
 
-FRAMES = 12  # of the strip from noise to image
-TABLES = tuple(name for name, make in SCHEDULES.items() if isinstance(make(2), Schedule))
+# Bits are of images with 256 levels; latents have none.
+OF_PIXELS = ("bound", "ode_bits")
 
 
 @schema
@@ -47,24 +42,17 @@ class LatentSampler(Sampler):
 
 
 @schema
-class Settings(Recipe):
+class Settings(Choices):
     """A diffusion model of latents.
 
-    condition   what the network knows besides
-    schedule    how the noise grows with time
-    times       T, the number of noise levels
-    prediction  what the network predicts
-    weighting   how much each noise level counts
-    network     the network, a U-Net or a DiT
-    optimizer   one of optax's
-    sampler     from noise to latent
+    condition  what the network knows besides
+    network    the network, a U-Net or a DiT
+    optimizer  one of optax's
     """
 
+    label_dropout: Share = 0.1
+    schedule: ScheduleName = "scaled_linear"
     condition: conditions.Settings = conditions.Settings()
-    schedule: Annotated[str, one_of(TABLES)] = "scaled_linear"
-    times: Annotated[int, at_least(2)] = 1000
-    prediction: Annotated[str, one_of(PREDICTIONS)] = "noise"
-    weighting: Weighting = Weighting()
     network: denoisers.NetworkSettings = denoisers.NetworkSettings()
     optimizer: Optimizer = adam(1e-4)
     sampler: Annotated[LatentSampler, Restartable()] = LatentSampler()
@@ -72,17 +60,15 @@ class Settings(Recipe):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        sampler, condition = self.sampler, self.condition
-        if sampler.steps > self.times:
-            yield f"sampler.steps {sampler.steps} must be in 1 .. {self.times} (times)"
-        if sampler.guidance and not (condition.name and condition.dropout):
+        sampler, condition = self.sampler, self.condition.name
+        if sampler.guidance and not (condition and self.label_dropout):
             yield (
-                "sampler.guidance needs a model trained with condition.name and condition.dropout"
-                " > 0: without them there is no unconditional prediction to move away from"
+                "sampler.guidance needs a model trained with condition.name and label_dropout > 0:"
+                " without them there is no unconditional prediction to move away from"
             )
-        if sampler.prompt and condition.name != "caption":
+        if sampler.prompt and condition != "caption":
             yield "sampler.prompt needs a model trained with condition.name=caption"
-        caption, network = condition.name == "caption", self.network
+        caption, network = condition == "caption", self.network
         if network.name == "unet" and caption != bool(network.transformer_blocks):
             yield (
                 "captions are read by cross-attention: condition.name=caption goes with"
@@ -93,80 +79,60 @@ class Settings(Recipe):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the latents, in one phase; configs/latent_diffusion_emoji.py."""
     first, dtype = first_stage(spec, stages), jnp.dtype(settings.dtype)
-    shape, sampler = first.model.spec["latent"].shape, settings.sampler
-    condition = conditions.make(settings.condition, spec, dtype, sampler.prompt)
-    module = denoisers.module_of(settings.network, condition.classes, shape[-1], dtype)
+    shape = first.model.spec["latent"].shape
+    condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
+    channels = 2 * shape[-1] if settings.learned else shape[-1]
+    module = denoisers.module_of(settings.network, condition.classes, channels, dtype)
     network = Network("network", module)
-    schedule = SCHEDULES[settings.schedule](settings.times)
-    process = processes.process(schedule, settings.prediction, settings.weighting)
-    table = sampling.table_of(sampling.grid_of(schedule, sampler), sampler)
 
     def init(key, batch, previous):
         network_key, condition_key = jax.random.split(key)
-        known = condition.init(condition_key, batch)
-        z, level = jnp.zeros((len(batch["index"]), *shape)), jnp.zeros(len(batch["index"]))
-        label, context = condition.inputs(known, batch, jnp.zeros(len(level), bool))
-        variables = networks.init(network_key[None], (network, z, level, label, None, context))
+        known, count = condition.init(condition_key, batch), len(batch["index"])
+        label, context = condition.inputs(known, batch, False)
+        inputs = jnp.zeros((count, *shape)), jnp.zeros(count), label, None, context
+        variables = networks.init(network_key[None], (network, *inputs))
+        own = {"scale": {"latent": jnp.ones(())}, **core.state(settings)}
         return variables._replace(
-            params=variables.params | known.params,
-            state=variables.state | {"scale": {"latent": jnp.ones(())}},
+            params=variables.params | known.params, state=variables.state | own
         )
 
-    def encode(variables, batch, key):
-        return first.model.functions["encode"](variables.frozen["first"], batch, key)["latent"]
-
-    def decode(variables, z, batch, key):
-        latent = {**batch, "latent": z / variables.state["scale"]["latent"]}
-        return first.model.functions["decode"](variables.frozen["first"], latent, key)["image"]
-
-    def predict(variables, batch, drop, keys=None):
+    def predict(variables, batch, drop, keys):
         label, context = condition.inputs(variables, batch, drop)
         return lambda z, level: network(variables, z, level, label, keys, context)
 
-    def loss(variables, batch, key, step):
-        latent_key, *keys = jax.random.split(key, 5)
-        time_keys, noise_keys, drop_keys, dropout_keys = (example_keys(k, batch) for k in keys)
-        z = encode(variables, batch, latent_key)
-        # By the first batch alone, and kept from then on.
-        scale = jnp.where(step == 0, 1.0 / deviation_of(z), variables.state["scale"]["latent"])
-        at = processes.noised(scale * z, normal(noise_keys, shape), schedule.draw(time_keys))
-        dropout = settings.condition.dropout
-        drop = jax.vmap(lambda k: jax.random.bernoulli(k, dropout))(drop_keys)
-        value = processes.loss(process, predict(variables, batch, drop, dropout_keys), at)
-        return jnp.mean(value), Aux({"scale": scale}, {"scale": {"latent": scale}})
+    def encoded(variables, batch, key):
+        return first.model.functions["encode"](variables.frozen["first"], batch, key)["latent"]
 
-    def denoiser(variables, batch):
-        hidden = jnp.ones(len(batch["index"]), bool)
-        guided = guidance.classifier_free(
-            predict(variables, batch, ~hidden), predict(variables, batch, hidden), sampler.guidance
-        )
-        return sampler.threshold_of(processes.denoiser(process, guided))
+    def latent(variables, batch, key):
+        return variables.state["scale"]["latent"] * encoded(variables, batch, key)
 
-    def chain(variables, batch, key, keep=()):
-        start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
-        fresh = sampling.fresh_noise(fresh, shape)
-        return run(table, denoiser(variables, batch), normal(start, shape), fresh, keep)
+    def show(variables, z):
+        batch = {"latent": z / variables.state["scale"]["latent"]}
+        decode = first.model.functions["decode"]
+        return decode(variables.frozen["first"], batch, jax.random.key(0))["image"]
 
-    def sample(variables, batch, key):
-        image = decode(variables, chain(variables, batch, key)[0], batch, key)
-        label = {"label": batch["label"]} if condition.classes else {}
-        return {"image": image, **label}
+    def scaled(objective):
+        """The objective with the scale of the first batch, which is kept from then on."""
 
-    def trajectory(variables, batch, key):
-        """From noise to image in FRAMES pictures, each decoded, [B, FRAMES, H, W, C]."""
-        frames = np.round(np.linspace(0, table.evaluations, FRAMES)).astype(int)
-        _, kept = chain(variables, batch, key, frames)
-        return {"image": jnp.stack([decode(variables, z, batch, key) for z in kept], axis=1)}
+        def with_scale(variables, batch, key, step):
+            kept = variables.state["scale"]["latent"]
+            fresh = 1.0 / deviation_of(encoded(variables, batch, key))
+            scale = {"scale": {"latent": jnp.where(step == 0, fresh, kept)}}
+            variables = variables._replace(state=variables.state | scale)
+            value, aux = objective(variables, batch, key, step)
+            metrics = aux.metrics | {"scale": scale["scale"]["latent"]}
+            return value, aux._replace(metrics=metrics, state=aux.state | scale)
 
+        return with_scale
+
+    model = core.Core(
+        settings, settings.process(), shape, latent, predict, bool(condition.classes), show
+    )
+    moves = {name: scaled(objective) for name, objective in core.objective(model).items()}
     owns, average = ("network", *condition.owns), settings.average
-    players = (games.player("latent_diffusion", owns, {"loss": loss}, settings, average),)
-    functions = {"sample": sample, "trajectory": trajectory}
-    # How well the first stage alone does is the ceiling.
-    functions |= {
-        name: of_first(first, name)
-        for name in ("reconstruct", "distortion")
-        if name in first.model.functions
-    }
+    players = (games.player("latent_diffusion", owns, moves, settings, average),)
+    functions = {n: f for n, f in core.functions(model).items() if n not in OF_PIXELS}
+    functions |= of_first(first)
     return (games.phase(settings, init, players, functions, stages=stages),)
 
 
@@ -189,11 +155,13 @@ def first_stage(spec, stages) -> Stage:
     return first
 
 
-def of_first(first: Stage, name: str):
-    """A function of the first stage as one of the whole model."""
-    return lambda variables, batch, key: first.model.functions[name](
-        variables.frozen["first"], batch, key
-    )
+def of_first(first: Stage) -> dict:
+    """How well the first stage alone does: the ceiling."""
+
+    def distortion(variables, batch, key):
+        return first.model.functions["distortion"](variables.frozen["first"], batch, key)
+
+    return {"distortion": distortion} if "distortion" in first.model.functions else {}
 
 
 def deviation_of(z):

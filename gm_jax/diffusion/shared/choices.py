@@ -10,6 +10,8 @@ from gm_jax.diffusion.shared.weighting import Weighting
 from gm_jax.settings import Recipe, Restartable, at_least, at_most, one_of, schema
 
 OBJECTIVES = ("simple", "hybrid", "vlb")
+Share = Annotated[float, at_least(0.0), at_most(1.0)]
+ScheduleName = Annotated[str, one_of(SCHEDULES)]
 
 
 @schema
@@ -44,8 +46,8 @@ class Choices(Recipe):
     ode_steps        of the function ode_bits, each of four evaluations
     """
 
-    label_dropout: Annotated[float, at_least(0.0), at_most(1.0)] = 0.0
-    schedule: Annotated[str, one_of(SCHEDULES)] = "cosine"
+    label_dropout: Share = 0.0
+    schedule: ScheduleName = "cosine"
     times: Annotated[int, at_least(2)] = 1000
     prediction: Annotated[str, one_of(PREDICTIONS)] = "noise"
     weighting: Weighting = Weighting()

@@ -13,7 +13,7 @@ from gm_jax import networks
 from gm_jax.model import Array, Variables, classes_of, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.text_tower import TextTower
-from gm_jax.settings import arguments, at_least, at_most, one_of, part_of, schema
+from gm_jax.settings import arguments, one_of, part_of, schema
 from gm_jax.tokenizers.words import encode_prompt
 
 TowerSettings = part_of(TextTower, "symbols", "end", "length", "projection", "activation", "dtype")
@@ -25,7 +25,8 @@ class Condition(NamedTuple):
     classes  of its labels; 0 if it knows none
     owns     the subtrees of the parameters that are its own
     init     (key, batch) -> their variables
-    inputs   (variables, batch, hidden [B] bool) -> label [B] and context [B, L, D], None for none
+    inputs   (variables, batch, hidden [B] or one for all) -> label [B] and context [B, L, D], None
+             for none
     """
 
     classes: int
@@ -61,7 +62,9 @@ def caption(settings, spec, dtype, prompt: str) -> Condition:
         return networks.init(key[None], (tower, batch["caption"]))
 
     def inputs(variables, batch, hidden):
-        read = batch["caption"] if given is None else jnp.tile(given, (len(hidden), 1))
+        read, count = batch.get("caption", given), len(batch["index"])
+        read = jnp.broadcast_to(read if given is None else given, (count, length))
+        hidden = jnp.broadcast_to(hidden, (count,))
         return None, tower(variables, jnp.where(hidden[:, None], 0, read)).tokens
 
     return Condition(0, ("text",), init, inputs)
@@ -78,13 +81,11 @@ CONDITIONS = {"": nothing, "label": label, "caption": caption}
 class Settings:
     """What the network knows.
 
-    name     "" for nothing, the label of the data, or its caption (data.captions)
-    dropout  share of conditions hidden in training, for sampler.guidance
-    text     the transformer of captions
+    name  "" for nothing, the label of the data, or its caption (data.captions)
+    text  the transformer of captions
     """
 
     name: Annotated[str, one_of(CONDITIONS)] = ""
-    dropout: Annotated[float, at_least(0.0), at_most(1.0)] = 0.1
     text: TowerSettings = TowerSettings()
 
 

@@ -27,7 +27,7 @@ FRAMES = 12  # of the strip from noise to image, and from one image to another
 class Core(NamedTuple):
     """A diffusion model of x_0 [B, *shape].
 
-    data      (variables, batch) -> x_0
+    data      (variables, batch, key) -> x_0
     predict   (variables, batch, drop, keys) -> predict(x, level): the network with the batch's
               condition, the null condition where `drop` [B] or True, dropout by keys [B] or None
     labelled  whether what it draws has a label, the batch's
@@ -90,9 +90,10 @@ def objective(core: Core) -> dict[str, Callable]:
 
     def noised(variables, batch, keys, level):
         """The batch at its levels, and predict(x, level) as it is in training."""
-        noise_keys, drop_keys, dropout_keys = keys
+        noise_keys, drop_keys, dropout_keys, data_key = keys
+        x0 = core.data(variables, batch, data_key)
         drop = jax.vmap(lambda k: jax.random.bernoulli(k, settings.label_dropout))(drop_keys)
-        at = processes.noised(core.data(variables, batch), normal(noise_keys, core.shape), level)
+        at = processes.noised(x0, normal(noise_keys, core.shape), level)
         return core.predict(variables, batch, drop, dropout_keys), at
 
     def l_simple(variables, batch, key, step):
@@ -119,8 +120,9 @@ def objective(core: Core) -> dict[str, Callable]:
 
 
 def _split(batch, key):
-    """Keys of times, noise, dropped conditions and dropout."""
-    return (example_keys(k, batch) for k in jax.random.split(key, 4))
+    """Keys of times, noise, dropped conditions and dropout, and one of the data."""
+    keys = (example_keys(k, batch) for k in jax.random.split(key, 4))
+    return *keys, jax.random.fold_in(key, 4)
 
 
 def functions(core: Core) -> dict[str, Callable]:
@@ -144,7 +146,7 @@ def functions(core: Core) -> dict[str, Callable]:
 
     def bound(variables, batch, key):
         """The variational bound on -log p(x) (eq. 5), all T terms, in bits per dimension, [B]."""
-        x0, keys = core.data(variables, batch), example_keys(key, batch)
+        x0, keys = core.data(variables, batch, key), example_keys(key, batch)
         denoise, variance = core.denoiser(variables, batch, True), core.sampler.variance
         nats = variational_bound(schedule, denoise, x0, keys, variance)
         return {"bits_per_dimension_bound": nats / (math.log(2.0) * size)}
@@ -158,7 +160,7 @@ def functions(core: Core) -> dict[str, Callable]:
         denoise, deviation = (
             core.denoiser(variables, batch), sampling.start_deviation(schedule, table)
         )  # fmt: skip
-        x0 = core.data(variables, batch)
+        x0 = core.data(variables, batch, key)
         bits = likelihood.bits_per_dimension(path, denoise, x0, keys, deviation)
         return {"bits_per_dimension_ode": bits}
 
@@ -180,7 +182,7 @@ def _uses(core):
 
         [B, 3, H, W, C].
         """
-        x0, plan = core.data(variables, batch), settings.inpainting
+        x0, plan = core.data(variables, batch, key), settings.inpainting
         start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
         known = (jnp.arange(core.shape[0]) < core.shape[0] // 2).astype(x0.dtype)[:, None, None]
         completed = uses.inpaint(
@@ -191,7 +193,7 @@ def _uses(core):
 
     def edit(variables, batch, key):
         """The image beside that of SDEdit: noised for `strength` of the steps, [B, 2, H, W, C]."""
-        x0, rest = core.data(variables, batch), uses.rest_of(grid, settings.strength)
+        x0, rest = core.data(variables, batch, key), uses.rest_of(grid, settings.strength)
         noise, fresh = (example_keys(k, batch) for k in jax.random.split(key))
         denoise, table = (
             core.denoiser(variables, batch, True),
@@ -202,7 +204,7 @@ def _uses(core):
 
     def reconstruct(variables, batch, key):
         """The image beside itself after DDIM's inversion and DDIM, [B, 2, H, W, C]."""
-        x0 = core.data(variables, batch)
+        x0 = core.data(variables, batch, key)
         output = uses.reconstruct(grid, core.denoiser(variables, batch), x0)
         return {"image": _stack(core, variables, [x0, output])}
 
