@@ -64,6 +64,7 @@ GAMES = {
             "label_dropout": 0.3,
         },
     ),
+    "ddpm_dit": Game("dit_digits", {"average": 0.9, "label_dropout": 0.3}, slow=True),
     "classifier": Game("classifier_digits", {"average": 0.9}, slow=True),
     # Times drawn by a history of all devices' terms; a learned variance.
     "ddpm_vlb": Game(

@@ -12,7 +12,6 @@ from golden import Golden, golden
 from published_files import nchw, relative
 
 from gm_jax.diffusion.stable_diffusion import networks
-from gm_jax.errors import UserError
 from gm_jax.nn import configurations
 from gm_jax.nn.dit import DiT
 from gm_jax.nn.unet import UNet, UNetSettings
@@ -201,5 +200,3 @@ def test_a_published_size_is_what_its_own_configuration_makes():
     }  # fmt: skip
     made = UNet(**guided_diffusion.arguments(adm))
     assert made == UNet(**configurations.ADM_64, classes=1000, null_label=False, out_channels=6)
-    with pytest.raises(UserError, match="use_new_attention_order is True"):
-        guided_diffusion.arguments(adm | {"use_new_attention_order": True})

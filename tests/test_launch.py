@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from picture_files import write
 from PIL import Image
 from published_files import write_tiny
 from sample_files import text_file, wav_folder
@@ -200,6 +201,13 @@ def needs(config, request):
         config.weights = str(write_tiny(folder))
     if config.data.name in written:
         config.data.path = str(written[config.data.name]())
+    elif config.data.name in ("cifar10", "folder"):
+        side = config.data.size or 32
+        picture = Image.fromarray(np.zeros((side, side, 3), np.uint8))
+        root = request.getfixturevalue("tmp_path_factory").mktemp("pictures")
+        write(root, "train/a/1.png", "train/b/1.png", image=picture)
+        for part in (config, *config.stages.values()):
+            part.data.update(name="folder", path=str(root))
     elif config.data.name == "emoji":
         config.data.path = str(request.getfixturevalue("shared") / "data" / "noto-emoji")
         for stage in config.stages.values():

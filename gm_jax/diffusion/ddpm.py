@@ -12,13 +12,12 @@ Salimans 2022), EDM (Karras et al. 2022), rectified flow (Liu et al. 2022), and 
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion.shared import core
+from gm_jax.diffusion.shared import core, denoisers
 from gm_jax.diffusion.shared.choices import Choices
 from gm_jax.model import Phase, classes_of, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.unet import UNet, UNetSettings
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import arguments, schema
+from gm_jax.settings import schema
 
 
 @schema
@@ -26,12 +25,12 @@ class Settings(Choices):
     """A DDPM.
 
     conditional  whether the network sees the label
-    network      the U-Net
+    network      the network, a U-Net or a DiT
     optimizer    one of optax's
     """
 
     conditional: bool = False
-    network: UNetSettings = UNetSettings()
+    network: denoisers.NetworkSettings = denoisers.NetworkSettings()
     optimizer: Optimizer = adam(2e-4)
 
     def wrong(self):
@@ -45,12 +44,12 @@ class Settings(Choices):
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
-    """A U-Net trained on one objective in one phase; configs/ddpm_digits.py."""
+    """A network trained on one objective in one phase; configs/ddpm_digits.py."""
     shape = field_of(spec, "image").shape
     classes = classes_of(spec) if settings.conditional else 0
-    channels = {"out_channels": 2 * shape[-1]} if settings.learned else {}
+    channels = 2 * shape[-1] if settings.learned else shape[-1]
     dtype = jnp.dtype(settings.dtype)
-    module = UNet(**arguments(settings.network), **channels, classes=classes, dtype=dtype)
+    module = denoisers.module_of(settings.network, classes, channels, dtype)
     network = Network("network", module)
 
     def labels(batch, drop):

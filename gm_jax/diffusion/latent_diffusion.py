@@ -17,15 +17,14 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks, replicas
-from gm_jax.diffusion.shared import conditions, core
+from gm_jax.diffusion.shared import conditions, core, denoisers
 from gm_jax.diffusion.shared.choices import Choices, ScheduleName, Share
 from gm_jax.diffusion.shared.sampling import Sampler
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.unet import UNet, UNetSettings
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Restartable, arguments, schema
+from gm_jax.settings import Restartable, schema
 
 # Bits are of images with 256 levels; latents have none.
 OF_PIXELS = ("bound", "ode_bits")
@@ -47,14 +46,14 @@ class Settings(Choices):
     """A diffusion model of latents.
 
     condition  what the network knows besides
-    network    the U-Net
+    network    the network, a U-Net or a DiT
     optimizer  one of optax's
     """
 
     label_dropout: Share = 0.1
     schedule: ScheduleName = "scaled_linear"
     condition: conditions.Settings = conditions.Settings()
-    network: UNetSettings = UNetSettings()
+    network: denoisers.NetworkSettings = denoisers.NetworkSettings()
     optimizer: Optimizer = adam(1e-4)
     sampler: Annotated[LatentSampler, Restartable()] = LatentSampler()
 
@@ -69,7 +68,8 @@ class Settings(Choices):
             )
         if sampler.prompt and condition != "caption":
             yield "sampler.prompt needs a model trained with condition.name=caption"
-        if (condition == "caption") != bool(self.network.transformer_blocks):
+        caption, network = condition == "caption", self.network
+        if network.name == "unet" and caption != bool(network.transformer_blocks):
             yield (
                 "captions are read by cross-attention: condition.name=caption goes with"
                 " network.transformer_blocks of 1 or more"
@@ -81,9 +81,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     first, dtype = first_stage(spec, stages), jnp.dtype(settings.dtype)
     shape = first.model.spec["latent"].shape
     condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
-    channels = {"out_channels": 2 * shape[-1]} if settings.learned else {}
-    own = arguments(settings.network)
-    module = UNet(**own, **channels, classes=condition.classes, dtype=dtype)
+    channels = 2 * shape[-1] if settings.learned else shape[-1]
+    module = denoisers.module_of(settings.network, condition.classes, channels, dtype)
     network = Network("network", module)
 
     def init(key, batch, previous):

@@ -97,8 +97,8 @@ class DiT(nn.Module):
         _, height, width, channels = x.shape
         if height % self.patch or width % self.patch:
             raise UserError(
-                f"network.patch {self.patch} does not divide the sides of {height}x{width} images:"
-                " choose another patch or another size"
+                f"network.dit.patch {self.patch} does not divide the sides of {height}x{width}"
+                " images: choose another patch or another size"
             )
         grid = height // self.patch, width // self.patch
         h = nn.Dense(self.width, kernel_init=XAVIER, dtype=self.dtype, name="patches")(

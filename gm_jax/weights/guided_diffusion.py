@@ -2,6 +2,11 @@
 
 Dhariwal & Nichol 2021 (arXiv 2105.05233). `arguments` makes a configuration into arguments of our
 U-Net, and `table` names the tensors of its checkpoint.
+
+One layer makes queries, keys and values. Its rows are those of the first head (q, k, v), of the
+second, and so on, as in our attention; with use_new_attention_order (the published network of
+64x64) they are all queries, all keys, all values, head after head in each: `by_heads` puts a
+checkpoint's rows into the first order, `by_parts` back into the second.
 """
 
 import itertools
@@ -9,17 +14,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from gm_jax.errors import UserError
 from gm_jax.weights.assigning import Table
+from gm_jax.weights.stored import Stored, Tensors
 
 # Of UNetModel's settings those that change its function, and what they are if not given.
 DEFAULTS = {
     "dropout": 0.0, "channel_mult": (1, 2, 4, 8), "num_classes": None, "num_heads": 1,
     "num_head_channels": -1, "use_scale_shift_norm": False, "resblock_updown": False,
 }  # fmt: skip
-ONLY = {
-    "conv_resample": True, "dims": 2, "num_heads_upsample": -1, "use_new_attention_order": False
-}  # fmt: skip
+ONLY = {"conv_resample": True, "dims": 2, "num_heads_upsample": -1}
 
 
 def arguments(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +136,28 @@ def _layer(name, path, kind):
         f"{name}.weight": ((*path, leaf), kind),
         f"{name}.bias": ((*path, "bias"), "plain"),
     }
+
+
+def by_heads(tensors: Tensors, unet: Mapping[str, Any]) -> dict[str, Stored]:
+    """The tensors of a checkpoint with use_new_attention_order, as `table` expects them."""
+
+    def turned(tensor):
+        return tensor._replace(load=lambda: _exchanged(tensor.load(), (3, -1), unet))
+
+    return {name: turned(t) if ".qkv." in name else t for name, t in tensors.items()}
+
+
+def by_parts(arrays: Mapping[str, np.ndarray], unet: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The inverse of `by_heads`, of arrays."""
+    return {
+        name: _exchanged(x, (-1, 3), unet) if ".qkv." in name else x for name, x in arrays.items()
+    }
+
+
+def _exchanged(rows, order, unet):
+    """Rows numbered by part and head, or by head and part, with the two exchanged."""
+    width = unet["head_width"] or len(rows) // 3 // unet["heads"][0]
+    return rows.reshape(*order, width, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)
 
 
 RESIDUAL = (

@@ -23,11 +23,13 @@ from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
+from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
 
-FAMILIES = GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION
-MUTANTS = FAMILIES | DENOISERS | PUBLISHED
+MUTANTS = (
+    GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
+)
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 

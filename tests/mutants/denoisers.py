@@ -90,6 +90,10 @@ DENOISERS = {
     "ADM: a null label that its checkpoints have not": Mutant(
         "weights/guided_diffusion.py", '"null_label": False', '"null_label": True', ADM
     ),
+    "ADM: all queries first, read as heads in turn": Mutant(
+        "weights/guided_diffusion.py", "_exchanged(tensor.load(), (3, -1), unet)", "tensor.load()",
+        "weights/test_guided_diffusion.py",
+    ),
     "the default U-Net with ADM's sinusoids": Mutant(
         UNET, 'one_of(TIME_FEATURES)] = "sines_first"', 'one_of(TIME_FEATURES)] = "cosines_first"',
         "test_denoisers.py::test_the_default_unet_is_as_it_always_was",
