@@ -156,8 +156,6 @@ SIZES = {
         (64, 64, 3), None, 295_904_454,
     ),
     "SD 1.5": (UNet(**configurations.SD1, out_channels=4), (64, 64, 4), 768, 859_520_964),
-    "inpainting": (UNet(**configurations.SD1, out_channels=4), (64, 64, 9), 768, 859_535_364),
-    "SD 2.1": (UNet(**configurations.SD2, out_channels=4), (64, 64, 4), 1024, 865_910_724),
     # Peebles & Xie 2023, table 1: 130 M and 675 M; the code's 675,129,632 counts the positions.
     "DiT-B/4": (
         DiT(**configurations.dit("B", 4), classes=1000, out_channels=8),
