@@ -122,15 +122,14 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     recipe = recipe_of(workdir, config) if started else config
     if not recipe.steps and not recipe.stages:
         return train(recipe, workdir, devices)
-    recipe, phase, variables, progress = _read(workdir, config)
+    recipe, phase, variables, progress = _read(workdir, recipe)
     variables = parallel.replicate(variables, devices)
     functions = mapped_functions(phase, devices)
     return Trained(recipe, phase, functions, variables, devices, progress.step)
 
 
-def _read(workdir: Path, config: ConfigDict | None = None):
+def _read(workdir: Path, config: ConfigDict):
     """A run's last phase: its recipe, the phase, its averaged variables (on the host), progress."""
-    config = recipe_of(workdir, config)
     ended, last = {}, None
     for recipe, phases in plan(config):
         previous = None
@@ -206,7 +205,7 @@ def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables 
 
 def _stage(workdir: Path) -> Stage:
     """The model of an earlier run; warns if that run has not played all its rounds."""
-    _, phase, variables, progress = _read(workdir)
+    _, phase, variables, progress = _read(workdir, recipe_of(workdir))
     if progress.step < phase.steps:
         warnings.warn(
             f"stage {workdir} is at step {progress.step} of {phase.steps}: finish its training"
