@@ -2,8 +2,8 @@
 
     python benchmarks/stable_diffusion.py [--dtype=bfloat16] [--steps=2] [--side=64] [--guidance=0]
 
-No file is needed: parameters are drawn by shape. It takes about 8 GB in float32, half of that in
-bfloat16, and an hour is not too long on two cores. Prints one line of JSON.
+No file is needed: parameters are drawn by shape. Prints one line of JSON; on two cores, two guided
+steps in float32 took a minute with everything and 5.8 GB.
 """
 
 import argparse

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gm_jax.adversarial.shared import networks
+from gm_jax.nn import layers
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
 from gm_jax.nn.layers import Dropout, transposed_convolution
 from gm_jax.nn.time_features import sinusoidal_embedding
@@ -114,3 +115,27 @@ def test_the_small_networks_have_the_papers_channels_and_any_side():
         module = networks.SmallGenerator((side, side, 1), 2)
         image, _ = module.init_with_output(KEY, z, train=True)
         assert image.shape == (2, side, side, 1)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_long_sequences_are_attended_to_by_blocks(dtype):
+    """As by the whole table of weights, gradients too."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    q, k, v = (
+        jax.random.normal(key, (2, n, 2, 4), dtype)
+        for key, n in zip(keys, (1024, 1030, 1030), strict=True)
+    )
+
+    def loss(attend, q, k, v):
+        return jnp.sum(jnp.sin(3.0 * attend(q, k, v).astype(jnp.float32)))
+
+    assert "scan" in str(jax.make_jaxpr(layers.attend)(q, k, v))
+    exact = 2e-5 if dtype == jnp.float32 else 3e-2
+    whole = jax.nn.dot_product_attention
+    np.testing.assert_allclose(
+        layers.attend(q, k, v).astype(jnp.float32), whole(q, k, v).astype(jnp.float32), atol=exact
+    )
+    gradients = [jax.grad(loss, (1, 2, 3))(f, q, k, v) for f in (layers.attend, whole)]
+    for a, b in zip(*gradients, strict=True):
+        a, b = (np.asarray(x, np.float32) for x in (a, b))
+        np.testing.assert_allclose(a, b, atol=10 * exact * np.abs(b).max())

@@ -19,6 +19,7 @@ from gm_jax.settings import at_least, below
 # Settings of many networks: a number of layers or features, a dropout rate.
 Size = Annotated[int, at_least(1)]
 Rate = Annotated[float, at_least(0.0), below(1.0)]
+LONG, BLOCK = 2**20, 512  # queries times keys from which attention is by blocks, and their length
 
 
 def full_precision(x: Array) -> Array:
@@ -45,14 +46,44 @@ def attend(q: Array, k: Array, v: Array, causal: bool = False) -> Array:
     """What queries [B, N, heads, D] read of keys and values [B, M, heads, D]; [B, N, heads, D].
 
     JAX's own attention takes its softmax in float32 whatever the inputs are; here it is in float64
-    if they are.
+    if they are. On a CPU, long sequences are read by blocks of queries, which stay in its cache.
     """
-    if q.dtype != jnp.float64:
-        return jax.nn.dot_product_attention(q, k, v, is_causal=causal)
+    if q.dtype == jnp.float64:
+        return _attend_exactly(q, k, v, causal)
+    own = functools.partial(jax.nn.dot_product_attention, is_causal=causal)
+    if causal or q.shape[1] * k.shape[1] < LONG or q.shape[1] % BLOCK:
+        return own(q, k, v)
+    return lax.platform_dependent(q, k, v, cpu=_attend_by_blocks, default=own)
+
+
+def _attend_exactly(q, k, v, causal):
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * q.shape[-1] ** -0.5
     if causal:
         scores = jnp.where(jnp.tri(*scores.shape[-2:], dtype=bool), scores, -jnp.inf)
     return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores), v)
+
+
+def _attend_by_blocks(q, k, v):
+    """Head by head and block by block; the sum of the weights divides what they have summed."""
+
+    def heads(x):
+        return x.swapaxes(1, 2).reshape(-1, x.shape[1], x.shape[3])
+
+    def head(inputs):
+        q, k, v = inputs
+
+        @jax.checkpoint
+        def block(q):
+            scores = full_precision(q @ k.T) * q.shape[-1] ** -0.5
+            weights = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
+            read = weights.astype(v.dtype) @ v
+            return read / jnp.sum(weights, axis=-1, keepdims=True).astype(v.dtype)
+
+        return lax.map(block, q.reshape(-1, BLOCK, q.shape[-1])).reshape(q.shape)
+
+    batch, length, count, width = q.shape
+    read = lax.map(head, (heads(q), heads(k), heads(v)))
+    return read.reshape(batch, count, length, width).swapaxes(1, 2)
 
 
 class Dropout(nn.Module):
