@@ -122,4 +122,12 @@ DENOISERS = {
         "*grid, patch, patch, -1).transpose(0, 1, 4, 2, 3, 5)",
         f"{PARTS}patches_and_positions_of_a_dit",
     ),
+    "attention by blocks: weights that do not sum to 1": Mutant(
+        "nn/layers.py", "return read / jnp.sum(weights, axis=-1, keepdims=True).astype(v.dtype)",
+        "return read", "test_nn.py::test_long_sequences_are_attended_to_by_blocks",
+    ),
+    "attention by blocks: scores that are not scaled": Mutant(
+        "nn/layers.py", "full_precision(q @ k.T) * q.shape[-1] ** -0.5", "full_precision(q @ k.T)",
+        "test_nn.py::test_long_sequences_are_attended_to_by_blocks",
+    ),
 }  # fmt: skip
