@@ -16,7 +16,7 @@ import scipy.special
 
 from gm_jax.model import Array
 
-# sigma / alpha is at most this, so that it is a number at an SNR of 0.
+# sigma / alpha at an SNR of 0, so that it is a number.
 LARGEST_RATIO = 2.0**12
 
 
@@ -30,7 +30,7 @@ class Points(NamedTuple):
     @property
     def scale(self) -> np.ndarray:
         """alpha, above 0 at an SNR of 0, too."""
-        return np.maximum(self.alpha, 1.0 / LARGEST_RATIO)
+        return np.where(self.alpha > 0, self.alpha, 1.0 / LARGEST_RATIO)
 
     @property
     def ratio(self) -> np.ndarray:
