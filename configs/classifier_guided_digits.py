@@ -5,19 +5,22 @@ command: python launch.py --config=configs/classifier_guided_digits.py
   --workdir=runs/classifier_guided_digits
 hardware: not measured yet
 time: not measured yet
-metric: not measured yet
-departs: not measured yet
-reference: not measured yet
+metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  choices of the reals, not FID; agreement: share of 1,000 samples of the class that was asked for
+  by that classifier
+departs: digits (the paper: ImageNet), the networks and rounds of configs/ddpm_digits.py and
+  configs/classifier_digits.py; x0_hat is clipped after guidance (the paper's code: before it)
+reference: 4.48, real against real at the same N (mean of ten random splits)
 measured: not yet
-target: not measured yet
+target: at most 3 times real against real at the best scale; agreement above 0.9
+later: python launch.py --workdir=runs/ddpm_digits --mode=sample
+  --config.stages.classifier=runs/classifier_digits --config.sampler.classifier=1.0
 again: python launch.py --workdir=runs/classifier_guided_digits --mode=evaluate
 status: unverified
 
 One command trains the classifier and the model. The model does not see the classifier in training,
-so one that is trained already can be guided, too:
-
-    python launch.py --workdir=runs/ddpm_digits --mode=sample
-      --config.stages.classifier=runs/classifier_digits --config.sampler.classifier=1.0
+so one that is trained already is guided by the command `later`.
 """
 
 from pathlib import Path

@@ -204,7 +204,7 @@ def _note_moved(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
     then |= (_read(workdir / "data.json") or {}).get("paths", {})
     for name, part, key in _paths(config.to_dict()):
         was, now = then.get(name, (None, None))[1], _full(part[key])
-        if was != now:
+        if was and was != now:  # A stage that comes after training was nowhere.
             note(f"{name} was {was} and is now {now}")
 
 

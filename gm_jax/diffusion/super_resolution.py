@@ -113,9 +113,31 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     model = core.Core(
         settings, process, shape, image, predict, bool(condition.classes), guide=guide, given=given
     )
-    functions = core.functions(model)
+    functions, drawn = core.functions(model), core.spec_of(model, spec)
     enlarge = functions.pop("sample")
+    functions |= _upsampling(enlarge, small_of, shape, small)
+    small_images = {"image": field._replace(shape=small)}
+    if "base" in stages:
+        _check_base(stages["base"], drawn | small_images)
+        functions = {"sample": _cascade(stages["base"], enlarge)} | functions
+    moves, owns = core.objective(model), ("network", *condition.owns)
+    players = (games.player("super_resolution", owns, moves, settings, settings.average),)
+    spec = drawn | {"image_low": small_images["image"]}
+    return (games.phase(settings, init, players, functions, spec, stages),)
 
+
+def _cascade(base: Stage, enlarge):
+    def sample(variables, batch, key):
+        """Whole images: small ones of `stages.base`, enlarged; labels travel with them."""
+        base_key, key = jax.random.split(key)
+        drawn = base.model.functions["sample"](variables.frozen["base"], batch, base_key)
+        labels = {"label": drawn["label"]} if "label" in drawn else {}
+        return enlarge(variables, dict(batch, image_low=drawn["image"], **labels), key) | labels
+
+    return sample
+
+
+def _upsampling(enlarge, small_of, shape, small) -> dict:
     def upsample(variables, batch, key):
         """The small image enlarged by repetition, linearly, cubically and by the model, and the
         image itself, if that is known, [B, 4 or 5, H, W, C]."""
@@ -129,31 +151,17 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """Of the model's images and of cubic enlargements, [B]: peak signal-to-noise ratios to the
         image, and of what they are when made small again to the small image, in decibels."""
         x, z = batch["image"], small_of(batch)
-        ours = jnp.clip(enlarge(variables, batch, key)["image"], -1.0, 1.0)
-        cubic = jnp.clip(low.enlarged(z, shape), -1.0, 1.0)
-        return {
-            "psnr": _psnr(ours, x),
-            "psnr_cubic": _psnr(cubic, x),
-            "consistency": _psnr(low.shrunk(ours, small), z),
-            "consistency_cubic": _psnr(low.shrunk(cubic, small), z),
-        }
+        results = {}
+        for name, y in (
+            ("", enlarge(variables, batch, key)["image"]),
+            ("_cubic", low.enlarged(z, shape)),
+        ):
+            y = jnp.clip(y, -1.0, 1.0)
+            results[f"psnr{name}"] = _psnr(y, x)
+            results[f"consistency{name}"] = _psnr(low.shrunk(y, small), z)
+        return results
 
-    def sample(variables, batch, key):
-        """Whole images: small ones of `stages.base`, enlarged; labels travel with them."""
-        base_key, key = jax.random.split(key)
-        drawn = stages["base"].model.functions["sample"](variables.frozen["base"], batch, base_key)
-        labels = {"label": drawn["label"]} if "label" in drawn else {}
-        return enlarge(variables, dict(batch, image_low=drawn["image"], **labels), key) | labels
-
-    functions |= {"upsample": upsample, "restoration": restoration}
-    drawn = core.spec_of(model, spec)
-    if "base" in stages:
-        _check_base(stages["base"], drawn | {"image": field._replace(shape=small)})
-        functions = {"sample": sample} | functions
-    moves, owns = core.objective(model), ("network", *condition.owns)
-    players = (games.player("super_resolution", owns, moves, settings, settings.average),)
-    spec = drawn | {"image_low": field._replace(shape=small)}
-    return (games.phase(settings, init, players, functions, spec, stages),)
+    return {"upsample": upsample, "restoration": restoration}
 
 
 def _psnr(x, y):
