@@ -4,6 +4,10 @@ from mutants import Mutant
 
 LOW, SYSTEM, GUIDANCE = "shared/low_resolution.py", "super_resolution.py", "shared/guidance.py"
 LOSS = "twins/test_super_resolution.py::test_the_loss_and_what_the_network_is_told"
+LEVELS = (
+    "twins/test_super_resolution.py::"
+    "test_levels_of_augmentation_are_drawn_by_themselves_up_to_the_largest"
+)
 CASCADE = "twins/test_super_resolution.py::test_a_cascade[0.5]"
 GUIDED = "twins/test_classifier.py::test_samples_are_guided_towards_their_labels"
 POSTERIOR = (
@@ -34,7 +38,7 @@ CASCADES = {
     ),
     "cascade: levels of sampling in training": Mutant(
         SYSTEM, "augmentation.draw(level_keys) if training", "augmentation.draw(level_keys) if 0",
-        LOSS,
+        LEVELS,
     ),
     "cascade: the small image of the data in place of the base's": Mutant(
         SYSTEM, 'image_low=drawn["image"], **labels', "**labels", CASCADE
