@@ -38,7 +38,7 @@ SOURCES = {
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains"),
+    "size": ("digits", "folder", "npz", "emoji", "stacked", "two_domains"),
     "channels": ("folder",),
     "classes": ("npz", "wav", "stacked", "two_domains"),
 }

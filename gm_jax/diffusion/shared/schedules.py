@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
-from gm_jax.model import Array
+from gm_jax.model import Array, Field
 
 # sigma / alpha at an SNR of 0, so that it is a number.
 LARGEST_RATIO = 2.0**12
@@ -280,3 +280,8 @@ SCHEDULES = {
     "edm": _by(_edm, _exploding, 0.002, 80.0),
     "flow": _by(_flow, _straight, 1e-3, LARGEST_RATIO),
 }
+
+
+def time_field(name: str, steps: int) -> Field:
+    """The times of a schedule, 0 .. T: only those of one schedule and T mean the same noise."""
+    return Field((), steps + 1, domain=name)
