@@ -40,6 +40,7 @@ class Field(NamedTuple):
     cardinality: int | None = None
     symbols: Sequence[str] = ""
     domain: str = ""
+    encode: Callable[[str], Any] | None = None
 
 
 Spec = Mapping[str, Field]

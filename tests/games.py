@@ -156,6 +156,20 @@ GAMES = {
         undecided=FIRST_STAGE,
         slow=True,
     ),
+    # A frozen first stage, and the scale of its latents by the first batch of all devices.
+    "latent_diffusion": Game(
+        "latent_diffusion_emoji", {"average": 0.9, "label_dropout": 0.3}, slow=True
+    ),
+    "latent_diffusion_dit": Game(
+        "latent_diffusion_emoji",
+        {
+            "network.name": "dit",
+            "network.dit.width": 8,
+            "network.dit.layers": 1,
+            "network.dit.heads": 2,
+        },
+        slow=True,
+    ),
     "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
     "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),

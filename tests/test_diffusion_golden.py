@@ -139,11 +139,19 @@ def test_chains_of_k_diffusion(shared, name, exploding):
 def test_a_configuration_that_asks_for_more_than_we_compute_is_refused():
     for config, message in (
         ({"_class_name": "DDIMScheduler", "thresholding": True}, "thresholding"),
-        ({"_class_name": "DDIMScheduler", "prediction_type": "flow"}, "prediction_type"),
+        ({"_class_name": "DDIMScheduler"}, "clip_sample=False"),
+        ({"_class_name": "DDPMScheduler", "clip_sample_range": 2.0}, "clip_sample_range is 2.0"),
+        (
+            {"_class_name": "DDIMScheduler", "clip_sample": False, "prediction_type": "flow"},
+            "prediction_type",
+        ),
         ({"_class_name": "FlashScheduler"}, "FlashScheduler"),
     ):
         with pytest.raises(gm_jax.UserError, match=message):
             published.chain(config, 10)
+    # What a class of schedulers does not have, it passes over.
+    assert not published.chain({"_class_name": "PNDMScheduler", "clip_sample": True}, 10).clip
+    assert published.chain({"_class_name": "DDPMScheduler"}, 10).clip
     with pytest.raises(gm_jax.UserError, match="1000 times"):
         published.chain({"_class_name": "DDIMScheduler"}, 1001)
 

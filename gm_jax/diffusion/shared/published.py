@@ -68,6 +68,7 @@ ONLY = {
     "predict_x0": (True,),
     "disable_corrector": ([], (), None),
     "interpolation_type": ("linear",),
+    "clip_sample_range": (1.0, 1),
 }
 
 
@@ -94,7 +95,8 @@ def chain(config: Mapping, steps: int, eta: float = 0.0, first: int = 0) -> Chai
     schedule = _schedule(config)
     table, start = make(schedule, config, steps, eta, first)
     prediction = choose("prediction_type", config["prediction_type"], PREDICTIONS)
-    return Chain(table, schedule, start, prediction, config["clip_sample"])
+    clip = "clip_sample" in own and config["clip_sample"]  # Others pass it over, if they have it.
+    return Chain(table, schedule, start, prediction, clip)
 
 
 def _schedule(config) -> Schedule:
@@ -144,6 +146,15 @@ def _by_strides(schedule, config, steps, first):
 
 
 def _ddim(schedule, config, steps, eta, first):
+    """Its clip_sample clips x0_hat and keeps the noise that was estimated without: not this table.
+
+    DDIM of x0_hat clipped, with the noise that follows, is `sampling.Sampler`'s.
+    """
+    if config["clip_sample"]:
+        raise UserError(
+            "scheduler: DDIM with clip_sample=True, its default, is not supported: state"
+            " clip_sample=False, which is right for latents"
+        )
     grid, ends = _by_strides(schedule, config, steps, first)
     return samplers.ddim(grid, eta, ends), 1.0
 
