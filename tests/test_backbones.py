@@ -144,6 +144,14 @@ def test_every_layer_by_hand(network, side):
         np.testing.assert_allclose(found[name][0], expected, atol=within, err_msg=name)
 
 
+def test_alexnets_first_map():
+    """11 x 11 at stride 4 within 2 zeros: 224 pixels give 55, as torchvision's; the paper's 227."""
+    module = Backbone(NETWORKS["alexnet"], ("conv1_1", "pool3_1"))
+    x = jnp.zeros((1, 224, 224, 3))
+    found = jax.eval_shape(lambda: module.init_with_output(KEY, x)[0])
+    assert found["conv1_1"].shape == (1, 55, 55, 64) and found["pool3_1"].shape == (1, 6, 6, 256)
+
+
 def unit(x):
     return x / (np.linalg.norm(x, axis=-1, keepdims=True) + 1e-10)
 

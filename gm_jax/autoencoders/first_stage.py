@@ -25,12 +25,13 @@ from gm_jax.autoencoders.shared.bottlenecks import BOTTLENECKS
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import hinge
 from gm_jax.losses.likelihoods import sum_over_example
-from gm_jax.model import Array, Aux, Field, Phase, example_keys, field_of
+from gm_jax.model import Array, Aux, Field, Phase, Variables, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.latent_autoencoder import AutoencoderSettings
 from gm_jax.nn.patchgan import PatchGAN
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, arguments, at_least, part_of, schema
+from gm_jax.settings import Recipe, Restartable, arguments, at_least, part_of, schema
+from gm_jax.weights.first_stages import open_vae
 
 MOST = 1e4  # that lambda may be
 
@@ -53,6 +54,9 @@ class Discriminator(part_of(PatchGAN, "dtype")):
 class Settings(Recipe):
     """An autoencoder against a discriminator of patches.
 
+    steps          rounds to play; 0 to use published weights as they are
+    weights        Stable Diffusion's autoencoder to begin with: a folder in diffusers' layout, or a
+                   file; "" for none
     bottleneck     what the latents are held to
     perceptual     weight of the distance of features, against the mean absolute error;
                    stages.features says whose. 0 for none
@@ -61,6 +65,8 @@ class Settings(Recipe):
     optimizer      of the autoencoder
     """
 
+    steps: Annotated[int, at_least(0), Restartable()]
+    weights: Annotated[str, Restartable()] = ""
     bottleneck: bottlenecks.Settings = bottlenecks.Settings()
     perceptual: Annotated[float, at_least(0.0)] = 0.0
     network: AutoencoderSettings = AutoencoderSettings()
@@ -70,6 +76,10 @@ class Settings(Recipe):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
+        if not (self.steps or self.weights):
+            yield "steps is 0, and there are no weights to use: set weights=PATH, or steps"
+        if self.weights and self.bottleneck.name != "kl":
+            yield "weights are of a KL autoencoder: set bottleneck.name=kl"
         if self.perceptual and "features" not in self.stages:
             yield (
                 "perceptual compares the features of a network: say which with stages.features, a"
@@ -90,7 +100,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def init(key, batch, previous):
         x = batch["image"]
-        return networks.split_init(key, (autoencoder, x), (discriminator, x))
+        if not settings.steps:
+            return previous or networks.init(key[None], (autoencoder, x))
+        variables = networks.split_init(key, (autoencoder, x), (discriminator, x))
+        read = {} if previous is None else previous.params
+        return variables._replace(params={**variables.params, **read})
 
     def reconstruction_loss(variables, x, y, key):
         """L_rec and the distance in it, [B]."""
@@ -169,9 +183,21 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             {"discriminator": (discriminator_loss, lambda step: int(step >= own.start))}, own,
         ),
     )  # fmt: skip
+    players = players if settings.steps else (games.untrained("autoencoder"),)
     functions = {f.__name__: f for f in (reconstruct, encode, decode, distortion)}
     encoded = {"image": spec["image"], "latent": latent_field}
-    return (games.phase(settings, init, players, functions, encoded, stages),)
+    phase = games.phase(settings, init, players, functions, encoded, stages)
+    return (phase._replace(start=start_of(settings, autoencoder, shape)),)
+
+
+def start_of(settings: Settings, autoencoder: Network, shape) -> Callable | None:
+    """What reads `settings.weights`, which are checked now; None if there are none."""
+    if not settings.weights:
+        return None
+    init, example = autoencoder.module.init, jnp.zeros((1, *shape))
+    shapes = jax.eval_shape(init, jax.random.key(0), example)["params"]
+    read = open_vae(settings.weights, shapes)
+    return lambda: Variables({"autoencoder": read()})
 
 
 def latent_shape(settings: Settings, shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ Salimans 2022), EDM (Karras et al. 2022), rectified flow (Liu et al. 2022), and 
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion.shared import core, denoisers
+from gm_jax.diffusion.shared import checkpoints, core, denoisers
 from gm_jax.diffusion.shared.choices import Choices
 from gm_jax.model import Phase, classes_of, field_of
 from gm_jax.networks import Network
@@ -63,12 +63,16 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         x = batch["image"]
         inputs = x, jnp.zeros(x.shape[0]), labels(batch, False)
         variables = networks.init(key[None], (network, *inputs))
-        return variables._replace(state={**variables.state, **core.state(settings)})
+        variables = variables._replace(state={**variables.state, **core.state(settings)})
+        return checkpoints.begun(variables, previous)
 
     def image(variables, batch, key):
         return batch["image"]
 
     model = core.Core(settings, settings.process(), shape, image, predict, bool(classes))
     moves, average = core.objective(model), settings.average
-    players = (games.player("ddpm", ("network",), moves, settings, average),)
-    return (games.phase(settings, init, players, core.functions(model)),)
+    trained = games.player("ddpm", ("network",), moves, settings, average)
+    players = (trained if settings.steps else games.untrained("network"),)
+    phase = games.phase(settings, init, players, core.functions(model))
+    example = jnp.zeros((1, *shape)), jnp.zeros(1), jnp.zeros(1, int) if classes else None
+    return (phase._replace(start=checkpoints.start(settings, module, *example)),)

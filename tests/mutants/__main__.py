@@ -21,6 +21,7 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.backbones import BACKBONES
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
@@ -28,7 +29,15 @@ from mutants.gan import GANS
 from mutants.published import PUBLISHED
 
 MUTANTS = (
-    GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
+    GANS
+    | ADVERSARIAL
+    | AUTOENCODERS
+    | AUTOREGRESSIVE
+    | DIFFUSION
+    | DENOISERS
+    | DITS
+    | PUBLISHED
+    | BACKBONES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
