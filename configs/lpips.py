@@ -27,6 +27,8 @@ def get_config(variant=""):
         variant,
         dict(
             system="backbone",
+            steps=0,
+            batch_size=1,
             network="vgg16",
             distance="lpips",
             data=dict(name="none"),

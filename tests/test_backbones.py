@@ -176,9 +176,12 @@ def hash_of(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+START = dict(steps=0, batch_size=1)
+
+
 def backbone(path, **changed):
-    own = dict(system="backbone", weights=str(path), data=dict(name="none"), show=dict(counts={}))
-    return recipe("", own, {"sha256": hash_of(path) if path != "random" else "", **changed})
+    own = dict(system="backbone", weights=str(path), data=dict(name="none"))
+    return recipe("", START, own, {"sha256": hash_of(path) if path != "random" else "", **changed})
 
 
 def test_lpips_by_hand(published):
@@ -321,7 +324,7 @@ def test_images_that_are_too_small_are_refused():
         jax.eval_shape(phase.model.functions[features], variables, small, KEY)
 
 
-RANDOM = {
+RANDOM = START | {
     "system": "backbone", "weights": "random", "distance": "plain", "data": {"name": "none"},
     "layers": ("relu1_1", "relu2_2"), "seed": 3,
 }  # fmt: skip

@@ -44,8 +44,7 @@ class Settings(Recipe):
     sha256    of a file that is not the published one, as you state it
     """
 
-    steps: Annotated[int, Restartable()] = 0
-    batch_size: int = 1
+    steps: Annotated[int, Restartable()]
     network: Annotated[str, one_of(backbones.NETWORKS)] = "vgg16"
     layers: tuple[str, ...] = ()
     distance: Annotated[str, one_of(DISTANCES)] = "lpips"
