@@ -59,7 +59,7 @@ SOURCES = {
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains", "blank"),
+    "size": ("digits", "folder", "npz", "emoji", "stacked", "two_domains", "blank"),
     "channels": ("folder", "blank"),
     "classes": ("npz", "wav", "stacked", "two_domains", "blank"),
 }

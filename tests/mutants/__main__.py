@@ -22,6 +22,7 @@ from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.backbones import BACKBONES
+from mutants.cascades import CASCADES
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
@@ -38,6 +39,7 @@ MUTANTS = (
     | DITS
     | PUBLISHED
     | BACKBONES
+    | CASCADES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

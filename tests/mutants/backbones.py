@@ -103,11 +103,4 @@ BACKBONES = {
         "if False:",
         "published/test_stable_diffusion.py::test_captions_are_given_as_strings",
     ),
-    "schedulers: every class clips": Mutant(
-        "shared/published.py",
-        '"clip_sample" in own and config["clip_sample"]',
-        'config["clip_sample"]',
-        "test_diffusion_golden.py::test_a_configuration_that_asks_for_more_than_we_compute_is"
-        "_refused",
-    ),
 }
