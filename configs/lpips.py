@@ -2,8 +2,8 @@
 
 paper: Zhang, Isola, Efros, Shechtman & Wang 2018, The Unreasonable Effectiveness of Deep Features
   as a Perceptual Metric, arXiv 1801.03924
-command: python launch.py --config=configs/first_stage_emoji.py:lpips
-  --workdir=runs/first_stage_lpips --config.data.path=FOLDER
+command: python launch.py --config=configs/lpips.py --workdir=runs/lpips
+  reads and checks the weights; a loss takes them in configs/first_stage_emoji.py:lpips
 data: none of its own
 hardware: 2 CPU cores (AMD EPYC, shared), float32
 time: trains nothing

@@ -196,6 +196,7 @@ def test_every_recipe_carries_its_evidence(path):
 def needs(config, request):
     """A recipe's configuration with data that a test has."""
     written = {"text": text_file, "wav": wav_folder}
+    stages = [stage for stage in config.stages.values() if not isinstance(stage, str)]
     if config.system == "backbone":
         config.weights = "random"
     if config.system == "stable_diffusion":
@@ -208,11 +209,11 @@ def needs(config, request):
         picture = Image.fromarray(np.zeros((side, side, 3), np.uint8))
         root = request.getfixturevalue("tmp_path_factory").mktemp("pictures")
         write(root, "train/a/1.png", "train/b/1.png", image=picture)
-        for part in (config, *config.stages.values()):
+        for part in (config, *stages):
             part.data.update(name="folder", path=str(root))
     elif config.data.name == "emoji":
         config.data.path = str(request.getfixturevalue("shared") / "data" / "noto-emoji")
-        for stage in config.stages.values():
+        for stage in stages:
             stage.data.path = config.data.path
     elif config.data.name not in ("digits", "ring", "grid", "none"):
         config.data.directory = str(request.getfixturevalue("shared") / "data" / "tfds")
