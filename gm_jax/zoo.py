@@ -24,6 +24,7 @@ from gm_jax.diffusion import (
     stable_diffusion,
     super_resolution,
 )  # fmt: skip
+from gm_jax.features import backbone
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -45,6 +46,7 @@ SYSTEMS = {
     "latent_diffusion": latent_diffusion,
     "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
+    "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

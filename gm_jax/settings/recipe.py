@@ -26,7 +26,7 @@ class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
     name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains;
-               none for models that are only sampled) or an image data set of TFDS
+               none or blank for models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -144,6 +144,10 @@ class Evaluate:
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    lpips       examples whose LPIPS distance to their reconstruction is taken
+    lpips_network  of it
+    lpips_weights  the file of that network's weights, torchvision's
+    lpips_sha256   of a file that is not the published one, as you state it
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
     samples     number of samples for `metrics`
     protocol    of `metrics`
@@ -160,6 +164,10 @@ class Evaluate:
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    lpips: Count = 0
+    lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
+    lpips_weights: str = ""
+    lpips_sha256: str = ""
     metrics: str = ""
     samples: Every = 10_000
     protocol: str = "tf2015"

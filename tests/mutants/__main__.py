@@ -21,6 +21,7 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
@@ -37,6 +38,7 @@ MUTANTS = (
     | DENOISERS
     | DITS
     | PUBLISHED
+    | BACKBONES
     | CASCADES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")

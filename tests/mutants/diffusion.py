@@ -100,7 +100,8 @@ DIFFUSION = {
         _twins("samplers"),
     ),
     "noise in the last step": Mutant(
-        SAMPLERS, "np.where(s.sigma == 0, 0.0, variances)", "variances", _twins("samplers")
+        SAMPLERS, "np.where(s.sigma > 0 if noisy is None else noisy, variances, 0.0)", "variances",
+        _twins("samplers"),
     ),
     "the same noise in each step": Mutant(
         "shared/sampling.py", "in_axes=(0, None))(keys, number)",

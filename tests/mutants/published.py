@@ -8,10 +8,6 @@ TEXT = "published/test_text_tower.py::test_every_output"
 KL = "published/test_first_stages.py::test_kl"
 PIPELINE = "published/test_pipelines.py::test_a_pipeline"
 CLIP = "tokenizers/test_clip.py::test_"
-OLD = (
-    "published/test_stable_diffusion.py::"
-    "test_an_old_schedulers_settings_are_those_that_the_reference_corrects"
-)
 SCHEDULERS = "test_diffusion_golden.py::test_configurations_beyond_stable_diffusions"
 
 PUBLISHED = {
@@ -33,7 +29,8 @@ PUBLISHED = {
     ),
     "scheduler: an old file's first time": Mutant(
         "stable_diffusion/inputs.py", '{**config, "steps_offset": 1, "clip_sample": False}',
-        "dict(config)", OLD,
+        "dict(config)", "published/test_stable_diffusion.py"
+        "::test_an_old_schedulers_settings_are_those_that_the_reference_corrects",
     ),
     "text: Flax's epsilon": Mutant(TOWER, "EPSILON = 1e-5", "EPSILON = 1e-6", TEXT),
     "text: exact GELU for quick GELU": Mutant(
