@@ -49,6 +49,8 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
         raise UserError("this recipe is not a study: set study.entries, .seeds and .measures")
     if plan.against:
         one_of("study.against", plan.against, plan.measures)
+        if set(plan.measures) == {plan.against}:
+            raise UserError("study.measures must hold another one than study.against")
     if jax.process_count() > 1:
         raise UserError(
             "each run of a study is one process: start it without --pod, once per shell"

@@ -1,11 +1,12 @@
 """The figure of a study: its pictures and measures, or one measure against another."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
+
+COLUMNS = 5  # of panels
 
 
 def versions(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
@@ -110,29 +111,49 @@ def against(values: dict, x: str, floors: dict[str, float], path: Path) -> None:
 
     measures = [measure for measure in next(iter(values.values())) if measure != x]
     lines = {measure: lines_of(values, x, measure) for measure in measures}
-    panels = [(measure, name) for measure in measures for name in lines[measure]]
-    columns = min(math.ceil(math.sqrt(len(panels))), 5)
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(2.0 * columns + 0.5, 1.8 * rows + 0.4), dpi=80, layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
-    for axes, (measure, name) in zip(grid.flat, panels, strict=False):
-        for at, mean, _, _ in lines[measure].values():
-            axes.plot(at, mean, color="0.85", lw=1.0)
-        at, mean, least, most = lines[measure][name]
-        axes.plot(at, mean, "o-", color="C0", lw=1.2, ms=3)
-        axes.fill_between(at, least, most, color="C0", alpha=0.3, lw=0)
-        if measure in floors:
-            axes.axhline(floors[measure], color="black", ls="--", lw=0.8)
-        axes.set(xscale=_scale(values, x), yscale=_scale(values, measure))
-        axes.set_title(name, fontsize=9)
-        axes.grid(alpha=0.3)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    figure.supxlabel(x, fontsize=9)
-    figure.supylabel(", ".join(measures), fontsize=9)
+    count = max(len(lines[measures[0]]), 1)  # 1 if all runs have failed.
+    columns = min(count, COLUMNS)
+    rows = -(-count // columns)  # of a measure
+    size = 1.7 * columns + 0.6, 1.4 * rows * len(measures) + 0.4
+    figure = Figure(figsize=size, dpi=80, layout="constrained")
+    grid = figure.subplots(rows * len(measures), columns, sharex=True, squeeze=False)
+    for number, measure in enumerate(measures):
+        panels = grid[rows * number : rows * (number + 1)]
+        for axes in panels.flat[1:]:
+            axes.sharey(panels.flat[0])
+            axes.tick_params(labelleft=axes in panels[:, 0])
+        for axes, name in zip(panels.flat, lines[measure], strict=False):
+            _panel(axes, lines[measure], name, floors.get(measure))
+        _scale(panels.flat[0], "y", values, measure)
+        for axes in panels.flat[count:]:
+            axes.set_visible(False)
+        panels[0, 0].set_ylabel(measure.replace("_", " "), fontsize=8)
+    _scale(grid.flat[0], "x", values, x)
+    figure.supxlabel(x, fontsize=8)
     figure.savefig(path)
 
 
-def _scale(values: dict, measure: str) -> str:
+def _panel(axes, lines: dict[str, np.ndarray], name: str, floor: float | None) -> None:
+    """One of the lines above the others and its floor."""
+    for at, mean, _, _ in lines.values():
+        axes.plot(at, mean, color="0.85", lw=1.0)
+    at, mean, least, most = lines[name]
+    axes.plot(at, mean, "o-", color="C0", lw=1.2, ms=3)
+    axes.fill_between(at, least, most, color="C0", alpha=0.3, lw=0)
+    if floor is not None:
+        axes.axhline(floor, color="black", ls="--", lw=0.8)
+    axes.set_title(name, fontsize=8)
+    axes.tick_params(labelsize=7)
+
+
+def _scale(axes, which: str, values: dict, measure: str) -> None:
+    """Makes the x- or y-axis logarithmic if its measure is positive and differs tenfold."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     heights = [v for row in values.values() for v in row[measure] if np.isfinite(v)]
-    return "log" if heights and 0 < 10 * min(heights) <= max(heights) else "linear"
+    if heights and 0 < 10 * min(heights) <= max(heights):
+        axes.set(**{f"{which}scale": "log"})
+        axis = getattr(axes, f"{which}axis")
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:g}")

@@ -163,11 +163,14 @@ def test_a_measure_is_drawn_against_another_above_its_floor(tmp_path, monkeypatc
 
     figures, save = [], Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda f, path: (figures.append(f), save(f, path)))
+    study_figure.against({"lms_5": VALUES["lms_5"]}, "evaluations", {}, tmp_path / "none.png")
     study_figure.against(VALUES, "evaluations", {"fd": 4.5}, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 0
-    heun, ddim = figures[0].axes
+    heun, ddim = figures[1].axes
     assert (heun.get_title(), ddim.get_title()) == ("heun", "ddim")
-    assert heun.get_xscale() == "linear" and heun.get_yscale() == "log"  # 5 to 19, and 6 to 90
+    for axes in (heun, ddim):  # From 5 to 19, and from 6 to 90, on one scale.
+        assert axes.get_xscale() == "linear" and axes.get_yscale() == "log"
+    assert heun.get_ylim() == ddim.get_ylim() and heun.get_ylim()[0] < 4.5
     *_, own, floor = heun.get_lines()
     np.testing.assert_array_equal(own.get_xdata(), [5, 19])
     np.testing.assert_array_equal(floor.get_ydata(), [4.5, 4.5])
@@ -184,6 +187,9 @@ def test_a_study_against_a_measure_draws_it_and_needs_it(tmp_path):
     )
     play(config, tmp_path)
     assert (tmp_path / "figure.png").exists()
+    config.study.measures = ("high_quality",)
+    with pytest.raises(gm_jax.UserError, match="measures must hold another one"):
+        play(config, tmp_path)
     config.study.against = "reverse_kl"
     with pytest.raises(gm_jax.UserError, match="unknown study.against 'reverse_kl'"):
         play(config, tmp_path)

@@ -26,9 +26,18 @@ from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
+from mutants.studies import STUDIES
 
 MUTANTS = (
-    GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
+    GANS
+    | ADVERSARIAL
+    | AUTOENCODERS
+    | AUTOREGRESSIVE
+    | DIFFUSION
+    | DENOISERS
+    | DITS
+    | PUBLISHED
+    | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
