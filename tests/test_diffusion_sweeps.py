@@ -57,8 +57,8 @@ def test_a_sweep_of_guidance_is_one_noise_under_each_weight():
     found, _ = functions(steps=5, guidance=3.0)
     images = draw(found, "guidance")["image"]
     assert images.shape == (3, len(core.WEIGHTS), *SHAPE)
-    for k, weight in enumerate(core.WEIGHTS):
-        alone, _ = functions(steps=5, guidance=weight)
+    for k in (0, 2, 5):
+        alone, _ = functions(steps=5, guidance=core.WEIGHTS[k])
         np.testing.assert_allclose(images[:, k], draw(alone, "sample")["image"], rtol=1e-5)
     assert len(np.unique(np.round(images[0, :, 0, 0, 0], 4))) > 3
 

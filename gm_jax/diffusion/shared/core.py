@@ -68,7 +68,7 @@ class Core(NamedTuple):
         """The noise that sampling starts from, by one key per example."""
         return self.deviation * normal(keys, self.shape)
 
-    def guided(self, weight: float) -> "Core":
+    def guided(self, weight: float | Array) -> "Core":
         """The same model, guided by another weight."""
         sampler = dataclasses.replace(self.sampler, guidance=weight)
         return self._replace(settings=dataclasses.replace(self.settings, sampler=sampler))
@@ -152,8 +152,11 @@ def functions(core: Core) -> dict[str, Callable]:
 
     def sweep(variables, batch, key):
         """One noise under each weight of guidance in WEIGHTS, [B, len(WEIGHTS), H, W, C]."""
-        ends = [chain(core.guided(weight), variables, batch, key)[0] for weight in WEIGHTS]
-        return {"image": _stack(core, variables, ends)}
+
+        def under(weight):
+            return core.show(variables, chain(core.guided(weight), variables, batch, key)[0])
+
+        return {"image": jnp.moveaxis(jax.lax.map(under, jnp.array(WEIGHTS)), 0, 1)}
 
     def trajectory(variables, batch, key):
         """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
