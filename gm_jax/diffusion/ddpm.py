@@ -37,11 +37,16 @@ class Settings(Choices):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        if self.sampler.guidance and not (self.conditional and self.label_dropout):
+        if self.sampler.guidance and not self.guidable:
             yield (
                 "sampler.guidance needs a model trained with conditional=True and label_dropout >"
                 " 0: without them there is no unconditional prediction to move away from"
             )
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the network also learned without its condition."""
+        return self.conditional and self.label_dropout > 0
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:

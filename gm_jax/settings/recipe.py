@@ -56,8 +56,8 @@ class Data:
     """
 
     name: str = "digits"
-    path: Annotated[str, Restartable()] = ""
-    directory: Annotated[str, Restartable()] = ""
+    path: Annotated[str, Restartable(trains=True)] = ""
+    directory: Annotated[str, Restartable(trains=True)] = ""
     size: Annotated[int | None, at_least(1)] = None
     crop: Annotated[str, one_of(("centre", "random"))] = "centre"
     channels: Annotated[int | None, GREY_OR_RGB] = None
@@ -77,7 +77,7 @@ class Data:
     encoding: str = "utf-8"
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
     caption_length: Annotated[int | None, at_least(1)] = None
-    vocabulary: Annotated[str, Restartable()] = ""
+    vocabulary: Annotated[str, Restartable(trains=True)] = ""
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
@@ -179,14 +179,18 @@ class Evaluate:
 class Study:
     """A recipe in several versions over several seeds; `gm_jax/study.py`.
 
-    entries   {name: settings that differ}
+    entries   {name: settings that differ}; those that only use a trained model in another way
+              share its training
     seeds     of every entry
     measures  names among the values that the evaluation returns
+    against   the measure that the figure's x-axis shows, such as evaluations: entries are then
+              points of lines, named by what stands before the last "_" (heun_5, heun_10)
     """
 
     entries: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     measures: tuple[str, ...] = ()
+    against: str = ""
 
 
 @schema
@@ -204,7 +208,7 @@ class Recipe:
     """
 
     system: str
-    steps: Annotated[int, at_least(1), Restartable()]
+    steps: Annotated[int, at_least(1), Restartable(trains=True)]
     batch_size: Every
     seed: Annotated[int, at_least(0), below(2**32)] = 0
     dtype: Annotated[str, one_of(("float32", "bfloat16", "float16", "float64"))] = "float32"

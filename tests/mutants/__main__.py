@@ -28,6 +28,7 @@ from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
+from mutants.studies import STUDIES
 
 MUTANTS = (
     GANS
@@ -40,6 +41,7 @@ MUTANTS = (
     | PUBLISHED
     | BACKBONES
     | CASCADES
+    | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

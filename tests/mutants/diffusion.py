@@ -125,8 +125,8 @@ DIFFUSION = {
         _twins("l_simple"),
     ),
     "a chain shown from its end": Mutant(
-        CORE, "chain(variables, batch, key, frames)[1]",
-        "chain(variables, batch, key, frames[::-1])[1]",
+        CORE, "chain(core, variables, batch, key, frames)[1]",
+        "chain(core, variables, batch, key, frames[::-1])[1]",
         _twins("samplers"),
     ),
     "ddpm: no moving average though the recipe asks": Mutant(

@@ -112,6 +112,11 @@ class Choices(Recipe):
         """Whether the network has twice the channels: the second half is the variance."""
         return self.objective != "simple"
 
+    @property
+    def guidable(self) -> bool:
+        """Whether the network also learned without its condition; systems that have one say so."""
+        return False
+
     def process(self) -> Process:
         """Schedule, prediction, weighting and preconditioning together."""
         schedule = SCHEDULES[self.schedule](self.times)

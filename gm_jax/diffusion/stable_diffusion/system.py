@@ -112,9 +112,9 @@ class Settings(Recipe):
     sampler          from a text to an image
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
-    architecture: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
+    architecture: Annotated[str, Restartable(trains=True)] = ""
     prediction: Annotated[str, one_of(PREDICTED)] = ""
     train: Annotated[str, one_of(TRAINED)] = "none"
     lora: Lora = Lora()
