@@ -11,7 +11,8 @@ metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training i
   every seed, mean and deviation
 departs: digits (the paper: ImageNet), the agreement of a classifier for the inception score
 reference: 4.48, real against real at the same N (mean of ten random splits)
-measured: not measured yet
+measured: one seed: score 3.78, 7.20, 12.0, 20.9, 34.1, 51.3 at weights 0, 0.5, 1, 2, 4, 8;
+  agreement 0.967, 0.996, then 1
 target: agreement grows with the weight from 0 to 1, and the distance from 1 to 8
 again: the same command in a new workdir; finished runs are not repeated
 status: unverified

@@ -70,7 +70,8 @@ STUDIES = {
     ),
     "sweeps: another noise for each weight": Mutant(
         CORE, "chain(core.guided(weight), variables, batch, key)[0]",
-        "chain(core.guided(weight), variables, batch, jax.random.fold_in(key, weight.astype(int)))[0]",
+        "chain(core.guided(weight), variables, batch, jax.random.fold_in(key, weight.astype(int))"
+        ")[0]",
         _sweeps(SWEEP),
     ),
     "sweeps: the recipe's weight in every column": Mutant(
