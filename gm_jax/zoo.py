@@ -18,6 +18,7 @@ from gm_jax.autoregressive import (
     wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
+from gm_jax.translation import pix2pix
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -48,4 +49,5 @@ SYSTEMS = {
     "gated_pixelcnn": gated_pixelcnn,
     "pixelcnnpp": pixelcnnpp,
     "pixelrnn": pixelrnn,
+    "pix2pix": pix2pix,
 }

@@ -10,6 +10,7 @@ from gm_jax.data import (
     images,
     mixtures,
     npz,
+    scenes,
     text,
 )  # fmt: skip
 from gm_jax.data.source import Source
@@ -33,14 +34,17 @@ SOURCES = {
     "grid": mixtures.mixture,
     "stacked": composed.stacked,
     "two_domains": composed.two_domains,
+    "scenes": scenes.scenes,
     "text": text.text,
     "wav": audio.wav,
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains"),
+    "size": ("folder", "stacked", "two_domains", "scenes"),
     "channels": ("folder",),
     "classes": ("npz", "wav", "stacked", "two_domains"),
+    "domains": ("scenes",),
+    "unpaired": ("scenes",),
 }
 
 

@@ -25,8 +25,8 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains;
-               none for models that are only sampled) or an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains,
+               scenes; none for models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -53,6 +53,9 @@ class Data:
                     symbols, 77
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
+    domains    what `image` and `image_b` show: of scenes two of map, outline and photo; () for the
+               source's own
+    unpaired   in training `image_b` is not the partner of `image`, but another one's
     """
 
     name: str = "digits"
@@ -78,11 +81,15 @@ class Data:
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
     caption_length: Annotated[int | None, at_least(1)] = None
     vocabulary: Annotated[str, Restartable()] = ""
+    domains: tuple[str, ...] = ()
+    unpaired: bool = False
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
             yield "crop is random: set data.size, too"
+        if len(self.domains) not in (0, 2):
+            yield f"domains must name two, not {len(self.domains)}"
 
 
 @schema

@@ -1,0 +1,49 @@
+"""pix2pix on scenes of 64 x 64: from maps to photographs; `:l1` is the baseline without D.
+
+paper: Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks,
+  arXiv 1611.07004
+command: python launch.py --config=configs/pix2pix_scenes.py --workdir=runs/pix2pix_scenes
+hardware: not measured yet
+time: not measured yet
+metric: of 1,000 held-out scenes: L1 distance to the true photograph on the scale 0 to 1;
+  contrast, the mean difference between a disc's halves, of the truth's (an average over both lights
+  has 0); scores by a segmenter of photographs
+departs: 64 pixels with six halvings (the paper: 256, eight), width 32 (64), D with patches of 34
+  pixels (70), batches of 4 (1), a fresh scene at each visit for jitter, a constant rate
+reference: L1 0.0427 of the median over lights and exposures, 0.067 of each class' median colour
+measured: not yet
+target: L1 below 0.060 and contrast at least 0.7; `:l1` below 0.050 with contrast near 0
+again: python launch.py --workdir=runs/pix2pix_scenes --mode=evaluate
+status: unverified
+
+`:published` has the paper's networks and data: pictures of A|B halves in a folder, for
+--config.data.path=FOLDER.
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    adam = dict(name="adam", learning_rate=2e-4, b1=0.5)
+    return recipe(
+        variant,
+        dict(
+            system="pix2pix",
+            steps=15_000,
+            batch_size=4,
+            data=dict(name="scenes", domains=("map", "photo"), flip=True),
+            value_function="non_saturating",
+            adversarial=1.0,
+            distance=100.0,
+            generator=dict(width=32, levels=6, dropout=0.5, optimizer=adam),
+            discriminator=dict(width=32, layers=2, normalization="batch", optimizer=adam),
+            show=dict(every=1000, counts=dict(sample=0, compare=16)),
+            evaluate=dict(batch_size=4),
+        ),
+        l1=dict(adversarial=0.0),
+        smoke=dict(
+            steps=4, batch_size=4, data=dict(size=16), generator=dict(width=4, levels=3),
+            discriminator=dict(width=4, layers=1), show=dict(counts=dict(compare=4)),
+            evaluate=dict(batch_size=4),
+        ),
+    )  # fmt: skip
