@@ -38,12 +38,12 @@ def get_config(variant=""):
             generator=dict(width=32, levels=6, dropout=0.5, optimizer=adam),
             discriminator=dict(width=32, layers=2, normalization="batch", optimizer=adam),
             show=dict(every=1000, counts=dict(sample=0, compare=16)),
-            evaluate=dict(batch_size=4),
+            evaluate=dict(batch_size=4, translation=1000),
         ),
         l1=dict(adversarial=0.0),
         smoke=dict(
             steps=4, batch_size=4, data=dict(size=16), generator=dict(width=4, levels=3),
             discriminator=dict(width=4, layers=1), show=dict(counts=dict(compare=4)),
-            evaluate=dict(batch_size=4),
+            evaluate=dict(batch_size=4, translation=8),
         ),
     )  # fmt: skip

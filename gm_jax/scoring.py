@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import data, evaluation, files, recognition
+from gm_jax import data, evaluation, files, recognition, translations
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
@@ -27,6 +27,8 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
              N: as in `gm_jax.recognition`, of N samples or examples
+    translation
+             N: as in `gm_jax.translations`, of N examples
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
@@ -126,6 +128,7 @@ METRICS = {
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "translation": translations.translation,
 }
 
 
@@ -141,6 +144,8 @@ def report(results: dict[str, dict]) -> str:
             line += f" of {row['of_modes']} modes, {row['examples']} samples"
         if "classifier_accuracy" in row:
             line += f" (classifier's accuracy {row['classifier_accuracy']:.4f})"
+        floors = [f"{key} {row[key]:.4f}" for key in ("copied", "truth") if key in row]
+        line += f" ({', '.join(floors)})" if floors else ""
         if "protocol" in row:
             line += f" (protocol {row['protocol']['name']}, N1 = {row['n1']}, N2 = {row['n2']})"
         if "real_against_real" in row:

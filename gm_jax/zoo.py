@@ -18,7 +18,7 @@ from gm_jax.autoregressive import (
     wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
-from gm_jax.translation import pix2pix
+from gm_jax.translation import cyclegan, pix2pix
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -50,4 +50,5 @@ SYSTEMS = {
     "pixelcnnpp": pixelcnnpp,
     "pixelrnn": pixelrnn,
     "pix2pix": pix2pix,
+    "cyclegan": cyclegan,
 }

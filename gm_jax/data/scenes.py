@@ -66,7 +66,7 @@ def scenes(config, split: str) -> Source:
     of the same one, so that translations can be scored.
     """
     one_of("split of scenes", split, SPLITS)
-    domains = config.domains or ("map", "photo")
+    domains = domains_of(config)
     for name in domains:
         if name not in RENDERINGS:
             raise UserError(
@@ -90,11 +90,16 @@ def scenes(config, split: str) -> Source:
     image = Field((size, size, 3), 256)
     spec = {
         "image": image,
-        "image_b": image._replace(domain="b" if config.unpaired else ""),
+        "image_b": image._replace(domain="b" if apart else ""),
         "segmentation": Field((size, size), len(CLASSES)),
         "segmentation_instance": Field((size, size), OBJECTS + 1),
     }
     return Source("scenes", None, load, spec)
+
+
+def domains_of(config) -> tuple[str, str]:
+    """The renderings of `image` and `image_b`."""
+    return config.domains or ("map", "photo")
 
 
 def drawn(indices: np.ndarray, offset: int = 0) -> Scenes:

@@ -151,6 +151,7 @@ class Evaluate:
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    translation  examples whose translations are compared with their true partners
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
     samples     number of samples for `metrics`
     protocol    of `metrics`
@@ -167,6 +168,7 @@ class Evaluate:
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    translation: Count = 0
     metrics: str = ""
     samples: Every = 10_000
     protocol: str = "tf2015"

@@ -1,0 +1,58 @@
+"""CycleGAN on scenes of 32 x 32: maps and photographs of other scenes, translated both ways.
+
+paper: Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+  Networks, arXiv 1703.10593
+command: python launch.py --config=configs/cyclegan_scenes.py --workdir=runs/cyclegan_scenes
+hardware: not measured yet
+time: not measured yet
+metric: of 1,000 held-out scenes, both ways: pixel accuracy, class accuracy and class IoU, of maps
+  by their nearest colour, of photographs by a segmenter; share of the first 500 whose nearest true
+  picture is their own
+departs: 32 pixels (the paper: 256), width 16 with 3 blocks (64 with 9), D of two strided layers
+  (three), batches of 4 (1), a fresh scene at each visit
+reference: pixel accuracy 0.45 of a map that is all sky; the authors' numbers are of other data
+measured: not yet
+target: class accuracy at least 0.85 both ways
+again: python launch.py --workdir=runs/cyclegan_scenes --mode=evaluate
+status: unverified
+
+`:published` has the paper's networks, for pictures of 256 x 256 in trainA and trainB of a folder,
+--config.data.path=FOLDER. `:cycle` and `:gan` have one of the two losses alone.
+"""
+
+from gm_jax.recipes import recipe
+
+
+def get_config(variant=""):
+    steps = 6000
+    adam = dict(
+        name="adam", learning_rate=2e-4, b1=0.5, schedule="linear", hold_steps=steps // 2,
+        decay_steps=steps,
+    )  # fmt: skip
+    return recipe(
+        variant,
+        dict(
+            system="cyclegan",
+            steps=steps,
+            batch_size=4,
+            data=dict(
+                name="scenes", domains=("map", "photo"), unpaired=True, size=32, flip=True
+            ),
+            value_function="least_squares",
+            adversarial=2.0,
+            cycle=10.0,
+            identity=5.0,
+            pool=50,
+            generator=dict(width=16, blocks=3, optimizer=adam),
+            discriminator=dict(width=32, layers=2, normalization="instance", optimizer=adam),
+            show=dict(every=500, counts=dict(sample=0, compare=16)),
+            evaluate=dict(batch_size=50, translation=1000),
+        ),
+        cycle=dict(adversarial=0.0),
+        gan=dict(cycle=0.0, identity=0.0),
+        smoke=dict(
+            steps=4, batch_size=4, data=dict(size=16), pool=6, generator=dict(width=4, blocks=1),
+            discriminator=dict(width=4, layers=1), show=dict(counts=dict(compare=4)),
+            evaluate=dict(batch_size=4, translation=8),
+        ),
+    )  # fmt: skip
