@@ -10,6 +10,7 @@ from gm_jax.data import (
     images,
     mixtures,
     npz,
+    pairs,
     scenes,
     text,
 )  # fmt: skip
@@ -35,16 +36,18 @@ SOURCES = {
     "stacked": composed.stacked,
     "two_domains": composed.two_domains,
     "scenes": scenes.scenes,
+    "pairs": pairs.pairs,
     "text": text.text,
     "wav": audio.wav,
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains", "scenes"),
-    "channels": ("folder",),
-    "classes": ("npz", "wav", "stacked", "two_domains"),
-    "domains": ("scenes",),
-    "unpaired": ("scenes",),
+    "size": ("folder", "stacked", "two_domains", "scenes", "pairs"),
+    "channels": ("folder", "pairs"),
+    "resize": ("pairs",),
+    "classes": ("npz", "wav", "stacked", "two_domains", "pairs"),
+    "domains": ("scenes", "pairs"),
+    "unpaired": ("scenes", "pairs"),
 }
 
 

@@ -20,7 +20,7 @@ SMALLEST = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
 
 
 def ssim(x, y) -> jax.Array:
-    """SSIM [B] of images [B, H, W, C] on the scale 0..255, by a Gaussian window; 1 if they are equal.
+    """SSIM [B] of images [B, H, W, C] on the scale 0..255, by a Gaussian window; 1 if equal.
 
     Raises EvaluationError for images smaller than the window of 11 pixels.
     """

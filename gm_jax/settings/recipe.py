@@ -26,7 +26,7 @@ class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
     name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains,
-               scenes; none for models that are only sampled) or an image data set of TFDS
+               scenes, pairs; none for models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -53,8 +53,11 @@ class Data:
                     symbols, 77
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
-    domains    what `image` and `image_b` show: of scenes two of map, outline and photo; () for the
-               source's own
+    domains    what `image` and `image_b` show: of scenes two of map, outline and photo, of pairs
+               the names of two folders; () for the source's own
+    layout     of pairs: "halves" of one picture, two "folders", or images and "masks"
+    resize     of pairs: what the shorter side is resized to in training before a random crop to
+               `size`; if not set, `size`
     unpaired   in training `image_b` is not the partner of `image`, but another one's
     """
 
@@ -82,12 +85,16 @@ class Data:
     caption_length: Annotated[int | None, at_least(1)] = None
     vocabulary: Annotated[str, Restartable()] = ""
     domains: tuple[str, ...] = ()
+    layout: Annotated[str, one_of(("halves", "folders", "masks"))] = "halves"
+    resize: Annotated[int | None, at_least(1)] = None
     unpaired: bool = False
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
             yield "crop is random: set data.size, too"
+        if self.resize and (self.crop != "random" or self.resize < (self.size or 0)):
+            yield f"resize {self.resize} needs crop=random and a size that is not larger"
         if len(self.domains) not in (0, 2):
             yield f"domains must name two, not {len(self.domains)}"
 
