@@ -125,6 +125,9 @@ GAMES = {
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    # Two players of two networks each, and pools that take one fake of a batch after another.
+    "cyclegan": Game("cyclegan_scenes", {"average": 0.9}),
+    "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
     "vqvae": Game(
         "vqvae_mnist",
         {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},
@@ -192,7 +195,8 @@ EVERY_GAME = [
 # An average, batch statistics, a pool and codebooks each time; the others in test-all.
 GAMES_WITH_MEMORY = [
     pytest.param(
-        name, marks=() if name in ("vae", "gan", "unrolled", "vqvae") else pytest.mark.slow
+        name,
+        marks=() if name in ("vae", "gan", "unrolled", "vqvae", "cyclegan") else pytest.mark.slow,
     )
     for name in GAMES
 ]
