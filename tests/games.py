@@ -126,7 +126,7 @@ GAMES = {
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
-    "cyclegan": Game("cyclegan_scenes", {"average": 0.9}),
+    "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
     "vqvae": Game(
         "vqvae_mnist",
@@ -196,7 +196,7 @@ EVERY_GAME = [
 GAMES_WITH_MEMORY = [
     pytest.param(
         name,
-        marks=() if name in ("vae", "gan", "unrolled", "vqvae", "cyclegan") else pytest.mark.slow,
+        marks=() if name in ("vae", "gan", "unrolled", "vqvae") else pytest.mark.slow,
     )
     for name in GAMES
 ]

@@ -261,6 +261,22 @@ def test_a_pool_takes_the_fakes_of_a_batch_one_after_another():
     np.testing.assert_array_equal(out, fakes)
 
 
+def test_a_pool_is_the_same_on_one_and_eight_devices():
+    """Shown to each position of the global batch, kept equal on all devices."""
+    fakes, index = jnp.arange(16.0).reshape(16, 1) + 1, jnp.arange(16)
+    pool = {"kept": -jnp.ones((5, 1)), "filled": jnp.int32(5)}
+    whole, one = pools.exchange(KEY, pool, fakes, {"index": index})
+
+    def program(fakes, index):
+        return pools.exchange(KEY, pool, fakes, {"index": index})
+
+    parts = (x.reshape(8, 2, *x.shape[1:]) for x in (fakes, index))
+    shown, eight = jax.pmap(program, axis_name="data")(*parts)
+    np.testing.assert_array_equal(shown.reshape(16, 1), whole)
+    for kept in eight["kept"]:
+        np.testing.assert_array_equal(kept, one["kept"])
+
+
 def test_d_sees_what_comes_out_of_its_domains_pool(digits16):
     """All that was generated is in the pool or was shown; each domain has its own."""
     moves, functions, batch, variables = opened("cyclegan", digits16, ("pool", 2))

@@ -26,10 +26,12 @@ from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
+from mutants.translation import TRANSLATION
 
 MUTANTS = (
     GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
-)
+    | TRANSLATION
+)  # fmt: skip
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 
