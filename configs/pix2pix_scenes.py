@@ -29,7 +29,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="pix2pix",
-            steps=20_000,
+            steps=4000,
             batch_size=1,
             data=dict(name="scenes", domains=("map", "photo"), flip=True),
             value_function="non_saturating",

@@ -15,6 +15,7 @@ from gm_jax.data import scenes
 from gm_jax.errors import UserError
 from gm_jax.evaluation import segmentation
 from gm_jax.evaluation.ssim import ssim
+from gm_jax.model import field_of
 from gm_jax.settings import Data, read
 from gm_jax.trained import Trained, sample
 
@@ -40,7 +41,8 @@ def translation(trained: Trained, count: int) -> dict[str, dict]:
     source = data.open_source(config, split)
     if source.size is not None and count > source.size:
         raise UserError(f"evaluate.translation is {count}, but {split} has {source.size} examples")
-    if source.spec["image_b"].domain != source.spec["image"].domain:
+    a, b = (field_of(source.spec, name).domain for name in ("image", "image_b"))
+    if a != b:
         raise UserError(
             f"evaluate.translation needs the true partner of each image, which {source.name} does"
             f" not know in its split {split}"

@@ -54,7 +54,7 @@ def test_light_and_exposure_are_unseen_in_the_map_and_seen_in_the_photograph():
     drawn = scenes.drawn(WANTED[:40])
     assert set(np.unique(drawn.light)) == {-1, 1}
     views = [
-        scenes.View(drawn._replace(light=light * np.ones_like(drawn.light)), 64)
+        scenes.viewed(drawn._replace(light=light * np.ones_like(drawn.light)), 64)
         for light in (1, -1)
     ]
     left, right = map(scenes.render_photo, views)

@@ -77,9 +77,10 @@ def scenes(config, split: str) -> Source:
 
     def load(indices):
         indices = np.asarray(indices)
-        view = View(drawn(indices, offset), size)
-        others = View(drawn(indices.astype(np.uint64) + np.uint64(UNPAIRED), offset), size)
-        second = others if apart else view
+        view = second = viewed(drawn(indices, offset), size)
+        if apart:
+            others = indices.astype(np.uint64) + np.uint64(UNPAIRED)
+            second = viewed(drawn(others, offset), size)
         return {
             "image": to_levels(RENDERINGS[domains[0]](view)),
             "image_b": to_levels(RENDERINGS[domains[1]](second)),
@@ -122,7 +123,7 @@ def drawn(indices: np.ndarray, offset: int = 0) -> Scenes:
     return Scenes(horizon, light, exposure, kind, x, y, radius, turn)
 
 
-class View:
+class View(NamedTuple):
     """Scenes on a grid of pixels: what all renderings of them are made of.
 
     x, y             [S], the pixels' centres
@@ -130,29 +131,39 @@ class View:
     label, instance  [n, S, S] int32
     """
 
-    def __init__(self, scenes: Scenes, size: int):
-        self.scenes, self.size = scenes, size
-        self.x = self.y = (np.arange(size, dtype=np.float32) + 0.5) / size
-        dx = self.x - scenes.x[..., None, None]
-        dy = self.y[:, None] - scenes.y[..., None, None]
-        cos, sin = (f(scenes.turn)[..., None, None] for f in (np.cos, np.sin))
-        self.across, down = cos * dx + sin * dy, cos * dy - sin * dx
-        radius, kind = (v[..., None, None] for v in (scenes.radius, scenes.kind))
-        slope = np.sqrt(0.75) * np.abs(self.across) - 0.5 * down
-        forms = (
-            np.hypot(dx, dy) - radius,
-            np.maximum(np.abs(self.across), np.abs(down)) - 0.85 * radius,
-            np.maximum(down, slope) - 0.55 * radius,  # Equilateral, point up.
-        )
-        self.distance = np.where(kind < 0, np.float32(1), np.choose(np.maximum(kind, 0), forms))
-        ground = self.y[:, None] >= scenes.horizon[:, None, None]
-        self.label = np.broadcast_to(ground, (len(ground), size, size)).astype(np.int32)
-        self.instance = np.zeros_like(self.label)
-        for number in range(OBJECTS):
-            inside = self.distance[:, number] <= 0
-            own = DISC + scenes.kind[:, number, None, None]
-            self.label = np.where(inside, own, self.label).astype(np.int32)
-            self.instance[inside] = number + 1
+    scenes: Scenes
+    size: int
+    x: np.ndarray
+    y: np.ndarray
+    across: np.ndarray
+    distance: np.ndarray
+    label: np.ndarray
+    instance: np.ndarray
+
+
+def viewed(scenes: Scenes, size: int) -> View:
+    """Scenes at `size` pixels a side."""
+    x = y = (np.arange(size, dtype=np.float32) + 0.5) / size
+    dx = x - scenes.x[..., None, None]
+    dy = y[:, None] - scenes.y[..., None, None]
+    cos, sin = (f(scenes.turn)[..., None, None] for f in (np.cos, np.sin))
+    across, down = cos * dx + sin * dy, cos * dy - sin * dx
+    radius, kind = (v[..., None, None] for v in (scenes.radius, scenes.kind))
+    slope = np.sqrt(np.float32(0.75)) * np.abs(across) - 0.5 * down
+    forms = (
+        np.hypot(dx, dy) - radius,
+        np.maximum(np.abs(across), np.abs(down)) - 0.85 * radius,
+        np.maximum(down, slope) - 0.55 * radius,  # Equilateral, point up.
+    )
+    distance = np.where(kind < 0, np.float32(1), np.choose(np.maximum(kind, 0), forms))
+    ground = y[:, None] >= scenes.horizon[:, None, None]
+    label = np.broadcast_to(ground, (len(ground), size, size)).astype(np.int32)
+    instance = np.zeros_like(label)
+    for number in range(OBJECTS):
+        inside, own = distance[:, number] <= 0, DISC + scenes.kind[:, number, None, None]
+        label = np.where(inside, own, label).astype(np.int32)
+        instance[inside] = number + 1
+    return View(scenes, size, x, y, across, distance, label, instance)
 
 
 def cover(distance: np.ndarray, size: int) -> np.ndarray:
