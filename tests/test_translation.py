@@ -249,6 +249,8 @@ def test_half_of_what_a_full_pool_shows_is_old_and_fifty_slots_make_it_a_hundred
     age = given - shown
     assert abs(np.mean(age > 0) - 0.5) < 0.03 and np.all(age >= 0)
     assert abs(age[age > 0].mean() - 100) < 8
+    of_batch = (age > 0).reshape(-1, 4).mean(1)  # Each by its own draw: 2 of 16 batches are alike.
+    assert abs(np.mean((of_batch > 0) & (of_batch < 1)) - 7 / 8) < 0.05
 
 
 def test_a_pool_takes_the_fakes_of_a_batch_one_after_another():
