@@ -168,10 +168,13 @@ class Stage(NamedTuple):
 
     variables  those of another run; or, if this run trains the stage first, the name of the
                stage's last phase; or a function that reads them when they are needed
+    late       whether only functions read it, never an objective: then it may come, go and change
+               after training
     """
 
     model: GenerativeModel
     variables: Variables | str | Callable[[], Variables]
+    late: bool = False
 
 
 # What a system's file exports besides its `Settings`, as `build`:

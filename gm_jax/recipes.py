@@ -205,6 +205,8 @@ def _differences(schema, old: dict, new: dict, free: bool, path: str) -> Iterato
         setting, a, b = known.get(key), old.get(key), new.get(key)
         if free and setting and setting.mark(Restartable):
             continue
+        if free and setting and (stages := setting.mark(Recipes)):
+            a, b = stages.read_in_training(a, b), stages.read_in_training(b, a)
         if isinstance(a, dict) and isinstance(b, dict):
             part = setting.kind if setting and is_schema(setting.kind) else None
             yield from _differences(part, a, b, free, f"{path}{key}.")

@@ -17,7 +17,13 @@ from gm_jax.autoregressive import (
     pixelrnn,
     wavenet,
 )  # fmt: skip
-from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
+from gm_jax.diffusion import (
+    classifier,
+    ddpm,
+    latent_diffusion,
+    stable_diffusion,
+    super_resolution,
+)  # fmt: skip
 from gm_jax.translation import cyclegan, pix2pix
 
 SYSTEMS = {
@@ -38,6 +44,7 @@ SYSTEMS = {
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
+    "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
     "ngram": ngram,
     "bengio": bengio,

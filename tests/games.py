@@ -79,6 +79,12 @@ GAMES = {
         },
         slow=True,
     ),
+    # A base and an upsampler, whose conditions are dropped and noised by position.
+    "super_resolution": Game(
+        "super_resolution_digits",
+        {"network.dropout": 0.2, "label_dropout": 0.3, "average": 0.9},
+        slow=True,
+    ),
     "edm": Game("edm_digits", {"network.multipliers": (1,)}, slow=True),
     # Another player's optimizer inside an objective; a pool, packs and noise by position.
     "unrolled": Game(

@@ -42,7 +42,16 @@ SOURCES = {
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains", "scenes", "pairs"),
+    "size": (
+        "digits",
+        "folder",
+        "npz",
+        "emoji",
+        "stacked",
+        "two_domains",
+        "scenes",
+        "pairs",
+    ),
     "channels": ("folder", "pairs"),
     "resize": ("pairs",),
     "classes": ("npz", "wav", "stacked", "two_domains", "pairs"),

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion.shared.schedules import SCHEDULES
+from gm_jax.diffusion.shared.schedules import SCHEDULES, time_field
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network
@@ -94,4 +94,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     moves = {"negative_log_likelihood": negative_log_likelihood}
     players = (games.player("classifier", ("classifier",), moves, settings, settings.average),)
     functions = {f.__name__: f for f in (accuracy, log_prob, features)}
-    return (games.phase(settings, init, players, functions),)
+    seen = {"image": spec["image"], "label": spec["label"]}
+    times = {"time": time_field(settings.schedule, settings.times)} if settings.noised else {}
+    return (games.phase(settings, init, players, functions, seen | times),)

@@ -1,8 +1,9 @@
 """Denoising diffusion probabilistic models, and what came of them: one choice of each kind.
 
 Ho, Jain & Abbeel 2020 (arXiv 2006.11239), with the cosine schedule and the learned variance of
-Nichol & Dhariwal 2021, the v-prediction of Salimans & Ho 2022, classifier-free guidance (Ho &
-Salimans 2022), EDM (Karras et al. 2022), rectified flow (Liu et al. 2022), and their samplers.
+Nichol & Dhariwal 2021, the v-prediction of Salimans & Ho 2022, EDM (Karras et al. 2022), rectified
+flow (Liu et al. 2022), their samplers, and guidance: by a classifier (Dhariwal & Nichol 2021,
+`stages.classifier`) or without one (Ho & Salimans 2022).
 
     x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps                              eq. 4
     L_simple = E || eps - eps_theta(x_t, t) ||^2,  t uniform on 1 .. T         eq. 14
@@ -12,7 +13,7 @@ Salimans 2022), EDM (Karras et al. 2022), rectified flow (Liu et al. 2022), and 
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion.shared import core, denoisers
+from gm_jax.diffusion.shared import classifiers, core, denoisers
 from gm_jax.diffusion.shared.choices import Choices
 from gm_jax.model import Phase, classes_of, field_of
 from gm_jax.networks import Network
@@ -68,7 +69,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def image(variables, batch, key):
         return batch["image"]
 
-    model = core.Core(settings, settings.process(), shape, image, predict, bool(classes))
+    guide = classifiers.guide(settings, spec, shape, stages)
+    model = core.Core(
+        settings, settings.process(), shape, image, predict, bool(classes), guide=guide
+    )
     moves, average = core.objective(model), settings.average
     players = (games.player("ddpm", ("network",), moves, settings, average),)
-    return (games.phase(settings, init, players, core.functions(model)),)
+    functions, drawn = core.functions(model), core.spec_of(model, spec)
+    return (games.phase(settings, init, players, functions, drawn, stages),)

@@ -207,7 +207,8 @@ class Recipe:
     seed        of the initial variables, the data's order and all noise
     dtype       of the networks' computation; parameters, losses and statistics are float32
     average     decay of the parameters' moving average, which all functions use; 0 for none
-    stages      {name: workdir of an earlier run, or a recipe to train first}
+    stages      {name: workdir of an earlier run, or a recipe to train first}; those that only
+                sampling needs are there from the start, "" for none, and may come after training
     """
 
     system: str

@@ -113,7 +113,7 @@ def train(
     begin = functools.partial(state.create, phase.model, jax.random.fold_in(key, 2))
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
     template = jax.eval_shape(begin, first, previous)
-    saved = checkpoint.restore(checkpoints, template, state.frozen(phase))
+    saved = checkpoint.restore(checkpoints, template, state.fixed(phase))
     variables, progress = saved or (begin(first, previous), checkpoint.Progress())
     variables = variables._replace(frozen=state.frozen(phase))
     if progress.step >= phase.steps:
@@ -136,7 +136,7 @@ def train(
 def _watch(game, phase, progress, settings, checkpoints, log, stop_requested) -> Variables:
     """Draws rounds from a game, reports and saves them when it is time, and ends it."""
     window, waiting, began, last = list(progress.window), [], None, progress.step
-    frozen = of_stages(state.frozen(phase))
+    frozen = of_stages(state.fixed(phase))
     for number, position, variables, metrics in game:
         if began is None:  # The first round compiles: time what follows it.
             jax.block_until_ready(metrics)

@@ -21,6 +21,7 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.cascades import CASCADES
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
@@ -29,9 +30,17 @@ from mutants.published import PUBLISHED
 from mutants.translation import TRANSLATION
 
 MUTANTS = (
-    GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
+    GANS
+    | ADVERSARIAL
+    | AUTOENCODERS
+    | AUTOREGRESSIVE
+    | DIFFUSION
+    | DENOISERS
+    | DITS
+    | PUBLISHED
+    | CASCADES
     | TRANSLATION
-)  # fmt: skip
+)
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
 

@@ -146,6 +146,15 @@ def test_every_sampler_goes_with_any_checkpoint(name, folder):
     assert table.points.alpha[0] < 0.2 and table.points.sigma[-1] < 0.05
 
 
+def test_an_old_schedulers_settings_are_those_that_the_reference_corrects():
+    """Files older than `steps_offset` start at time 0, and some of DDIM's clip latents."""
+    old = {k: v for k, v in SCHEDULER.items() if k != "steps_offset"}
+    corrected = inputs.scheduler({**old, "_class_name": "DDIMScheduler", "clip_sample": True}, None)
+    assert corrected["steps_offset"] == 1 and corrected["clip_sample"] is False
+    assert "prediction_type" not in old or corrected["prediction_type"] == old["prediction_type"]
+    assert inputs.scheduler(old, "v_prediction")["prediction_type"] == "v_prediction"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["plms", "heun"])
 def test_another_sampler_samples(sampler, folder, tmp_path):

@@ -23,6 +23,7 @@ RECIPES = {
     "ddpm": "ddpm_digits",
     "classifier": "classifier_digits",
     "latent_diffusion": "latent_diffusion_emoji",
+    "super_resolution": "super_resolution_digits",
     "autoencoder": "ae_mnist",
     "vae": "vae_mnist",
     "vqvae": "vqvae_mnist",

@@ -1,13 +1,14 @@
 """The settings that every diffusion model has, of pixels or of latents."""
 
-from typing import Annotated
+import dataclasses
+from typing import Annotated, Any
 
 from gm_jax.diffusion.shared.prediction import PREDICTIONS
 from gm_jax.diffusion.shared.processes import PRECONDITIONINGS, Process, process
 from gm_jax.diffusion.shared.sampling import Sampler
 from gm_jax.diffusion.shared.schedules import SCHEDULES, Schedule
 from gm_jax.diffusion.shared.weighting import Weighting
-from gm_jax.settings import Recipe, Restartable, at_least, at_most, one_of, schema
+from gm_jax.settings import Recipe, Recipes, Restartable, at_least, at_most, one_of, schema
 
 OBJECTIVES = ("simple", "hybrid", "vlb")
 Share = Annotated[float, at_least(0.0), at_most(1.0)]
@@ -44,6 +45,8 @@ class Choices(Recipe):
     inpainting       the function inpaint
     strength         share of the sampler's steps that the function edit takes
     ode_steps        of the function ode_bits, each of four evaluations
+    stages           {name: workdir of an earlier run, or a recipe to train first}; classifier, of
+                     noised images, is for sampler.classifier and may come after training
     """
 
     label_dropout: Share = 0.0
@@ -58,6 +61,9 @@ class Choices(Recipe):
     inpainting: Annotated[Inpainting, Restartable()] = Inpainting()
     strength: Annotated[float, at_least(0.0), at_most(1.0), Restartable()] = 0.5
     ode_steps: Annotated[int, at_least(1), Restartable()] = 50
+    stages: Annotated[dict[str, Any], Recipes(late=("classifier",))] = dataclasses.field(
+        default_factory=dict
+    )
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
@@ -65,6 +71,11 @@ class Choices(Recipe):
         table = not is_continuous(self.schedule)
         if table and self.sampler.steps > self.times:
             yield f"sampler.steps {self.sampler.steps} must be in 1 .. {self.times} (times)"
+        if self.sampler.classifier and not self.stages.get("classifier"):
+            yield (
+                "sampler.classifier needs a classifier of noised images: set stages.classifier to"
+                " the workdir of one (configs/classifier_digits.py), or to its recipe"
+            )
         if self.sampler.variance == "learned" and self.objective == "simple":
             yield (
                 "sampler.variance learned needs a model trained with objective hybrid or vlb: this"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.diffusion.shared.schedules import Continuous, Points, Schedule
+from gm_jax.diffusion.shared.schedules import LARGEST_RATIO, Continuous, Points, Schedule
 
 
 class Grid(NamedTuple):
@@ -86,9 +86,10 @@ def _quadratic(schedule, steps):
 
 
 def _ends(schedule):
+    """The largest and the least ratio; no step is spent above LARGEST_RATIO, where all is noise."""
     if isinstance(schedule, Continuous):
         return schedule.ratios[::-1]
-    return schedule.ratio[-1], schedule.ratio[1]
+    return min(schedule.ratio[-1], LARGEST_RATIO), schedule.ratio[1]
 
 
 def _karras(schedule, steps, rho=7.0):

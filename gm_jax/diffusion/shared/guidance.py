@@ -35,9 +35,11 @@ def classifier_free(
 def classifier(denoise: Callable, log_prob: Callable, scale: float) -> Callable:
     """eps_hat - scale sigma grad log p(y given x_t): x0_hat + scale sigma^2 / alpha grad log p.
 
-    Dhariwal & Nichol 2021 (arXiv 2105.05233), algorithm 2.
+    Dhariwal & Nichol 2021 (arXiv 2105.05233), algorithm 2. At scale 0 it is `denoise` itself.
     log_prob  (x_t [B, ...], its level) -> log p(y | x_t) [B], of a classifier of noised images
     """
+    if not scale:
+        return denoise
 
     def guided(x, at):
         found = denoise(x, at)

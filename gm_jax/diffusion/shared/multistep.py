@@ -46,7 +46,7 @@ def _integral(nodes, number, low, high):
 
 def _slots(newest_first, number, size):
     """{slot: weight} of estimates in a memory of `size`: that of row i is in slot i % size."""
-    return {(number - k) % size: weight for k, weight in enumerate(newest_first)}
+    return {(number - k) % size: weight for k, weight in enumerate(newest_first) if weight}
 
 
 def plms(grid: Grid) -> Table:
@@ -130,7 +130,8 @@ def dpmpp(
     points, rows = each(grid), []
     for i, (start, end) in enumerate(itertools.pairwise(points)):
         left = grid.steps - i
-        own = 1 if end.sigma == 0 else min(order, i + 1, left if lower_last else order)
+        trivial = end.sigma in (0.0, start.sigma)
+        own = 1 if trivial else min(order, i + 1, left if lower_last else order)
         own_kind = "midpoint" if own == 1 else "heun" if own == 3 else kind
         lambdas = [_lambda(points[i - k]) for k in range(own)]
         h = _lambda(end) - lambdas[0]

@@ -56,6 +56,7 @@ class Sampler:
     threshold    share of |x0_hat|'s values that dynamic thresholding keeps, in place of clip; 0 for
                  none
     guidance     w of (1 + w) conditional - w unconditional
+    classifier   scale of the gradient of log p(label given x_t), by stages.classifier
     """
 
     name: Annotated[str, one_of(SAMPLERS)] = "ancestral"
@@ -69,6 +70,7 @@ class Sampler:
     clip: bool = True
     threshold: Annotated[float, at_least(0.0), at_most(1.0)] = 0.0
     guidance: float = 0.0
+    classifier: float = 0.0
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
