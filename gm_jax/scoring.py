@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import data, evaluation, files, recognition
+from gm_jax import alignment, data, evaluation, files, recognition
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import metrics, statistics
@@ -27,6 +27,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
              N: as in `gm_jax.recognition`, of N samples or examples
+    attributes  {function: examples}: as in `gm_jax.alignment`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
@@ -119,13 +120,14 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
     return {name: {**row, **shared} for name, row in results["metrics"].items()}
 
 
-# By the name of the setting that holds the number of samples.
+# By the name of the setting that holds the number of samples, or {function: examples}.
 METRICS = {
     "score": score_images,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "attributes": alignment.attributes,
 }
 
 
@@ -139,6 +141,11 @@ def report(results: dict[str, dict]) -> str:
             line += f" ± {row['standard_error']:.4f} over {row['examples']} examples"
         if "of_modes" in row:
             line += f" of {row['of_modes']} modes, {row['examples']} samples"
+        elif "interval95" in row:
+            low, high = row["interval95"]
+            line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "shuffled" in row:
+            line += f"; captions shuffled {row['shuffled']:.4f}"
         if "classifier_accuracy" in row:
             line += f" (classifier's accuracy {row['classifier_accuracy']:.4f})"
         if "protocol" in row:

@@ -56,7 +56,7 @@ def _words(training: Callable[[], Source], config) -> Encoding:
         raise UserError(
             f"{trained.name} has captions in this split, but none in the training split"
         )
-    texts = trained.captions(np.arange(trained.size))
+    texts = trained.wordings or trained.captions(np.arange(trained.size))
     symbols = vocabulary_of(texts)
     longest = max(texts, key=lambda text: len(words(text)))
     length = config.caption_length or len(words(longest))

@@ -10,6 +10,7 @@ from gm_jax.data import (
     images,
     mixtures,
     npz,
+    shapes,
     text,
 )  # fmt: skip
 from gm_jax.data.source import Source
@@ -31,6 +32,7 @@ SOURCES = {
     "emoji": emoji.emoji,
     "ring": mixtures.mixture,
     "grid": mixtures.mixture,
+    "shapes": shapes.shapes,
     "stacked": composed.stacked,
     "two_domains": composed.two_domains,
     "text": text.text,
@@ -38,9 +40,10 @@ SOURCES = {
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains"),
+    "size": ("folder", "shapes", "stacked", "two_domains"),
     "channels": ("folder",),
     "classes": ("npz", "wav", "stacked", "two_domains"),
+    "frames": ("shapes",),
 }
 
 

@@ -25,8 +25,8 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains;
-               none for models that are only sampled) or an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, text, wav, ring, grid, stacked,
+               two_domains; none for models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -51,6 +51,8 @@ class Data:
                symbols of CLIP's text encoder; "" for none
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
+    frames     of films of shapes; 0 for pictures
+    held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
     """
@@ -75,6 +77,8 @@ class Data:
     resample: bool = False
     mono: bool = False
     encoding: str = "utf-8"
+    frames: Count = 0
+    held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
     caption_length: Annotated[int | None, at_least(1)] = None
     vocabulary: Annotated[str, Restartable()] = ""
@@ -83,6 +87,8 @@ class Data:
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
             yield "crop is random: set data.size, too"
+        if self.frames == 1:
+            yield "frames is 1: a film has at least 2, and 0 is for pictures"
 
 
 @schema
@@ -144,6 +150,7 @@ class Evaluate:
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    attributes  {function: examples of the split} that are compared with their captions (of shapes)
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
     samples     number of samples for `metrics`
     protocol    of `metrics`
@@ -160,6 +167,7 @@ class Evaluate:
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
     metrics: str = ""
     samples: Every = 10_000
     protocol: str = "tf2015"
