@@ -18,6 +18,7 @@ from gm_jax.autoregressive import (
     wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
+from gm_jax.multimodal import clip
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -38,6 +39,7 @@ SYSTEMS = {
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
     "stable_diffusion": stable_diffusion,
+    "clip": clip,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

@@ -10,7 +10,7 @@ CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
 COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers"}
-FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion")
+FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion", "multimodal")
 # What each room may import beside itself; rooms that are not here are at the top.
 MAY_IMPORT = {
     **dict.fromkeys(CONTRACT, CONTRACT),

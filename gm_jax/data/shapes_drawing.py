@@ -25,15 +25,21 @@ def draw(shape, colour, centre, radius, side: int) -> np.ndarray:
     pixels.
     """
     palette = np.array([BACKGROUND, *COLOURS.values()], np.float32)
+    size = 2 * int(np.ceil(radius.max(initial=0.0))) + 2  # of a window around an object
     pictures = np.empty((len(shape), side, side, 3), np.uint8)
     for start in range(0, len(shape), CHUNK):
         rows = slice(start, start + CHUNK)
-        picture = np.broadcast_to(palette[0], (*pictures[rows].shape,)).copy()
+        count = len(shape[rows])
+        padded = np.tile(palette[0], (count, side + 2 * size, side + 2 * size, 1))
         for number in range(2):
-            share = coverage(shape[rows, number], centre[rows, number], radius[rows, number], side)
+            corner = np.floor(centre[rows, number]).astype(int) - size // 2
+            near = centre[rows, number] - corner
+            share = coverage(shape[rows, number], near, radius[rows, number], size)
             ink = palette[colour[rows, number]] - palette[0]
-            picture += share[..., None] * ink[:, None, None]
-        pictures[rows] = np.round(picture)
+            x, y = (corner.T + size)[..., None] + np.arange(size)
+            where = np.arange(count)[:, None, None], y[:, :, None], x[:, None]
+            padded[where] += share[..., None] * ink[:, None, None]
+        pictures[rows] = np.round(padded[:, size : size + side, size : size + side])
     return pictures
 
 

@@ -127,6 +127,11 @@ def _few(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
+def layout_of(tables: Mapping[str, Table], tensors: Tensors) -> str:
+    """The layout whose names a file holds most of."""
+    return max(tables, key=lambda name: sum(tensor in tensors for tensor in tables[name]))
+
+
 def export(table: Table, params: PyTree) -> dict[str, np.ndarray]:
     """Parameters by the names and in the layout of a file: the inverse of `assign`."""
     flat = traverse_util.flatten_dict(params)
