@@ -33,13 +33,16 @@ def get_config(variant=""):
                 eps=1e-6, weight_decay=0.1,
             ),
             show=dict(every=0, counts=dict(sample=0)),
-            evaluate=dict(counts=dict(similarity=2000)),
+            evaluate=dict(
+                counts=dict(similarity=2000), retrieval=1000, zero_shot=1000,
+                prompts=("a small {}", "a large {}"),
+            ),
         ),
         smoke=dict(
             steps=4, batch_size=16, embedding=8,
             image=dict(vit=dict(width=16, layers=1, heads=2, hidden=32)),
             text=dict(width=16, layers=1, heads=2, hidden=32),
             optimizer=dict(warmup_steps=0, decay_steps=0),
-            evaluate=dict(counts=dict(similarity=16)),
+            evaluate=dict(counts=dict(similarity=16), retrieval=16, zero_shot=16),
         ),
     )  # fmt: skip

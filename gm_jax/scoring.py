@@ -27,7 +27,9 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
              N: as in `gm_jax.recognition`, of N samples or examples
-    attributes  {function: examples}: as in `gm_jax.alignment`
+    attributes  {function: examples}, and
+    retrieval, zero_shot, clip_score, cmmd
+             N: as in `gm_jax.alignment`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
@@ -128,6 +130,10 @@ METRICS = {
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
     "attributes": alignment.attributes,
+    "retrieval": alignment.retrieval,
+    "zero_shot": alignment.zero_shot,
+    "clip_score": alignment.clip_score,
+    "cmmd": alignment.cmmd,
 }
 
 

@@ -17,6 +17,12 @@ from gm_jax.training.checkpoint import Progress
 # A constant added to a critic cancels between its two terms.
 CRITICS_CONSTANT = ("['discriminator']['Dense_0']['bias']",)
 
+# Of a softmax's keys, to which a constant may be added.
+KEYS = tuple(
+    f"['{tower}']['encoder']['layers_0']['self_attn']['k_proj']['bias']"
+    for tower in ("image", "text")
+)
+
 FIRST_STAGE = (
     "['discriminator']['Conv_2']['bias']",
     "['autoencoder']['decoder']['mid_block']['attentions_0']['to_k']['bias']",
@@ -143,6 +149,14 @@ GAMES = {
         "vqvae2_mnist", {"data.name": "digits", "quantizer.averaged.revive_below": 0.95}, slow=True
     ),
     "dvae": Game("dvae_fashion_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
+    # Negatives of all devices, equal captions among them.
+    "clip": Game("clip_shapes", {"average": 0.9}, undecided=KEYS),
+    "clip_resnet": Game(
+        "clip_shapes",
+        {"image.name": "resnet", "image.resnet.width": 8, "image.resnet.layers": (1, 1, 1, 1)},
+        undecided=(*KEYS, "['image']['attnpool']['k_proj']['bias']"),
+        slow=True,
+    ),
     # Two players and an average, a weight by gradients of the whole batch.
     "first_stage": Game(
         "first_stage_emoji",

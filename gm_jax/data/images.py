@@ -28,7 +28,8 @@ def digits(config, split: str) -> Source:
         "image": np.round(raw.images[order, ..., None] * (255 / 16)).astype(np.uint8),
         "label": raw.target[order].astype(np.int32),
     }
-    return from_arrays("digits", arrays, {"image": Field((8, 8, 1), 256), "label": Field((), 10)})
+    spec = {"image": Field((8, 8, 1), 256), "label": Field((), 10)}
+    return from_arrays("digits", arrays, spec)._replace(classes=tuple(map(str, range(10))))
 
 
 def tfds_images(config, split: str, others: tuple[str, ...] = ()) -> Source:
@@ -85,8 +86,10 @@ def _tfds(config, split: str) -> Source:
     sides, channels = (config.size, config.size), features["image"].shape[-1]
     shape = (*sides, channels) if config.size else tuple(features["image"].shape)
     spec = {"image": Field(shape, 256)}
+    classes = ()
     if "label" in features:
-        spec["label"] = Field((), features["label"].num_classes)
+        classes = tuple(features["label"].names)
+        spec["label"] = Field((), len(classes))
 
     def read(indices):
         for example in data.__getitems__(indices):
@@ -96,4 +99,4 @@ def _tfds(config, split: str) -> Source:
             yield example
 
     bytes = len(data) * sum(int(np.prod(field.shape)) for field in spec.values())
-    return from_files(name, len(data), read, spec, config, bytes)
+    return from_files(name, len(data), read, spec, config, bytes)._replace(classes=classes)

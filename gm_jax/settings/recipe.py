@@ -49,6 +49,8 @@ class Data:
     encoding   of a text file, by Python's name: utf-8, latin-1, utf-16, ...
     captions   "words" gives what is written about each image as an entry `caption`, "clip" as the
                symbols of CLIP's text encoder; "" for none
+    template   what is written about an image of a class that has no caption, {} for the name of
+               the class: "a photo of a {}"; "" for nothing
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
     frames     of films of shapes; 0 for pictures
@@ -80,6 +82,7 @@ class Data:
     frames: Count = 0
     held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
+    template: str = ""
     caption_length: Annotated[int | None, at_least(1)] = None
     vocabulary: Annotated[str, Restartable()] = ""
 
@@ -151,6 +154,12 @@ class Evaluate:
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
     attributes  {function: examples of the split} that are compared with their captions (of shapes)
+    retrieval   images and captions of the split that CLIP matches, all of different meaning
+    zero_shot   images of the split whose class CLIP finds by `prompts`
+    prompts     texts about a class, {} for its name
+    clip        workdir of the CLIP by which samples are scored
+    clip_score  samples whose similarity to their captions is averaged
+    cmmd        samples whose embeddings are compared with those of the split
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
     samples     number of samples for `metrics`
     protocol    of `metrics`
@@ -168,6 +177,12 @@ class Evaluate:
     preserved: Count = 0
     clustering: Count = 0
     attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
+    retrieval: Count = 0
+    zero_shot: Count = 0
+    prompts: tuple[str, ...] = ("a photo of a {}",)
+    clip: str = ""
+    clip_score: Count = 0
+    cmmd: Count = 0
     metrics: str = ""
     samples: Every = 10_000
     protocol: str = "tf2015"

@@ -96,7 +96,7 @@ def assign(
     flat = {}
     for name, (path, kind) in table.items():
         values = KINDS[kind].read(tensors[name].load())
-        flat[path] = np.ascontiguousarray(values, dtype)
+        flat[path] = np.asarray(values, dtype, order="C")
     return traverse_util.unflatten_dict(flat)
 
 
@@ -136,7 +136,7 @@ def export(table: Table, params: PyTree) -> dict[str, np.ndarray]:
     """Parameters by the names and in the layout of a file: the inverse of `assign`."""
     flat = traverse_util.flatten_dict(params)
     return {
-        name: np.ascontiguousarray(KINDS[kind].write(np.asarray(flat[path])))
+        name: np.asarray(KINDS[kind].write(np.asarray(flat[path])), order="C")
         for name, (path, kind) in table.items()
     }
 

@@ -49,6 +49,7 @@ def test_every_output(name, dtype, shared, tmp_path):
         seen, read = image(variables, x), text(variables, jnp.asarray(ids))
         embeds = clip.normalised(seen.pooled), clip.normalised(read.pooled)
         logits = jnp.exp(variables.params["scale"]["log"].astype(dtype)) * embeds[0] @ embeds[1].T
+    assert variables.params["scale"]["log"].shape == ()
     ours = {"logits_per_image": logits}
     if name == "clip_vit":
         ours |= {"image_embeds": embeds[0], "text_embeds": embeds[1]}

@@ -29,6 +29,7 @@ RECIPES = {
     "vqvae2": "vqvae2_mnist",
     "dvae": "dvae_fashion_mnist",
     "first_stage": "first_stage_emoji",
+    "clip": "clip_shapes",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
     "gpt": "gpt_tinyshakespeare",
