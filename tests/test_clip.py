@@ -1,5 +1,6 @@
 """CLIP: its loss in closed form, its temperature, its captions, and what is measured with it."""
 
+import functools
 import json
 
 import jax
@@ -11,7 +12,7 @@ from games import config, opening
 from safetensors.numpy import save_file
 
 import gm_jax
-from gm_jax import alignment, data
+from gm_jax import alignment, data, replicas
 from gm_jax.data import shapes
 from gm_jax.data.shapes import meanings
 from gm_jax.evaluation import matching
@@ -50,9 +51,38 @@ def test_the_loss_of_equal_and_of_orthogonal_embeddings():
     )
 
 
+@functools.cache
+def opened():
+    """The small game, its batches and its variables on one device."""
+    return opening(config("clip", "", temperature=0.05), ONE)
+
+
+def test_loss_and_gradients_on_eight_devices_are_those_on_one():
+    """Negatives are those of all devices, and so are the gradients of the gathered embeddings."""
+    with jax.enable_x64(True):
+        phase, batches, variables = opening(config("clip", "", dtype="float64"), ONE, np.float64)
+        (move,) = phase.model.players[0].moves
+        batch = jax.device_get(batches.prepare(batches.first, jax.random.key(0)))
+        batch["caption"][1] = batch["caption"][9]  # Equal captions on two devices.
+
+        def value(params, batch):
+            own = variables._replace(params=params)
+            return move.objective(own, batch, jax.random.key(0), 0)[0]
+
+        def mapped(params, batch):
+            return replicas.mean(jax.value_and_grad(value)(params, batch))
+
+        one = jax.jit(jax.value_and_grad(value))(variables.params, batch)
+        parts = {k: x.reshape(8, -1, *x.shape[1:]) for k, x in batch.items()}
+        eight = jax.pmap(mapped, replicas.NAME, in_axes=(None, 0), out_axes=None)
+        found = eight(jax.device_get(variables.params), parts)
+        one, found = jax.device_get((one, found))
+    assert one[0] > 0.1
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), one, found)
+
+
 def test_the_temperature_is_bounded_after_the_step_and_learns_at_the_bound():
-    settings = config("clip", "")
-    phase, batches, variables = opening(settings, ONE)
+    phase, batches, variables = opened()
     (player,) = phase.model.players
     for push, expected in ((-1.0, np.log(100.0)), (1.0, np.log(100.0) - 1e-3)):
         owned = dict(variables.params) | {"scale": {"log": jnp.log(100.0)}}
@@ -68,11 +98,15 @@ def test_the_temperature_is_bounded_after_the_step_and_learns_at_the_bound():
         own = variables._replace(params=params)
         return player.moves[0].objective(own, batch, jax.random.key(0), 0)[0]
 
-    assert abs(jax.grad(loss)(jnp.float32(5.0))) > 1e-3
+    assert abs(jax.jit(jax.grad(loss))(jnp.float32(5.0))) > 1e-3
+
+
+def test_the_temperature_starts_at_its_setting():
+    np.testing.assert_allclose(jnp.exp(opened()[2].params["scale"]["log"]), 20.0, rtol=1e-6)
 
 
 def test_only_matrices_decay():
-    phase, _, variables = opening(config("clip", ""), ONE)
+    phase, _, variables = opened()
     (player,) = phase.model.players
     zero = jax.tree.map(jnp.zeros_like, variables.params)
     updates, _ = player.optimizer.update(zero, player.optimizer.init(zero), variables.params)
@@ -92,9 +126,9 @@ def test_every_caption_has_an_end_the_longest_too():
     words = np.sum(batch["caption"] > 0, axis=1)
     assert words.max() == 10 and words.min() == 4
     image = jnp.zeros((60, 32, 32, 3))
-    variables = phase.model.init(jax.random.key(0), batch | {"image": image}, None)
-    encode = phase.model.functions["encode_text"]
-    kept = encode(variables, batch, None)["embedding"]
+    variables = jax.jit(phase.model.init)(jax.random.key(0), batch | {"image": image}, None)
+    encode = jax.jit(phase.model.functions["encode_text"])
+    kept = encode(variables, {"caption": batch["caption"]}, None)["embedding"]
     for last in range(2):  # With another last word, with another first one.
         changed = batch["caption"].copy()
         rows = np.arange(60)

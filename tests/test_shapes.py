@@ -33,6 +33,7 @@ def test_an_example_is_a_function_of_split_and_index_alone():
     for name in ("image", "attributes", "caption"):
         np.testing.assert_array_equal(batch[name], again[name][::-1])
     assert (opened("test").load(indices)["image"] != batch["image"]).any((1, 2, 3)).all()
+    assert len(np.unique(batch["image"][1].reshape(-1, 3), axis=0)) > 5  # Edges are smooth.
     assert source.size is None and opened(size=16).load(indices)["image"].shape[1] == 16
 
 
@@ -78,7 +79,8 @@ def test_what_is_held_out_is_in_the_split_unseen_and_in_every_picture_of_it():
         assert not np.isin(found, held).any() and len(np.unique(found)) == 24 - 2 + 1
     found = shown("unseen", held_out=HELD)
     assert np.isin(found, held).any(1).all()
-    assert set(held) == set(found[:, 0]) & set(held) == set(found[:, 1]) & set(held)
+    pairs = np.isin(found[found[:, 1] > 0], held)
+    assert (pairs.mean(0) > 0.4).all() and (pairs.mean(0) < 0.7).all()  # First or other alike.
     assert len(np.unique(found)) == 25  # Beside them everything.
     default = [number(name) for name in gm_jax.settings.Data().held_out]
     assert len(default) == 2 and not np.isin(shown("train"), default).any()
@@ -123,15 +125,22 @@ def test_the_judge_reads_every_picture(deviation, count):
         assert {name: hits.mean() for name, hits in right.items()} == dict.fromkeys(right, 1.0)
 
 
-def test_two_large_objects_that_nearly_touch_are_two():
-    """Even noisy: the gap between them is then bridged, and cut again."""
-    batch = opened().load(np.arange(4000))
-    large = (batch["attributes"][:, [0, 4]] == 2).all(1)
-    squares = (batch["attributes"][:, [2, 6]] == 2).all(1)
-    chosen = np.flatnonzero(large & squares)[:25]
-    assert len(chosen) == 25
-    found = judge(noisy(batch["image"][chosen], 0.1))
-    assert agreement(found, batch["attributes"][chosen])["all"].all()
+def test_two_large_objects_never_touch_and_are_two_as_near_as_they_come():
+    scene = shapes.scenes(np.arange(4000), "train", np.zeros(24, bool), 0)
+    pair = scene.attributes[:, shapes.RELATION] > 0
+    apart = abs(scene.centre[pair, 0] - scene.centre[pair, 1]).max(1)
+    assert (apart - scene.radius[pair].sum(1)).min() > 0.04  # Of the side.
+    # Two of the largest as near as they come; noise bridges the gap, which is cut again.
+    first, other = (x.ravel() for x in np.meshgrid(range(1, 5), range(1, 5)))
+    shape, colour = np.stack([first, other], -1), np.tile([1, 3], (16, 1))
+    for axis, relation in ((0, "left of"), (1, "above")):
+        centre = np.full((16, 2, 2), 16.3)
+        centre[:, :, axis] += [-7.2, 7.2]
+        pictures = draw(shape, colour, centre, np.full((16, 2), 6.5), 32)
+        number = list(shapes.RELATIONS).index(relation) + 1
+        rows = np.array([[2, 1, a, number, 2, 3, b, 0] for a, b in shape])
+        for deviation in (0.0, 0.1):
+            np.testing.assert_array_equal(judge(noisy(pictures, deviation)), rows)
 
 
 def test_the_judge_says_what_is_wrong_and_nothing_of_other_pictures():

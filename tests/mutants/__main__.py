@@ -21,14 +21,25 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.clip import CLIPS
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
+from mutants.shapes import WORLD
 
 MUTANTS = (
-    GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
+    GANS
+    | ADVERSARIAL
+    | AUTOENCODERS
+    | AUTOREGRESSIVE
+    | DIFFUSION
+    | DENOISERS
+    | DITS
+    | PUBLISHED
+    | CLIPS
+    | WORLD
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

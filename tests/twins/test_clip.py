@@ -49,7 +49,7 @@ def test_what_it_is_used_for(name):
     of = game(RECIPE)
     outputs, calls = of.work(name)
     towers = {"encode_image": ["image"], "encode_text": ["text"], "similarity": ["image", "text"]}
-    assert set(calls) == set(towers[name])
+    assert set(calls) - {"uniform"} == set(towers[name])
     found = [embedded(of, calls, tower) for tower in towers[name]]
     if name != "similarity":
         agree(outputs["embedding"], found[0])
