@@ -3,7 +3,7 @@
 paper: Radford et al. 2021, Learning Transferable Visual Models From Natural Language Supervision,
   arXiv 2103.00020
 command: python launch.py --config=configs/clip.py --workdir=runs/clip --mode=evaluate
-  --config.weights=PATH --config.data.name=cifar10
+  --config.weights=PATH --config.data.name=cifar10 --config.data.size=224
 data: any labelled images; captions are made from the names of the classes
 hardware: none of ours with published weights
 time: not measured yet
@@ -32,14 +32,14 @@ def get_config(variant=""):
             system="clip",
             steps=0,
             batch_size=64,
-            data=dict(name="none", captions="clip", template="a photo of a {}", size=224),
+            data=dict(name="none", captions="clip", template="a photo of a {}"),
             show=dict(every=0, counts=dict(sample=0)),
             evaluate=dict(zero_shot=1000, batch_size=64),
         ),
         smoke=dict(evaluate=dict(zero_shot=16)),
         tuned=dict(
             steps=1000,
-            data=dict(name="folder"),
+            data=dict(name="folder", size=224),
             optimizer=dict(name="adamw", learning_rate=1e-5, warmup_steps=100, weight_decay=0.2),
             evaluate=dict(zero_shot=0, counts=dict(similarity=0)),
         ),

@@ -1,7 +1,6 @@
 """CLIP: its loss in closed form, its temperature, its captions, and what is measured with it."""
 
 import functools
-import json
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 from games import config, opening
-from safetensors.numpy import save_file
+from published_files import write_tiny_clip
 
 import gm_jax
 from gm_jax import alignment, data, replicas
@@ -20,12 +19,8 @@ from gm_jax.evaluation.shapes import judge
 from gm_jax.losses.contrastive import info_nce
 from gm_jax.model import Variables
 from gm_jax.multimodal.shared import clip_files
-from gm_jax.nn.text_tower import TextTower
-from gm_jax.nn.vit import ViT
 from gm_jax.recipes import recipe
 from gm_jax.trained import Trained, mapped_functions
-from gm_jax.weights.assigning import export
-from gm_jax.weights.clip import join_parts, tables
 
 ONE = jax.devices()[:1]
 
@@ -294,30 +289,6 @@ def test_a_run_is_scored_by_a_clip_of_its_own(tmp_path):
     assert 0.0 <= results["zero_shot"]["interval95"][0] <= results["zero_shot"]["value"]
 
 
-TINY = clip_files.Towers(
-    ViT(4, 8, 1, 2, 16, projection=6), TextTower(9, 8, 5, 8, 1, 2, 16, projection=6), 8
-)  # fmt: skip
-
-
-def write_folder(folder, **vision):
-    """A tiny CLIP in transformers' layout."""
-    shapes_ = clip_files.shapes_of(TINY)
-    rng = np.random.default_rng(0)
-    params = jax.tree.map(lambda x: np.float32(rng.normal(size=x.shape)), shapes_)
-    table = tables(shapes_["text"], shapes_["image"], {})
-    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1}
-    sizes["num_attention_heads"] = 2
-    text = sizes | {"vocab_size": 9, "max_position_embeddings": 5, "eos_token_id": 2}
-    vision = sizes | {"image_size": 8, "patch_size": 4} | vision
-    made = {"text_config": text, "vision_config": vision, "projection_dim": 6}
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(made))
-    save_file(export(table["transformers"], params), folder / "model.safetensors")
-    openai = join_parts(export(table["openai"], params))
-    save_file({k: np.array(x) for k, x in openai.items()}, folder.parent / "openai.safetensors")
-    return folder, params
-
-
 def published(path, **changes):
     own = dict(system="clip", steps=0, batch_size=2, weights=str(path), data=dict(name="none"),
                show=dict(every=0, counts=dict(sample=0)))  # fmt: skip
@@ -325,7 +296,7 @@ def published(path, **changes):
 
 
 def test_published_weights_are_used_as_they_are(tmp_path):
-    folder, params = write_folder(tmp_path / "clip")
+    folder, params = write_tiny_clip(tmp_path / "clip")
     trained = gm_jax.load(tmp_path / "run", published(folder), ONE)
     image = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 3), np.uint8)
     ids = np.array([[1, 2, 8, 0, 0], [8, 8, 8, 8, 8], [5, 4, 3, 2, 8]])
@@ -340,7 +311,7 @@ def test_published_weights_are_used_as_they_are(tmp_path):
 
 
 def test_published_weights_go_on_being_trained(tmp_path):
-    folder, params = write_folder(tmp_path / "clip")
+    folder, params = write_tiny_clip(tmp_path / "clip")
     images = np.zeros((16, 8, 8, 3), np.uint8)
     np.savez(tmp_path / "data.npz", image=images, caption=np.array([f"{n}" for n in range(16)]))
     own = dict(name="npz", path=str(tmp_path / "data.npz"), captions="words")
@@ -369,13 +340,13 @@ def test_published_weights_go_on_being_trained(tmp_path):
     ],
 )
 def test_what_does_not_fit_is_refused(change, message, tmp_path):
-    folder, _ = write_folder(tmp_path / "clip")
+    folder, _ = write_tiny_clip(tmp_path / "clip")
     with pytest.raises(gm_jax.UserError, match=message):
         gm_jax.build(published(change.pop("weights", folder), **change))
 
 
 def test_another_network_is_refused(tmp_path):
-    folder, _ = write_folder(tmp_path / "clip", hidden_act="relu")
+    folder, _ = write_tiny_clip(tmp_path / "clip", hidden_act="relu")
     with pytest.raises(gm_jax.UserError, match="hidden_act is 'relu', which no CLIP has"):
         clip_files.open_clip(folder)
     with pytest.raises(gm_jax.UserError, match="no text_projection: it is no CLIP of openai's"):

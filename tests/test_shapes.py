@@ -159,6 +159,8 @@ def test_the_judge_says_what_is_wrong_and_nothing_of_other_pictures():
     third = draw(one, one, np.array([[[16.0, 5.0]] * 2]), np.array([[4.0, 4.0]]), 32)
     three = np.maximum(batch["image"][3:4], third)  # Beside two, left and right of one another.
     assert (judge(np.concatenate([empty, three])) == 0).all()
+    full = np.full((1, 32, 32, 3), 255, np.uint8)
+    assert (judge(full)[:, [2, 6]] == 0).all()  # Larger than any shape.
 
 
 def test_films_are_read_by_their_first_and_last_frame():

@@ -155,9 +155,8 @@ def _apart(difference: np.ndarray, part: np.ndarray) -> list[np.ndarray]:
     """Two objects that touch, cut where the picture is darkest; or the one that there is."""
     side = len(part)
     for axis in range(2):
-        taken = np.flatnonzero(part.any(1 - axis))
-        first, extent = taken[0], taken[-1] + 1 - taken[0]
-        if extent > 2.0 * LARGEST * side + 4.0:
+        first, extent = _extent(part, axis)
+        if extent > _most(side):
             strength = (np.linalg.norm(difference, axis=-1) * part).sum(1 - axis)
             middle = slice(first + extent // 3, first + extent - extent // 3)
             cut = middle.start + int(np.argmin(strength[middle]))
@@ -167,10 +166,22 @@ def _apart(difference: np.ndarray, part: np.ndarray) -> list[np.ndarray]:
     return [part]
 
 
+def _extent(part: np.ndarray, axis: int) -> tuple[int, int]:
+    """Where a part begins along an axis, and how long it is, in pixels."""
+    taken = np.flatnonzero(part.any(1 - axis))
+    return int(taken[0]), int(taken[-1] + 1 - taken[0])
+
+
+def _most(side: int) -> float:
+    """The longest that one object can be, with what smoothing adds, in pixels."""
+    return 2.0 * LARGEST * side + 4.0
+
+
 class Seen(NamedTuple):
     """One part of a picture: its colour, its share of each pixel of a window, and its centre.
 
     corner  (x, y) of the window in the picture, whose side is `side`; the centre (x, y) is of mass
+    fits    whether it is as small as an object
     """
 
     colour: int
@@ -178,6 +189,7 @@ class Seen(NamedTuple):
     corner: np.ndarray
     centre: np.ndarray
     side: int
+    fits: bool
 
 
 def _seen(difference: np.ndarray, part: np.ndarray) -> Seen:
@@ -193,7 +205,8 @@ def _seen(difference: np.ndarray, part: np.ndarray) -> Seen:
     share = np.pad(share * ndimage.binary_dilation(part, np.ones((3, 3))), size)
     corner = np.floor(centre).astype(int) - size // 2
     x, y = corner + size
-    return Seen(colour + 1, share[y : y + size, x : x + size], corner, centre, side)
+    fits = max(_extent(part, axis)[1] for axis in range(2)) <= _most(side)
+    return Seen(colour + 1, share[y : y + size, x : x + size], corner, centre, side, fits)
 
 
 def _objects(parts: Sequence[Seen]) -> list[Object]:
@@ -207,10 +220,11 @@ def _objects(parts: Sequence[Seen]) -> list[Object]:
     centre = np.stack([part.centre - part.corner for part in parts])
     away = abs(bank.masses[:, None] - centre).max(-1)
     best = np.argmax(np.where(away <= REACH, fit, -np.inf), axis=0)
-    return [
-        Object(p.colour, int(bank.shapes[i]), (bank.centres[i] + p.corner) / side, bank.radii[i])
-        for p, i in zip(parts, best, strict=True)
-    ]
+    # What is larger than any object has no shape.
+    shape = bank.shapes[best] * np.array([part.fits for part in parts])
+    position = (bank.centres[best] + np.stack([part.corner for part in parts])) / side
+    colour = [part.colour for part in parts]
+    return list(map(Object, colour, shape.tolist(), position, bank.radii[best]))
 
 
 class Bank(NamedTuple):

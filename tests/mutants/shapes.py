@@ -47,7 +47,11 @@ WORLD = {
     ),
     "shapes: no supersampling": Mutant(DRAWING, "SAMPLES = 4", "SAMPLES = 1", EXAMPLE),
     "judge: parts that touch are one": Mutant(
-        JUDGE, "if extent > 2.0 * LARGEST * side + 4.0:", "if False:", TOUCH
+        JUDGE, "if extent > _most(side):", "if False:", TOUCH
+    ),
+    "judge: a full picture is a square": Mutant(
+        JUDGE, "bank.shapes[best] * np.array([part.fits for part in parts])", "bank.shapes[best]",
+        WRONG,
     ),
     "judge: noise is an object": Mutant(JUDGE, "(1.2 * SMALLEST * side) ** 2", "1", READS),
     "judge: no smoothing": Mutant(JUDGE, "(3, 3, 1)", "(1, 1, 1)", READS),
