@@ -10,6 +10,7 @@ from gm_jax.evaluation.resize import pil_bicubic
 from gm_jax.evaluation.uncertainty import share_interval
 from gm_jax.trained import Trained, sample
 
+SEARCHED = 40  # examples of an endless source for each that is wanted, until the search ends
 GROUP = 100  # candidates of the retrieval that is reported beside the one among all
 
 
@@ -76,9 +77,9 @@ def _distinct(source: data.Source, count: int) -> dict[str, np.ndarray]:
     if not {"image", "caption"} <= set(source.spec):
         raise UserError("evaluate.retrieval needs images with captions: set data.captions")
     kept, seen, start = [], set(), 0
+    last = SEARCHED * count if source.size is None else source.size
     while len(kept) < count:
-        indices = np.arange(start, start + 4 * GROUP)
-        indices = indices if source.size is None else indices[indices < source.size]
+        indices = np.arange(start, min(start + 4 * GROUP, last))
         if not len(indices):
             raise UserError(
                 f"evaluate.retrieval is {count}, and {source.name} has {len(kept)} different"

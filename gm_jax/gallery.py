@@ -20,6 +20,7 @@ TITLES = {
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
     "multimodal": "Text and image",
+    "features": "Features",
 }
 
 

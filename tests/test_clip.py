@@ -223,6 +223,9 @@ def test_retrieval_is_among_scenes_of_different_meaning():
     assert len(np.unique(batch["caption"], axis=0)) == 300
     with pytest.raises(gm_jax.UserError, match="evaluate.retrieval is 999, and digits has 10"):
         alignment._distinct(data.open_source(DIGITS), 999)
+    few = data.open_source(dict(name="shapes", captions="words", held_out=["red cross"]), "unseen")
+    with pytest.raises(gm_jax.UserError, match="evaluate.retrieval is 400, and shapes has 3"):
+        alignment._distinct(few, 400)  # Of 2 + 2 * 40 * 4 in all; endless, and yet it ends.
     with pytest.raises(gm_jax.UserError, match="needs images with captions: set data.captions"):
         alignment._distinct(data.open_source(dict(name="digits")), 9)
 

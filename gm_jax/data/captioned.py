@@ -107,8 +107,7 @@ def _clip(training: Callable[[], Source], config) -> Encoding:
     def encode(texts):
         return tokenizers.tokenize(tokenizer, texts)
 
-    field = Field((tokenizer.length,), len(tokenizer.vocabulary.numbers))
-    return Encoding(encode, encode, field)
+    return Encoding(encode, encode, tokenizers.field_of(tokenizer))
 
 
 ENCODINGS = {"words": _words, "clip": _clip}

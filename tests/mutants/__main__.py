@@ -21,6 +21,8 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.backbones import BACKBONES
+from mutants.cascades import CASCADES
 from mutants.clip import CLIPS
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
@@ -28,6 +30,7 @@ from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
+from mutants.studies import STUDIES
 
 MUTANTS = (
     GANS
@@ -40,6 +43,9 @@ MUTANTS = (
     | PUBLISHED
     | CLIPS
     | WORLD
+    | BACKBONES
+    | CASCADES
+    | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

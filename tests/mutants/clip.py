@@ -113,8 +113,9 @@ CLIPS = {
     ),
     "recall: ties are found": Mutant(MATCHING, "similarity >= own", "similarity > own", RECALL),
     "cmmd: variance for width": Mutant(MATCHING, "2.0 * BANDWIDTH**2", "2.0 * BANDWIDTH", FORM),
-    "clip score: without its bound": Mutant(MATCHING, "np.maximum(np.sum", "np.minimum(9.0, np.sum",
-        "test_clip.py::test_cmmd_and_clip_score_in_closed_form",
+    "clip score: without its bound": Mutant(
+        MATCHING, "np.maximum(np.sum(_unit(images) * _unit(texts), axis=1), 0.0)",
+        "np.sum(_unit(images) * _unit(texts), axis=1)", FORM,
     ),
     "retrieval: paraphrases": Mutant(
         "gm_jax/alignment.py", 'meanings(batch["attributes"])', 'batch["attributes"]', DISTINCT

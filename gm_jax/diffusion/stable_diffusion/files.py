@@ -16,14 +16,9 @@ from gm_jax.model import Variables
 from gm_jax.weights import Tensors, assign, open_weights
 from gm_jax.weights.assigning import check, layout_of
 from gm_jax.weights.clip import split_joint
+from gm_jax.weights.first_stages import FILES, VAE
 
-FILES = tuple(
-    f"{stem}{variant}{suffix}"
-    for suffix in (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json")
-    for variant in ("", ".fp16")
-    for stem in ("diffusion_pytorch_model", "model", "pytorch_model")
-)
-PREFIXES = {"text_encoder": layouts.TEXT, "unet": layouts.UNET, "vae": layouts.VAE}
+PREFIXES = {"text_encoder": layouts.TEXT, "unet": layouts.UNET, "vae": VAE}
 # Of both versions as they were published first; a folder brings its own.
 SCHEDULER = {
     "_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012,
