@@ -20,6 +20,8 @@ TITLES = {
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
     "translation": "Translation",
+    "multimodal": "Text and image",
+    "features": "Features",
 }
 
 

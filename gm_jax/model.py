@@ -33,13 +33,15 @@ class Field(NamedTuple):
     one for each class, a character one for each entry of the vocabulary; None means real numbers.
     `symbols` are a text's symbols in the order of their numbers: its characters, or words. Entries
     of one `domain` belong together, such as an image and its label map: they are flipped and
-    cropped alike. Entries of different domains are not paired.
+    cropped alike. Entries of different domains are not paired. `encode` makes a string the entry's
+    value, if its symbols are not words.
     """
 
     shape: tuple[int, ...]
     cardinality: int | None = None
     symbols: Sequence[str] = ""
     domain: str = ""
+    encode: Callable[[str], Any] | None = None
 
 
 Spec = Mapping[str, Field]

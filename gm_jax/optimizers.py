@@ -124,9 +124,14 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
 
     Arjovsky et al. 2017 (WGAN), algorithm 1, line 7.
     """
+    return bounded(-bound, bound)
+
+
+def bounded(low: float, high: float) -> optax.GradientTransformation:
+    """Keeps every weight in [low, high] after the step: the last link of a chain."""
 
     def update(updates, state, params):
-        clipped = jax.tree.map(lambda u, p: jnp.clip(p + u, -bound, bound) - p, updates, params)
+        clipped = jax.tree.map(lambda u, p: jnp.clip(p + u, low, high) - p, updates, params)
         return clipped, state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

@@ -55,13 +55,17 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
 
 def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
     """Raises UserError if a recipe shows or evaluates a function that its models do not have."""
-    for part, counts in (("show", config.show.counts), ("evaluate", config.evaluate.counts)):
+    named = {
+        "show.counts": config.show.counts, "evaluate.counts": config.evaluate.counts,
+        "evaluate.attributes": config.evaluate.attributes,
+    }  # fmt: skip
+    for part, counts in named.items():
         for phase in phases:
             functions = phase.model.functions
             for name, count in counts.items():
-                if name not in functions and (count or part == "evaluate"):
+                if name not in functions and (count or part == "evaluate.counts"):
                     raise UserError(
-                        f"{part}.counts.{name}: the model has no function {name}; it has:"
+                        f"{part}.{name}: the model has no function {name}; it has:"
                         f" {', '.join(functions)} (show.counts.NAME=0 leaves one out)"
                     )
 
@@ -121,12 +125,18 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     workdir = path_of(workdir)
     started = config is None or (workdir / "config.json").exists()
     recipe = recipe_of(workdir, config) if started else config
-    if not recipe.steps and not recipe.stages:
+    if not _trains(recipe):
         return train(recipe, workdir, devices)
     recipe, phase, variables, progress = _read(workdir, recipe)
     variables = parallel.replicate(variables, devices)
     functions = mapped_functions(phase, devices)
     return Trained(recipe, phase, functions, variables, devices, progress.step)
+
+
+def _trains(config: ConfigDict) -> bool:
+    """Whether a recipe, or a stage that is one, has rounds to play."""
+    stages = [stage for stage in config.stages.values() if not isinstance(stage, str)]
+    return bool(config.steps) or any(map(_trains, stages))
 
 
 def _read(workdir: Path, config: ConfigDict):
@@ -135,7 +145,7 @@ def _read(workdir: Path, config: ConfigDict):
     for recipe, phases in plan(config):
         previous = None
         for phase in phases:
-            if not (workdir / "checkpoints" / phase.name).exists():
+            if phase.steps and not (workdir / "checkpoints" / phase.name).exists():
                 break
             phase = with_stages(phase, ended)
             saved = _saved(workdir, recipe, phase, begun(phase, previous))
@@ -199,12 +209,16 @@ def batches_of(phase: Phase, config: ConfigDict, rows: slice) -> loop.Batches:
 
 
 def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables | None):
-    """A phase's newest checkpoint, (variables without `frozen`, progress) on the host, or None."""
-    folder = workdir / "checkpoints" / phase.name
-    create = functools.partial(state.create, phase.model)
+    """A phase's newest checkpoint, (variables without `frozen`, progress) on the host, or None.
+
+    A phase that trains nothing has none: it is as it begins.
+    """
     batches = batches_of(phase, config, slice(0, config.batch_size))
-    first = jax.eval_shape(batches.prepare, batches.first, jax.random.key(0))
-    template = jax.eval_shape(create, jax.random.key(0), first, previous)
+    begin = functools.partial(loop.fresh, phase, batches, config.seed)
+    if not phase.steps:
+        return begin(previous), checkpoint.Progress()
+    template = jax.eval_shape(begin, previous)
+    folder = workdir / "checkpoints" / phase.name
     checkpoints = checkpoint.open_checkpoints(folder, None, reader=True)
     return checkpoint.restore(checkpoints, template, state.fixed(phase))
 

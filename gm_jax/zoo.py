@@ -24,6 +24,8 @@ from gm_jax.diffusion import (
     stable_diffusion,
     super_resolution,
 )  # fmt: skip
+from gm_jax.features import backbone
+from gm_jax.multimodal import clip
 from gm_jax.translation import cyclegan, pix2pix
 
 SYSTEMS = {
@@ -46,6 +48,8 @@ SYSTEMS = {
     "latent_diffusion": latent_diffusion,
     "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
+    "clip": clip,
+    "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

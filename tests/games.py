@@ -17,6 +17,12 @@ from gm_jax.training.checkpoint import Progress
 # A constant added to a critic cancels between its two terms.
 CRITICS_CONSTANT = ("['discriminator']['Dense_0']['bias']",)
 
+# Of a softmax's keys, to which a constant may be added.
+KEYS = tuple(
+    f"['{tower}']['encoder']['layers_0']['self_attn']['k_proj']['bias']"
+    for tower in ("image", "text")
+)
+
 FIRST_STAGE = (
     "['discriminator']['Conv_2']['bias']",
     "['autoencoder']['decoder']['mid_block']['attentions_0']['to_k']['bias']",
@@ -152,6 +158,14 @@ GAMES = {
         "vqvae2_mnist", {"data.name": "digits", "quantizer.averaged.revive_below": 0.95}, slow=True
     ),
     "dvae": Game("dvae_fashion_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
+    # Negatives of all devices; test_clip.py has their gradients each time.
+    "clip": Game("clip_shapes", {"average": 0.9}, undecided=KEYS, slow=True),
+    "clip_resnet": Game(
+        "clip_shapes",
+        {"image.name": "resnet", "image.resnet.width": 8, "image.resnet.layers": (1, 1, 1, 1)},
+        undecided=(*KEYS, "['image']['attnpool']['k_proj']['bias']"),
+        slow=True,
+    ),
     # Two players and an average, a weight by gradients of the whole batch.
     "first_stage": Game(
         "first_stage_emoji",
@@ -163,6 +177,29 @@ GAMES = {
         "first_stage_emoji",
         {"bottleneck.name": "vq", "bottleneck.codes": 8, "discriminator.start": 1},
         undecided=FIRST_STAGE,
+        slow=True,
+    ),
+    # A frozen first stage, and the scale of its latents by the first batch of all devices.
+    "latent_diffusion": Game(
+        "latent_diffusion_emoji",
+        {
+            "average": 0.9,
+            "label_dropout": 0.3,
+            "stages.first.batch_size": 16,
+            "optimizer.warmup_steps": 0,
+        },
+        slow=True,
+    ),
+    "latent_diffusion_dit": Game(
+        "latent_diffusion_emoji",
+        {
+            "stages.first.batch_size": 16,
+            "optimizer.warmup_steps": 0,
+            "network.name": "dit",
+            "network.dit.width": 8,
+            "network.dit.layers": 1,
+            "network.dit.heads": 2,
+        },
         slow=True,
     ),
     "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
@@ -213,6 +250,9 @@ def config(name: str, data_path, **overrides):
     game = GAMES[name]
     settings = gm_jax.load_config(f"configs/{game.recipe}.py:smoke")
     changes = {"data.path": str(data_path), "batch_size": 16}
+    if "dtype" in overrides:  # Of all that is computed.
+        recipes = [name for name, stage in settings.stages.items() if not isinstance(stage, str)]
+        changes |= {f"stages.{name}.dtype": overrides["dtype"] for name in recipes}
     with settings.unlocked():
         settings.update_from_flattened_dict({**changes, **game.overrides, **overrides})
     return settings

@@ -10,7 +10,15 @@ CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
 COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools"}
-FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion", "translation")
+FAMILIES = (
+    "adversarial",
+    "autoencoders",
+    "autoregressive",
+    "diffusion",
+    "features",
+    "multimodal",
+    "translation",
+)
 # What each room may import beside itself; rooms that are not here are at the top.
 MAY_IMPORT = {
     **dict.fromkeys(CONTRACT, CONTRACT),
@@ -24,7 +32,7 @@ MAY_IMPORT = {
     "weights": CONTRACT,
     "tokenizers": CONTRACT | {"weights"},
     "data": CONTRACT | {"tokenizers"},
-    "evaluation": CONTRACT | {"data", "weights"},
+    "evaluation": CONTRACT | {"data", "losses", "nn", "weights"},
     "training": CONTRACT,
     "zoo": set(FAMILIES),
     "recipes": CONTRACT | {"zoo"},

@@ -1,5 +1,7 @@
 """Where data comes from: `open_source(config, split)` takes the `data` part of a recipe."""
 
+import numpy as np
+
 from gm_jax.data import (
     audio,
     binary,
@@ -12,10 +14,12 @@ from gm_jax.data import (
     npz,
     pairs,
     scenes,
+    shapes,
     text,
 )  # fmt: skip
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
+from gm_jax.model import Field
 from gm_jax.settings import Data, read
 
 
@@ -24,15 +28,34 @@ def nothing(config, split: str) -> Source:
     return Source("none", None, lambda indices: {}, {})
 
 
+def blank(config, split: str) -> Source:
+    """Endless black images with labels in turn, for models that are only sampled.
+
+    config  size, channels (3 unless set) and classes (none unless set)
+    """
+    side, channels = config.size or 64, config.channels or 3
+    spec = {"image": Field((side, side, channels), 256)}
+    spec |= {"label": Field((), config.classes)} if config.classes else {}
+
+    def load(indices):
+        image = np.zeros((len(indices), *spec["image"].shape), np.uint8)
+        labels = {"label": np.int32(indices % config.classes)} if config.classes else {}
+        return {"image": image, **labels}
+
+    return Source("blank", None, load, spec)
+
+
 # Each: (data part of the recipe, split) -> Source.
 SOURCES = {
     "none": nothing,
+    "blank": blank,
     "digits": images.digits,
     "folder": folder.folder,
     "npz": npz.npz,
     "emoji": emoji.emoji,
     "ring": mixtures.mixture,
     "grid": mixtures.mixture,
+    "shapes": shapes.shapes,
     "stacked": composed.stacked,
     "two_domains": composed.two_domains,
     "scenes": scenes.scenes,
@@ -47,14 +70,17 @@ ONLY = {
         "folder",
         "npz",
         "emoji",
-        "stacked",
-        "two_domains",
+        "shapes",
         "scenes",
         "pairs",
+        "stacked",
+        "two_domains",
+        "blank",
     ),
-    "channels": ("folder", "pairs"),
+    "channels": ("folder", "pairs", "blank"),
+    "classes": ("npz", "wav", "stacked", "two_domains", "pairs", "blank"),
+    "frames": ("shapes",),
     "resize": ("pairs",),
-    "classes": ("npz", "wav", "stacked", "two_domains", "pairs"),
     "domains": ("scenes", "pairs"),
     "unpaired": ("scenes", "pairs"),
 }

@@ -17,12 +17,12 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks, replicas
-from gm_jax.diffusion.shared import classifiers, conditions, core, denoisers
+from gm_jax.diffusion.shared import checkpoints, classifiers, conditions, core, denoisers
 from gm_jax.diffusion.shared.choices import ScheduleName
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, field_of
 from gm_jax.networks import Network
-from gm_jax.settings import Restartable, schema
+from gm_jax.settings import Restartable, at_least, schema
 
 # Bits are of images with 256 levels; latents have none.
 OF_PIXELS = ("bound", "ode_bits")
@@ -37,10 +37,20 @@ class LatentSampler(conditions.PromptedSampler):
 
 @schema
 class Settings(conditions.Conditioned):
-    """A diffusion model of latents."""
+    """A diffusion model of latents.
+
+    scale  what multiplies the latents; 0 for 1 / the deviation of the first batch
+    """
 
     schedule: ScheduleName = "scaled_linear"
+    scale: Annotated[float, at_least(0.0)] = 0.0
     sampler: Annotated[LatentSampler, Restartable()] = LatentSampler()
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        if self.weights and self.condition.name == "caption":
+            yield "weights are of a network that knows labels: condition.name=caption has none"
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -58,10 +68,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         label, context = condition.inputs(known, batch, False)
         inputs = jnp.zeros((count, *shape)), jnp.zeros(count), label, None, context
         variables = networks.init(network_key[None], (network, *inputs))
-        own = {"scale": {"latent": jnp.ones(())}, **core.state(settings)}
-        return variables._replace(
+        own = {"scale": {"latent": jnp.full((), settings.scale or 1.0)}, **core.state(settings)}
+        variables = variables._replace(
             params=variables.params | known.params, state=variables.state | own
         )
+        return checkpoints.begun(variables, previous)
 
     def predict(variables, batch, drop, keys):
         label, context = condition.inputs(variables, batch, drop)
@@ -83,7 +94,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
         def with_scale(variables, batch, key, step):
             kept = variables.state["scale"]["latent"]
-            fresh = 1.0 / deviation_of(encoded(variables, batch, key))
+            fresh = settings.scale or 1.0 / deviation_of(encoded(variables, batch, key))
             scale = {"scale": {"latent": jnp.where(step == 0, fresh, kept)}}
             variables = variables._replace(state=variables.state | scale)
             value, aux = objective(variables, batch, key, step)
@@ -98,10 +109,13 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     )
     moves = {name: scaled(objective) for name, objective in core.objective(model).items()}
     owns, average = ("network", *condition.owns), settings.average
-    players = (games.player("latent_diffusion", owns, moves, settings, average),)
+    trained = games.player("latent_diffusion", owns, moves, settings, average)
+    players = (trained if settings.steps else games.untrained(*owns),)
     functions = {n: f for n, f in core.functions(model).items() if n not in OF_PIXELS}
     functions, drawn = functions | of_first(first), core.spec_of(model, spec)
-    return (games.phase(settings, init, players, functions, drawn, stages),)
+    phase = games.phase(settings, init, players, functions, drawn, stages)
+    example = jnp.zeros((1, *shape)), jnp.zeros(1), jnp.zeros(1, int) if condition.classes else None
+    return (phase._replace(start=checkpoints.start(settings, module, *example)),)
 
 
 def first_stage(spec, stages) -> Stage:

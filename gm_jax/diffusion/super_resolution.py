@@ -59,6 +59,8 @@ class Settings(conditions.Conditioned):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
+        if self.weights:
+            yield "weights are of networks that see no small image: leave them out of an upsampler"
         if self.sampler.augmentation > self.augmentation:
             yield (
                 f"sampler.augmentation {self.sampler.augmentation} is more than the network has"

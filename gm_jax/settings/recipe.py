@@ -25,8 +25,9 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains,
-               scenes, pairs; none for models that are only sampled) or an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, scenes, pairs, text, wav, ring, grid,
+               stacked, two_domains; none or blank for models that are only sampled) or an image
+               data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -49,8 +50,12 @@ class Data:
     encoding   of a text file, by Python's name: utf-8, latin-1, utf-16, ...
     captions   "words" gives what is written about each image as an entry `caption`, "clip" as the
                symbols of CLIP's text encoder; "" for none
+    template   what is written about an image of a class that has no caption, {} for the name of
+               the class: "a photo of a {}"; "" for nothing
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
+    frames     of films of shapes; 0 for pictures
+    held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
     domains    what `image` and `image_b` show: of scenes two of map, outline and photo, of pairs
@@ -62,8 +67,8 @@ class Data:
     """
 
     name: str = "digits"
-    path: Annotated[str, Restartable()] = ""
-    directory: Annotated[str, Restartable()] = ""
+    path: Annotated[str, Restartable(trains=True)] = ""
+    directory: Annotated[str, Restartable(trains=True)] = ""
     size: Annotated[int | None, at_least(1)] = None
     crop: Annotated[str, one_of(("centre", "random"))] = "centre"
     channels: Annotated[int | None, GREY_OR_RGB] = None
@@ -81,9 +86,12 @@ class Data:
     resample: bool = False
     mono: bool = False
     encoding: str = "utf-8"
+    frames: Count = 0
+    held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
+    template: str = ""
     caption_length: Annotated[int | None, at_least(1)] = None
-    vocabulary: Annotated[str, Restartable()] = ""
+    vocabulary: Annotated[str, Restartable(trains=True)] = ""
     domains: tuple[str, ...] = ()
     layout: Annotated[str, one_of(("halves", "folders", "masks"))] = "halves"
     resize: Annotated[int | None, at_least(1)] = None
@@ -97,6 +105,8 @@ class Data:
             yield f"resize {self.resize} needs crop=random and a size that is not larger"
         if len(self.domains) not in (0, 2):
             yield f"domains must name two, not {len(self.domains)}"
+        if self.frames == 1:
+            yield "frames is 1: a film has at least 2, and 0 is for pictures"
 
 
 @schema
@@ -159,6 +169,17 @@ class Evaluate:
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
     translation  examples whose translations are compared with their true partners
+    attributes  {function: examples of the split} that are compared with their captions (of shapes)
+    retrieval   images and captions of the split that CLIP matches, all of different meaning
+    zero_shot   images of the split whose class CLIP finds by `prompts`
+    prompts     texts about a class, {} for its name
+    clip        workdir of the CLIP by which samples are scored
+    clip_score  samples whose similarity to their captions is averaged
+    cmmd        samples whose embeddings are compared with those of the split
+    lpips       examples whose LPIPS distance to their reconstruction is taken
+    lpips_network  of it
+    lpips_weights  the file of that network's weights, torchvision's
+    lpips_sha256   of a file that is not the published one, as you state it
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
     samples     number of samples for `metrics`
     protocol    of `metrics`
@@ -176,6 +197,17 @@ class Evaluate:
     preserved: Count = 0
     clustering: Count = 0
     translation: Count = 0
+    attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
+    retrieval: Count = 0
+    zero_shot: Count = 0
+    prompts: tuple[str, ...] = ("a photo of a {}",)
+    clip: str = ""
+    clip_score: Count = 0
+    cmmd: Count = 0
+    lpips: Count = 0
+    lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
+    lpips_weights: str = ""
+    lpips_sha256: str = ""
     metrics: str = ""
     samples: Every = 10_000
     protocol: str = "tf2015"
@@ -187,14 +219,18 @@ class Evaluate:
 class Study:
     """A recipe in several versions over several seeds; `gm_jax/study.py`.
 
-    entries   {name: settings that differ}
+    entries   {name: settings that differ}; those that only use a trained model in another way
+              share its training
     seeds     of every entry
     measures  names among the values that the evaluation returns
+    against   the measure that the figure's x-axis shows, such as evaluations: entries are then
+              points of lines, named by what stands before the last "_" (heun_5, heun_10)
     """
 
     entries: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     measures: tuple[str, ...] = ()
+    against: str = ""
 
 
 @schema
@@ -212,7 +248,7 @@ class Recipe:
     """
 
     system: str
-    steps: Annotated[int, at_least(1), Restartable()]
+    steps: Annotated[int, at_least(1), Restartable(trains=True)]
     batch_size: Every
     seed: Annotated[int, at_least(0), below(2**32)] = 0
     dtype: Annotated[str, one_of(("float32", "bfloat16", "float16", "float64"))] = "float32"

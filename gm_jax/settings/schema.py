@@ -81,8 +81,14 @@ def one_of(table) -> Rule:
     return Rule(wrong, table)
 
 
-class Restartable:
-    """Marks settings that may differ between a run and its continuation: no result changes."""
+class Restartable(NamedTuple):
+    """Marks settings that may differ between a run and its continuation.
+
+    trains  whether another value is another training, such as of more rounds or of data elsewhere;
+            the others are about the use of a trained model and about reports
+    """
+
+    trains: bool = False
 
 
 class Recipes(NamedTuple):

@@ -68,6 +68,18 @@ def test_what_it_is_used_for(name):
         )
 
 
+def test_the_distance_of_its_maps():
+    """sum over maps of the mean over positions of |u(x) - u(y)|^2, u of length 1."""
+    of = game(RECIPE)
+    outputs, calls = of.work("distance", image_b=of.batch["image"][::-1])
+    (_, x), (_, y) = (call.output for call in calls["classifier"])
+    expected = 0.0
+    for a, b in zip(x, y, strict=True):
+        a, b = (m / np.linalg.norm(m, axis=-1, keepdims=True) for m in (a, b))
+        expected += ((a - b) ** 2).sum(-1).mean((1, 2))
+    agree(outputs["distance_classifier_npz"], expected)
+
+
 def test_samples_are_guided_towards_their_labels():
     """DDIM by hand: x0_hat + s sigma^2 / alpha grad log p(y | x_t), at the model's x_t and t."""
     scale, steps = 3.0, {"sampler.name": "ddim", "sampler.spacing": "even", "sampler.steps": 2}

@@ -122,7 +122,7 @@ class Conditioned(Choices):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
         sampler, condition = self.sampler, self.condition.name
-        if sampler.guidance and not (condition and self.label_dropout):
+        if sampler.guidance and not self.guidable:
             yield (
                 "sampler.guidance needs a model trained with condition.name and label_dropout > 0:"
                 " without them there is no unconditional prediction to move away from"
@@ -135,6 +135,11 @@ class Conditioned(Choices):
                 "captions are read by cross-attention: condition.name=caption goes with"
                 " network.transformer_blocks of 1 or more"
             )
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the network also learned without its condition."""
+        return self.condition.name != "" and self.label_dropout > 0
 
 
 def make(settings: Settings, spec, dtype, prompt: str = "") -> Condition:

@@ -3,6 +3,7 @@
 A system says what its data is, how its network is called and how what it draws is shown (`Core`).
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from gm_jax.nn.layers import normal
 
 FRAMES = 12  # of the strip from noise to image, and from one image to another
 GIVEN = 5  # Number of the key of `Core.given`, beside those of `_split`.
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # of guidance, side by side
 
 
 class Core(NamedTuple):
@@ -77,6 +79,11 @@ class Core(NamedTuple):
     def draws_labels(self) -> bool:
         """Whether what it draws has a label, the batch's: it is told it, or guided towards it."""
         return self.labelled or bool(self.sampler.classifier)
+
+    def guided(self, weight: float | Array) -> "Core":
+        """The same model, guided by another weight."""
+        sampler = dataclasses.replace(self.sampler, guidance=weight)
+        return self._replace(settings=dataclasses.replace(self.settings, sampler=sampler))
 
     def denoiser(self, variables, batch, key: Array, variance: bool = False) -> Callable:
         """x0_hat of (x_t, its level), guided, then clipped or thresholded; (x0_hat, f) if a learned
@@ -152,19 +159,32 @@ def functions(core: Core) -> dict[str, Callable]:
     """What the trained model does, {name: (variables, batch, key) -> batch}."""
     table, schedule, size = core.table, core.process.schedule, math.prod(core.shape)
 
-    def chain(variables, batch, key, keep=()):
+    def chain(core, variables, batch, key, keep=()):
         start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
         denoise = core.denoiser(variables, batch, key, variance=True)
         return run(table, denoise, core.start(start), _fresh(core, fresh), keep)
 
     def sample(variables, batch, key):
-        images = {"image": core.show(variables, chain(variables, batch, key)[0])}
+        images = {"image": core.show(variables, chain(core, variables, batch, key)[0])}
         return images | ({"label": batch["label"]} if core.draws_labels else {})
+
+    def evaluations(variables, batch, key):
+        """How often `sample` evaluates the network for an image, twice a row if guided, [B]."""
+        count = table.evaluations * (2 if core.sampler.guidance else 1)
+        return {"evaluations": jnp.full(len(batch["index"]), count, jnp.float32)}
+
+    def sweep(variables, batch, key):
+        """One noise under each weight of guidance in WEIGHTS, [B, len(WEIGHTS), H, W, C]."""
+
+        def under(weight):
+            return core.show(variables, chain(core.guided(weight), variables, batch, key)[0])
+
+        return {"image": jnp.moveaxis(jax.lax.map(under, jnp.array(WEIGHTS)), 0, 1)}
 
     def trajectory(variables, batch, key):
         """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
         frames = np.round(np.linspace(0, table.evaluations, FRAMES)).astype(int)
-        kept = chain(variables, batch, key, frames)[1]
+        kept = chain(core, variables, batch, key, frames)[1]
         return {"image": _stack(core, variables, kept)}
 
     def bound(variables, batch, key):
@@ -188,9 +208,12 @@ def functions(core: Core) -> dict[str, Callable]:
         return {"bits_per_dimension_ode": bits}
 
     bounds = {"bound": bound} if isinstance(schedule, Schedule) else {}
+    sweeps = {"guidance": sweep} if core.settings.guidable else {}
     return {
         "sample": sample,
+        "evaluations": evaluations,
         "trajectory": trajectory,
+        **sweeps,
         **bounds,
         "ode_bits": ode_bits,
         **_uses(core),

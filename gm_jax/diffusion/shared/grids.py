@@ -76,6 +76,12 @@ def _linspace(schedule, steps):
     return grid(schedule, np.append(np.linspace(schedule.steps, 1.0, steps), 0.0))
 
 
+def _respaced(schedule, steps):
+    """T to 1 in equal steps, rounded, then 0. Nichol & Dhariwal 2021, section 4; ADM, DiT."""
+    times = 1.0 + np.round(np.linspace(schedule.steps - 1, 0.0, steps))  # Theirs are from 0.
+    return grid(schedule, np.append(times, 0.0))
+
+
 def _quadratic(schedule, steps):
     """T (i / S)^2: short steps near the data. Song, Meng & Ermon 2021, appendix D.2."""
     counts = np.arange(steps, -1, -1)
@@ -108,6 +114,7 @@ SPACINGS = {
     "leading": _leading,
     "trailing": _trailing,
     "linspace": _linspace,
+    "respaced": _respaced,
     "quadratic": _quadratic,
     "karras": _karras,
     "log_snr": _log_snr,

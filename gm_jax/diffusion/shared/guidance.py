@@ -10,7 +10,7 @@ from gm_jax.model import Array
 
 
 def classifier_free(
-    conditional: Predict, unconditional: Predict, weight: float, learned: bool = False
+    conditional: Predict, unconditional: Predict, weight: float | Array, learned: bool = False
 ) -> Predict:
     """(1 + w) conditional - w unconditional. Ho & Salimans 2022 (arXiv 2207.12598), eq. 6.
 
@@ -18,7 +18,7 @@ def classifier_free(
     another condition: a negative prompt.
     learned  whether the second half of the channels is a variance: that is the conditional one's
     """
-    if not weight:
+    if not isinstance(weight, Array) and not weight:
         return conditional
 
     def predict(x, level):

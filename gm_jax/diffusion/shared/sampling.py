@@ -46,7 +46,9 @@ class Sampler:
     steps        from noise to image; most evaluate the network once a step, heun, dpm_2 and
                  dpmpp_2s_ancestral twice, plms once and pndm nine times more
     spacing      of the steps: evenly in time, or densely where there is little noise (quadratic,
-                 karras, log_snr); leading begins below T; linspace evaluates t = 1, too
+                 karras, log_snr); leading begins below T; linspace evaluates t = 1, too,
+                 and so does respaced, at whole times, as ADM and DiT are published. dpmpp and unipc
+                 are best with log_snr or quadratic, heun with quadratic
     variance     of ancestral steps and of the bound: beta_t (large), beta~_t (small) or learned
     eta          noise of ddim: 0 deterministic, 1 as ancestral with the small variance
     churn        noise added before the steps of euler, heun and dpm_2 (S_churn), 0 for none
