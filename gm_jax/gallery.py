@@ -19,7 +19,6 @@ TITLES = {
     "autoencoders": "Autoencoders",
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
-    "features": "Features",
 }
 
 

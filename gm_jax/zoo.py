@@ -17,14 +17,7 @@ from gm_jax.autoregressive import (
     pixelrnn,
     wavenet,
 )  # fmt: skip
-from gm_jax.diffusion import (
-    classifier,
-    ddpm,
-    latent_diffusion,
-    stable_diffusion,
-    super_resolution,
-)  # fmt: skip
-from gm_jax.features import backbone
+from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -44,9 +37,7 @@ SYSTEMS = {
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
-    "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
-    "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

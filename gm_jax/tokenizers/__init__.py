@@ -3,7 +3,6 @@
     words  the words of a data set's captions
     clip   clip(vocabulary, variant, padding) -> Tokenizer of CLIP's byte pairs
            tokenize(tokenizer, texts) -> [N, length]; encode, decode; vocabularies from files
-           field_of(tokenizer): an entry `caption` of its symbols
 
 They know no system. What cannot be had or read raises `UserError`, in one line.
 """
@@ -15,7 +14,6 @@ from gm_jax.tokenizers.clip import (
     clip,
     decode,
     encode,
-    field_of,
     published_vocabulary,
     read_merges,
     read_vocabulary,
@@ -29,7 +27,6 @@ __all__ = [
     "clip",
     "decode",
     "encode",
-    "field_of",
     "published_vocabulary",
     "read_merges",
     "read_vocabulary",

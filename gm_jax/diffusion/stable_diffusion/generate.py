@@ -156,6 +156,7 @@ def denoiser(
             output = negative + (1.0 + guidance) * (output - negative)
         else:
             output = predict(x, at, prompt.context)
-        return chain.clip(kind.to_x0(output, x, at.alpha, at.sigma), at)
+        x0 = kind.to_x0(output, x, at.alpha, at.sigma)
+        return jnp.clip(x0, -1.0, 1.0) if chain.clip else x0
 
     return denoise

@@ -1,1 +1,0 @@
-"""Networks that generate nothing: their features are what others compare."""
