@@ -16,8 +16,8 @@ again: python launch.py --workdir=runs/adm_imagenet64 --mode=evaluate
   --config.evaluate.weights=FILE
 status: unverified
 
-The published checkpoint has the same network but for the null label:
-gm_jax/weights/guided_diffusion.py names its tensors.
+`:published` samples the authors' checkpoint, --config.weights=FILE --mode=sample: nothing is
+trained. It has the same network but for the null label, which is not used.
 """
 
 from gm_jax.nn import configurations
@@ -43,6 +43,12 @@ def get_config(variant=""):
             sampler=dict(name="ancestral", steps=250, variance="learned"),
             show=dict(every=20_000, counts=dict(sample=64, trajectory=8)),
             evaluate=dict(metrics="fid", samples=50_000),
+        ),
+        published=dict(
+            steps=0, batch_size=1, preconditioning="from_zero", attention_order="parts",
+            data=dict(name="blank", classes=1000, flip=False),
+            sampler=dict(spacing="respaced"), show=dict(every=0, counts=dict(trajectory=0)),
+            sample=dict(count=8), evaluate=dict(metrics="", batch_size=8),
         ),
         smoke=dict(
             steps=4, batch_size=8,

@@ -16,12 +16,18 @@ target: FID within 0.3 of the paper's
 again: python launch.py --workdir=runs/dit_imagenet --mode=evaluate
   --config.evaluate.weights=FILE
 status: unverified
+
+`:published` samples the authors' DiT-XL/2, --config.weights=FILE, through Stable Diffusion's
+autoencoder, --config.stages.first.weights=FOLDER, with --mode=sample: nothing is trained. The
+authors guide three of the four channels, and this all of them.
 """
 
 from gm_jax.nn import configurations
 from gm_jax.recipes import recipe
 
 DATA = dict(name="folder", path="", size=256, channels=3, flip=True)
+# Nothing to learn from: labels in turn, or those that are given.
+BLANK = dict(name="blank", size=256, channels=3, classes=1000, flip=False)
 DIGITS = dict(name="digits", size=None, channels=None, flip=False)
 
 # KL-f8 of Rombach et al. 2022, appendix E: 32x32x4 latents.
@@ -67,6 +73,13 @@ def get_config(variant=""):
             steps=400_000,
             network=dict(dit=configurations.dit("B", 4)),
             sampler=dict(guidance=0.0),
+        ),
+        published=dict(
+            steps=0, batch_size=1, data=BLANK, scale=0.18215, preconditioning="from_zero",
+            stages=dict(first=dict(steps=0, batch_size=1, data=BLANK)),
+            sampler=dict(spacing="respaced", guidance=3.0),
+            show=dict(every=0, counts=dict(sample=8, trajectory=0)),
+            sample=dict(count=8), evaluate=dict(metrics="", batch_size=8),
         ),
         smoke=dict(
             steps=4, batch_size=8, data=DIGITS,

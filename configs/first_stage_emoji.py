@@ -16,9 +16,15 @@ measured: not yet
 target: above 22 dB; a person recognises the emoji
 again: python launch.py --workdir=runs/first_stage_emoji --mode=evaluate
 status: unverified
+
+`:lpips` adds the perceptual term (VGG16's weights by configs/lpips.py).
 """
 
-from gm_jax.recipes import recipe
+from pathlib import Path
+
+from gm_jax.recipes import load_config, recipe
+
+LPIPS = f"{Path(__file__).parent}/lpips.py"
 
 
 def get_config(variant=""):
@@ -41,6 +47,7 @@ def get_config(variant=""):
             show=dict(every=1000, counts=dict(sample=0, reconstruct=32)),
             evaluate=dict(counts=dict(distortion=0), batch_size=64),
         ),
+        lpips=dict(perceptual=1.0, stages=dict(features=load_config(LPIPS))),
         smoke=dict(
             steps=4, batch_size=4, data=dict(name="digits"),
             network=dict(widths=(4, 4), groups=2), discriminator=dict(width=4, layers=1, start=2),

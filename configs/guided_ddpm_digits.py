@@ -24,4 +24,5 @@ def get_config(variant=""):
     config = load_config(f"{Path(__file__).parent}/ddpm_digits.py:{variant}")
     config.conditional, config.label_dropout = True, 0.1
     config.sampler.guidance = 0.5
+    config.show.counts.guidance = 10
     return config

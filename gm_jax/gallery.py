@@ -19,6 +19,7 @@ TITLES = {
     "autoencoders": "Autoencoders",
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
+    "features": "Features",
 }
 
 

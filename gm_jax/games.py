@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import optax
+
 from gm_jax.model import GenerativeModel, Move, Phase, Player, Spec, Stage
 from gm_jax.optimizers import optimizer, warmed_up
 
@@ -21,6 +23,11 @@ def player(
 
     moves = tuple(move(name, played) for name, played in moves.items())
     return Player(name, owns, optimizer(settings.optimizer), moves, warmed_up(average))
+
+
+def untrained(*owns: str) -> Player:
+    """A player without moves: what it owns is read, and stays as it is."""
+    return Player("published", owns, optax.set_to_zero(), ())
 
 
 def phase(

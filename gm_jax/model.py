@@ -33,13 +33,15 @@ class Field(NamedTuple):
     one for each class, a character one for each entry of the vocabulary; None means real numbers.
     `symbols` are a text's symbols in the order of their numbers: its characters, or words. Entries
     of one `domain` belong together, such as an image and its label map: they are flipped and
-    cropped alike. Entries of different domains are not paired.
+    cropped alike. Entries of different domains are not paired. `encode` makes a string the entry's
+    value, if its symbols are not words.
     """
 
     shape: tuple[int, ...]
     cardinality: int | None = None
     symbols: Sequence[str] = ""
     domain: str = ""
+    encode: Callable[[str], Any] | None = None
 
 
 Spec = Mapping[str, Field]
@@ -168,10 +170,13 @@ class Stage(NamedTuple):
 
     variables  those of another run; or, if this run trains the stage first, the name of the
                stage's last phase; or a function that reads them when they are needed
+    late       whether only functions read it, never an objective: then it may come, go and change
+               after training
     """
 
     model: GenerativeModel
     variables: Variables | str | Callable[[], Variables]
+    late: bool = False
 
 
 # What a system's file exports besides its `Settings`, as `build`:

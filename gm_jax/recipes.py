@@ -4,7 +4,7 @@ import ast
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -196,18 +196,41 @@ def differences(old: Mapping, new: Mapping, free: bool = True) -> list[str]:
     old, new = _as_json(old), _as_json(new)
     if old.get("system") != new.get("system"):
         return [f"system: {old.get('system')!r}, now {new.get('system')!r}"]
-    return list(_differences(schema_of(old), old, new, free, ""))
+    if free:
+        schema = schema_of(old)
+        old, new = (_without(schema, s, lambda mark: True) for s in (old, new))
+        for name, setting in fields(schema).items():
+            if name in old and name in new and (stages := setting.mark(Recipes)):
+                a, b = old[name], new[name]
+                old[name], new[name] = (
+                    stages.read_in_training(a, b), stages.read_in_training(b, a)
+                )  # fmt: skip
+    return list(_differences(old, new, ""))
 
 
-def _differences(schema, old: dict, new: dict, free: bool, path: str) -> Iterator[str]:
-    known = fields(schema) if schema else {}
-    for key in sorted({*old, *new}):
-        setting, a, b = known.get(key), old.get(key), new.get(key)
-        if free and setting and setting.mark(Restartable):
+def of_training(settings: Mapping) -> dict:
+    """The settings that training depends on, as config.json holds them."""
+    return _without(schema_of(settings), _as_json(settings), lambda mark: not mark.trains)
+
+
+def _without(schema, settings: dict, drop: Callable[[Restartable], bool]) -> dict:
+    """The settings but those with a mark that is to be dropped, nested ones too."""
+    known, kept = fields(schema) if schema else {}, {}
+    for key, value in settings.items():
+        setting = known.get(key)
+        mark = setting and setting.mark(Restartable)
+        if mark is not None and drop(mark):
             continue
+        part = setting.kind if setting and is_schema(setting.kind) else None
+        kept[key] = _without(part, value, drop) if isinstance(value, dict) else value
+    return kept
+
+
+def _differences(old: dict, new: dict, path: str) -> Iterator[str]:
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            part = setting.kind if setting and is_schema(setting.kind) else None
-            yield from _differences(part, a, b, free, f"{path}{key}.")
+            yield from _differences(a, b, f"{path}{key}.")
         elif a != b:
             yield f"{path}{key}: {a!r}, now {b!r}"
 

@@ -20,7 +20,7 @@ from gm_jax.files import path_of
 from gm_jax.model import Phase, Stage, Variables
 from gm_jax.recipes import schema_of
 from gm_jax.scoring import evaluate
-from gm_jax.settings import read
+from gm_jax.settings import Recipes, fields, read
 from gm_jax.trained import Trained, mapped_functions, show
 from gm_jax.training import checkpoint, loop, parallel, state
 from gm_jax.workdir import agree, alone, begin, located, recipe_of
@@ -37,16 +37,17 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
     A stage is the workdir of an earlier run, or a recipe that this run trains first, with its own
     settings. Its phases are named after it: `vqvae_train`.
     """
-    settings = read(schema_of(config), config)
+    schema = schema_of(config)
+    settings, late = read(schema, config), fields(schema)["stages"].mark(Recipes).late
     spec = data.open_source(settings.data).spec
     before, stages = [], {}
     for name, stage in settings.stages.items():
-        if isinstance(stage, str):
-            stages[name] = _stage(path_of(stage))
-        else:
+        if not isinstance(stage, str):
             before += plan(stage, f"{prefix}{name}_")
             last = before[-1][1][-1]
-            stages[name] = Stage(last.model, last.name)
+            stages[name] = Stage(last.model, last.name, name in late)
+        elif stage or name not in late:
+            stages[name] = _stage(path_of(stage))._replace(late=name in late)
     phases = zoo.SYSTEMS[settings.system].build(settings, spec, stages)
     _check_functions(config, phases)
     return [*before, (config, tuple(p._replace(name=prefix + p.name) for p in phases))]
@@ -120,12 +121,18 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     workdir = path_of(workdir)
     started = config is None or (workdir / "config.json").exists()
     recipe = recipe_of(workdir, config) if started else config
-    if not recipe.steps and not recipe.stages:
+    if not _trains(recipe):
         return train(recipe, workdir, devices)
     recipe, phase, variables, progress = _read(workdir, recipe)
     variables = parallel.replicate(variables, devices)
     functions = mapped_functions(phase, devices)
     return Trained(recipe, phase, functions, variables, devices, progress.step)
+
+
+def _trains(config: ConfigDict) -> bool:
+    """Whether a recipe, or a stage that is one, has rounds to play."""
+    stages = [stage for stage in config.stages.values() if not isinstance(stage, str)]
+    return bool(config.steps) or any(map(_trains, stages))
 
 
 def _read(workdir: Path, config: ConfigDict):
@@ -134,7 +141,7 @@ def _read(workdir: Path, config: ConfigDict):
     for recipe, phases in plan(config):
         previous = None
         for phase in phases:
-            if not (workdir / "checkpoints" / phase.name).exists():
+            if phase.steps and not (workdir / "checkpoints" / phase.name).exists():
                 break
             phase = with_stages(phase, ended)
             saved = _saved(workdir, recipe, phase, begun(phase, previous))
@@ -151,12 +158,17 @@ def _read(workdir: Path, config: ConfigDict):
 def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
     """The phase with its stages' variables; `ended` holds those of the phases of this run."""
 
-    def variables(stage):
+    def variables(name, stage):
+        if isinstance(stage.variables, str) and stage.variables not in ended:
+            raise UserError(
+                f"stages.{name} is a recipe that this run has not trained: train it by itself, and"
+                f" set stages.{name} to its workdir"
+            )
         if isinstance(stage.variables, str):
             return ended[stage.variables]
         return stage.variables() if callable(stage.variables) else stage.variables
 
-    stages = {n: stage._replace(variables=variables(stage)) for n, stage in phase.stages.items()}
+    stages = {n: s._replace(variables=variables(n, s)) for n, s in phase.stages.items()}
     return phase._replace(stages=stages)
 
 
@@ -193,14 +205,18 @@ def batches_of(phase: Phase, config: ConfigDict, rows: slice) -> loop.Batches:
 
 
 def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables | None):
-    """A phase's newest checkpoint, (variables without `frozen`, progress) on the host, or None."""
-    folder = workdir / "checkpoints" / phase.name
-    create = functools.partial(state.create, phase.model)
+    """A phase's newest checkpoint, (variables without `frozen`, progress) on the host, or None.
+
+    A phase that trains nothing has none: it is as it begins.
+    """
     batches = batches_of(phase, config, slice(0, config.batch_size))
-    first = jax.eval_shape(batches.prepare, batches.first, jax.random.key(0))
-    template = jax.eval_shape(create, jax.random.key(0), first, previous)
+    begin = functools.partial(loop.fresh, phase, batches, config.seed)
+    if not phase.steps:
+        return begin(previous), checkpoint.Progress()
+    template = jax.eval_shape(begin, previous)
+    folder = workdir / "checkpoints" / phase.name
     checkpoints = checkpoint.open_checkpoints(folder, None, reader=True)
-    return checkpoint.restore(checkpoints, template, state.frozen(phase))
+    return checkpoint.restore(checkpoints, template, state.fixed(phase))
 
 
 def _stage(workdir: Path) -> Stage:

@@ -9,7 +9,7 @@ import numpy as np
 from gm_jax import data, evaluation, files, recognition
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
-from gm_jax.evaluation import metrics, statistics
+from gm_jax.evaluation import lpips, metrics, statistics
 from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
 from gm_jax.model import field_of
@@ -27,6 +27,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
              N: as in `gm_jax.recognition`, of N samples or examples
+    lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
@@ -119,6 +120,22 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
     return {name: {**row, **shared} for name, row in results["metrics"].items()}
 
 
+def lpips_distance(trained: Trained, count: int) -> dict[str, dict]:
+    """LPIPS of `count` examples of the split and their reconstructions, the mean and its error.
+
+    The model's `reconstruct` returns images [B, 2, H, W, C]: the example, its reconstruction.
+    Raises UserError if the weights are missing, and says which file they are.
+    """
+    settings = trained.config.evaluate
+    network = lpips.load_lpips(
+        settings.lpips_network, settings.lpips_weights, settings.lpips_sha256
+    )
+    pairs = sample(trained, count, "reconstruct", settings.split)["image"]
+    values = lpips.distances(network, pairs[:, 0], pairs[:, 1])
+    row = {**_mean(values, settings.split), "weights": network.weights}
+    return {network.name: {**row, "protocol": lpips.PROTOCOL._asdict()}}
+
+
 # By the name of the setting that holds the number of samples.
 METRICS = {
     "score": score_images,
@@ -126,6 +143,7 @@ METRICS = {
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "lpips": lpips_distance,
 }
 
 
@@ -141,8 +159,10 @@ def report(results: dict[str, dict]) -> str:
             line += f" of {row['of_modes']} modes, {row['examples']} samples"
         if "classifier_accuracy" in row:
             line += f" (classifier's accuracy {row['classifier_accuracy']:.4f})"
-        if "protocol" in row:
+        if "n1" in row:
             line += f" (protocol {row['protocol']['name']}, N1 = {row['n1']}, N2 = {row['n2']})"
+        elif "protocol" in row:
+            line += f" (protocol {row['protocol']['name']}, weights {row['weights'][:8]})"
         if "real_against_real" in row:
             floor = row["real_against_real"]
             line += (
@@ -168,16 +188,20 @@ def _averages(trained: Trained, name: str, count: int, split: str) -> dict[str, 
         if np.issubdtype(v.dtype, np.signedinteger):
             results |= _symbols(key, v, split)
         elif v.ndim == 1:
-            results[key] = {
-                "value": float(np.mean(v, dtype=np.float64)),
-                "standard_error": float(np.std(v, ddof=1, dtype=np.float64) / np.sqrt(len(v))),
-                "examples": len(v),
-                "split": split,
-                **_bound_of(key),
-            }
+            results[key] = {**_mean(v, split), **_bound_of(key)}
     if not results:
         raise UserError(f"evaluate.counts.{name}: that function returns no value per example")
     return results
+
+
+def _mean(values: np.ndarray, split: str) -> dict:
+    """The mean of values [N], and its standard error."""
+    return {
+        "value": float(np.mean(values, dtype=np.float64)),
+        "standard_error": float(np.std(values, ddof=1, dtype=np.float64) / np.sqrt(len(values))),
+        "examples": len(values),
+        "split": split,
+    }
 
 
 def _bound_of(name: str) -> dict[str, str]:

@@ -5,24 +5,37 @@ A recipe's `study` has
     entries   {name: settings that differ from the recipe's}
     seeds     (0, 1, ...)
     measures  names among the values that `evaluate` returns
+    against   the measure on the figure's x-axis, if there is one
 
 Every run has the workdir WORKDIR/NAME/seed_N, and is trained, evaluated and reported regardless of
-its result, even if its loss becomes NaN. Finished runs (those with a result.json) are not repeated,
-and the same command in a second shell runs what the first has not started.
+its result, even if its loss becomes NaN. Runs that train alike, because they differ only in the use
+of the trained model (sampler, evaluation), share the training of the first of them. Finished runs
+(those with a result.json) are not repeated, and the same command in a second shell runs what the
+first has not started.
 """
 
 import json
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gm_jax import files, run
-from gm_jax.errors import NotFinite, UserError, choose
-from gm_jax.recipes import changed, complete, differences
+from gm_jax import files, study_figure
+from gm_jax.errors import NotFinite, UserError, choose, one_of
+from gm_jax.recipes import changed, complete, differences, of_training
+from gm_jax.run import load, train
 from gm_jax.scoring import evaluate
+from gm_jax.trained import Trained, show
+
+
+class Run(NamedTuple):
+    """One version with one seed: its workdir, and its recipe."""
+
+    folder: Path
+    recipe: ConfigDict
 
 
 def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
@@ -34,20 +47,26 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     workdir, plan = files.path_of(workdir), config.study
     if not (plan.entries and plan.seeds and plan.measures):
         raise UserError("this recipe is not a study: set study.entries, .seeds and .measures")
+    if plan.against:
+        one_of("study.against", plan.against, plan.measures)
+        if set(plan.measures) == {plan.against}:
+            raise UserError("study.measures must hold another one than study.against")
     if jax.process_count() > 1:
         raise UserError(
             "each run of a study is one process: start it without --pod, once per shell"
         )
     if files.in_bucket(workdir):
         raise UserError(f"a study needs file locks, and {workdir} has none: use a disk")
-    runs = {(name, seed): workdir / name / f"seed_{seed}" for name, seed in _pairs(plan)}
-    for pair, folder in runs.items():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder: the lock inside is the run's, this one is held until the result exists.
-        with files.locked(folder.parent / f"{folder.name}.lock") as other:
-            if other is None and not _result(folder, version(config, *pair)):
-                _play(version(config, *pair), folder, devices)
-    results = {pair: _result(folder, version(config, *pair)) for pair, folder in runs.items()}
+    runs = {
+        (name, seed): Run(workdir / name / f"seed_{seed}", version(config, name, seed))
+        for seed in plan.seeds
+        for name in plan.entries
+    }
+    trainers = _trainers(runs)
+    # Seed by seed, so that every entry has its first result early; those that train come first.
+    for pair in sorted(runs, key=lambda p: (plan.seeds.index(p[1]), trainers[p] is not runs[p])):
+        _play(runs[pair], trainers[pair], devices)
+    results = {pair: _result(run) for pair, run in runs.items()}
     if not all(results.values()):
         return None
     values = {
@@ -56,8 +75,28 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     }
     (workdir / "results.json").write_text(json.dumps(values, indent=2) + "\n")
     (workdir / "table.md").write_text(table(values) + "\n")
-    _figure(values, runs, config, workdir / "figure.png")
+    if plan.against:
+        floors = _floors(list(results.values()), plan.measures)
+        study_figure.against(values, plan.against, floors, workdir / "figure.png")
+    else:
+        folders = {pair: run.folder for pair, run in runs.items()}
+        study_figure.versions(values, folders, config, workdir / "figure.png")
     return workdir / "table.md"
+
+
+def _trainers(runs: dict) -> dict:
+    """{(entry, seed): the run, its own or another, that trains for it}.
+
+    Runs that train alike have one trainer: the first that has begun to, or else the first.
+    """
+    alike = {}
+    for pair, run in runs.items():
+        alike.setdefault(json.dumps(of_training(run.recipe), sort_keys=True), []).append(pair)
+    trainers = {}
+    for pairs in alike.values():
+        begun = [pair for pair in pairs if (runs[pair].folder / "checkpoints").exists()]
+        trainers |= dict.fromkeys(pairs, runs[(begun or pairs)[0]])
+    return trainers
 
 
 def version(config: ConfigDict, name: str, seed: int) -> ConfigDict:
@@ -90,32 +129,55 @@ def _short(value: float) -> str:
     return "failed" if np.isnan(value) else f"{value:.3g}"
 
 
-def _pairs(plan):
-    """Seed by seed, so that every entry has its first result early."""
-    return [(name, seed) for seed in plan.seeds for name in plan.entries]
+def _play(run: Run, trainer: Run, devices) -> None:
+    """One run, and its result: its values, or why it failed, with its settings.
+
+    Nothing if it is finished, or if another process plays it or its trainer.
+    """
+    folder = run.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    # Beside the folder: the lock inside is of training, this one is held until the result exists.
+    with files.locked(folder.parent / f"{folder.name}.lock") as other:
+        if other is not None or _result(run) or not (trainer is run or _result(trainer)):
+            return
+        try:
+            if trainer is run:
+                trained = train(run.recipe, folder, devices)
+            else:
+                trained = _use(run, trainer, devices)
+            result = {"values": evaluate(trained, folder)}
+        except NotFinite as failure:
+            result = {"failed": str(failure)}
+        result["config"] = json.loads(run.recipe.to_json_best_effort())
+        text = json.dumps(result, default=np.ndarray.tolist) + "\n"
+        files.write(folder / "result.json", text)  # A run killed before this is unfinished.
 
 
-def _play(config: ConfigDict, folder: Path, devices) -> None:
-    """One run, and its result: its values, or why it failed, with its settings."""
-    try:
-        result = {"values": evaluate(run.train(config, folder, devices), folder)}
-    except NotFinite as failure:
-        result = {"failed": str(failure)}
-    result["config"] = json.loads(config.to_json_best_effort())
-    text = json.dumps(result, default=np.ndarray.tolist) + "\n"
-    files.write(folder / "result.json", text)  # A run killed before this is unfinished.
+def _use(run: Run, trainer: Run, devices) -> Trained:
+    """The model of a finished run with this run's settings, and this run's pictures of it.
+
+    Raises NotFinite if that run failed.
+    """
+    result = _result(trainer)
+    if "failed" in result:
+        raise NotFinite(result["failed"])
+    trained = load(trainer.folder, run.recipe, devices)
+    if run.recipe.show.every:
+        show(trained, run.folder / "samples", f"step_{trained.step:07d}_")
+    return trained
 
 
-def _result(folder: Path, config: ConfigDict) -> dict | None:
+def _result(run: Run) -> dict | None:
     """The result of a finished run, or None. Raises UserError if its settings differed."""
-    path = folder / "result.json"
+    path = run.folder / "result.json"
     if not path.exists():
         return None
     result = json.loads(path.read_text())
-    differ = differences(complete(result["config"]), config, free=False)
+    differ = differences(complete(result["config"]), run.recipe, free=False)
     if differ:
         raise UserError(
-            f"{folder} belongs to another study ({'; '.join(differ[:3])}): choose another --workdir"
+            f"{run.folder} belongs to another study ({'; '.join(differ[:3])}): choose another"
+            " --workdir"
         )
     return result
 
@@ -127,76 +189,11 @@ def _value(result: dict, measure: str) -> float:
     return choose("measure of the study", measure, result["values"])["value"]
 
 
-def _figure(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
-    """A row per entry: the last picture of every seed, then each measure.
-
-    Over rounds a line per seed, if the recipe evaluates in training; at the end a dot per seed.
-    """
-    from matplotlib.figure import Figure
-
-    seeds, measures, names = config.study.seeds, config.study.measures, list(values)
-    wide = 3 if config.evaluate.every else 2  # Columns of a measure.
-    columns = len(seeds) + wide * len(measures)
-    figure = Figure(figsize=(1.1 * columns + 1.5, 1.1 * len(names)), dpi=80, layout="constrained")
-    grid = figure.add_gridspec(len(names), columns)
-    shown = next((name for name, count in config.show.counts.items() if count), None)
-    for row, name in enumerate(names):
-        for column, seed in enumerate(seeds):
-            axes = figure.add_subplot(grid[row, column])
-            axes.set(xticks=[], yticks=[])
-            pictures = sorted((runs[name, seed] / "samples").glob(f"step_*_{shown}.png"))
-            if pictures:
-                axes.imshow(_image(pictures[-1]))
-            if not column:
-                axes.set_ylabel(name, rotation=0, ha="right", va="center")
-            if not row:
-                axes.set_title(f"seed {seed}", fontsize=9)
-    for i, measure in enumerate(measures):
-        left = len(seeds) + wide * i
-        if config.evaluate.every:
-            _curves(figure, grid[:, left], [[runs[n, s] for s in seeds] for n in names], measure)
-            left += 1
-        _dots(figure.add_subplot(grid[:, left : left + 2]), values, measure)
-    figure.savefig(path)
-
-
-def _dots(axes, values: dict, measure: str) -> None:
-    """A measure at the end: a row per entry, a dot per seed."""
-    for row, name in enumerate(values):
-        finite = [v for v in values[name][measure] if np.isfinite(v)]
-        axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
-        # A mean without the failures would flatter.
-        if len(finite) == len(values[name][measure]):
-            axes.plot(np.mean(finite), row, "|", color="C3", ms=14)
-    axes.set(ylim=(len(values) - 0.5, -0.5), yticks=[])
-    axes.set_title(measure.replace("_", " "), fontsize=9)
-    axes.grid(axis="x", alpha=0.3)
-
-
-def _curves(figure, column, folders: list[list[Path]], measure: str) -> None:
-    """A measure over rounds: a row per entry, a line per seed, all on one scale."""
-    rows = [[_over_rounds(folder, measure) for folder in seeds] for seeds in folders]
-    highest = max((max(v, default=0.0) for lines in rows for _, v in lines), default=1.0)
-    grid = column.subgridspec(len(rows), 1)
-    for number, lines in enumerate(rows):
-        axes = figure.add_subplot(grid[number, 0])
-        for steps, heights in lines:
-            axes.plot(steps, heights, color="black", alpha=0.5, lw=0.8)
-        axes.set(xticks=[], yticks=[], ylim=(0.0, 1.05 * highest or 1.0))
-        if not number:
-            axes.set_title("over rounds", fontsize=9)
-
-
-def _over_rounds(folder: Path, measure: str) -> tuple[list[int], list[float]]:
-    """A measure at each evaluation in training: (steps, values), the finite ones."""
-    log = folder / "metrics.jsonl"
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    name = f"evaluate/{measure}"
-    points = [(r["step"], r[name]) for r in rows if name in r and np.isfinite(r[name])]
-    return [step for step, _ in points], [value for _, value in points]
-
-
-def _image(path: Path):
-    from PIL import Image
-
-    return np.asarray(Image.open(path))
+def _floors(results: list[dict], measures) -> dict[str, float]:
+    """{measure: its mean value of real data against real}, of those that have one."""
+    rows = [(m, r["values"][m]) for r in results if "values" in r for m in measures]
+    known = {m: [] for m, row in rows if "real_against_real" in row}
+    for m, row in rows:
+        if m in known:
+            known[m].append(row["real_against_real"])
+    return {m: float(np.mean(values)) for m, values in known.items()}

@@ -10,7 +10,7 @@ import contextlib
 import copy
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jax
@@ -204,7 +204,7 @@ def _note_moved(workdir: Path, own: ConfigDict, config: ConfigDict) -> None:
     then |= (_read(workdir / "data.json") or {}).get("paths", {})
     for name, part, key in _paths(config.to_dict()):
         was, now = then.get(name, (None, None))[1], _full(part[key])
-        if was != now:
+        if was and was != now:  # A stage that comes after training was nowhere.
             note(f"{name} was {was} and is now {now}")
 
 
@@ -214,9 +214,10 @@ def _beyond(workdir: Path, phases: list[Phase]) -> bool:
     Raises UserError if a phase would be trained further although a later one was built on its end.
     """
     beyond, folders = False, [workdir / "checkpoints" / phase.name for phase in phases]
+    late = [s.variables for p in phases for s in p.stages.values() if s.late]
     for phase, folder, later in zip(phases, folders, [*folders[1:], None], strict=True):
-        step = checkpoint.latest_step(folder)
-        if later is not None and later.exists() and step < phase.steps:
+        step, built_upon = checkpoint.latest_step(folder), later is not None and later.exists()
+        if built_upon and phase.name not in late and step < phase.steps:
             raise UserError(
                 f"{phase.name} stopped at step {step} and {later.name} was trained on top of it: to"
                 f" continue to step {phase.steps}, choose another --workdir or delete {later}"
@@ -263,10 +264,10 @@ def _paths(settings: dict, prefix: str = "") -> Iterator[tuple[str, dict, str]]:
             yield f"{prefix}data.{key}", part, key
     stages = settings.get("stages", {})
     for name, stage in stages.items():
-        if isinstance(stage, str):
-            yield f"{prefix}stages.{name}", stages, name
-        else:
+        if isinstance(stage, Mapping):
             yield from _paths(stage, f"{prefix}stages.{name}.")
+        elif stage:
+            yield f"{prefix}stages.{name}", stages, name
 
 
 def _without_paths(settings: dict) -> dict:

@@ -17,7 +17,14 @@ from gm_jax.autoregressive import (
     pixelrnn,
     wavenet,
 )  # fmt: skip
-from gm_jax.diffusion import classifier, ddpm, latent_diffusion, stable_diffusion
+from gm_jax.diffusion import (
+    classifier,
+    ddpm,
+    latent_diffusion,
+    stable_diffusion,
+    super_resolution,
+)  # fmt: skip
+from gm_jax.features import backbone
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -37,7 +44,9 @@ SYSTEMS = {
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
+    "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
+    "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

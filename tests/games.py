@@ -79,6 +79,12 @@ GAMES = {
         },
         slow=True,
     ),
+    # A base and an upsampler, whose conditions are dropped and noised by position.
+    "super_resolution": Game(
+        "super_resolution_digits",
+        {"network.dropout": 0.2, "label_dropout": 0.3, "average": 0.9},
+        slow=True,
+    ),
     "edm": Game("edm_digits", {"network.multipliers": (1,)}, slow=True),
     # Another player's optimizer inside an objective; a pool, packs and noise by position.
     "unrolled": Game(
@@ -156,6 +162,29 @@ GAMES = {
         undecided=FIRST_STAGE,
         slow=True,
     ),
+    # A frozen first stage, and the scale of its latents by the first batch of all devices.
+    "latent_diffusion": Game(
+        "latent_diffusion_emoji",
+        {
+            "average": 0.9,
+            "label_dropout": 0.3,
+            "stages.first.batch_size": 16,
+            "optimizer.warmup_steps": 0,
+        },
+        slow=True,
+    ),
+    "latent_diffusion_dit": Game(
+        "latent_diffusion_emoji",
+        {
+            "stages.first.batch_size": 16,
+            "optimizer.warmup_steps": 0,
+            "network.name": "dit",
+            "network.dit.width": 8,
+            "network.dit.layers": 1,
+            "network.dit.heads": 2,
+        },
+        slow=True,
+    ),
     "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
     "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),
@@ -203,6 +232,9 @@ def config(name: str, data_path, **overrides):
     game = GAMES[name]
     settings = gm_jax.load_config(f"configs/{game.recipe}.py:smoke")
     changes = {"data.path": str(data_path), "batch_size": 16}
+    if "dtype" in overrides:  # Of all that is computed.
+        recipes = [name for name, stage in settings.stages.items() if not isinstance(stage, str)]
+        changes |= {f"stages.{name}.dtype": overrides["dtype"] for name in recipes}
     with settings.unlocked():
         settings.update_from_flattened_dict({**changes, **game.overrides, **overrides})
     return settings

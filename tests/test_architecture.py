@@ -10,7 +10,7 @@ CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
 COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers"}
-FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion")
+FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion", "features")
 # What each room may import beside itself; rooms that are not here are at the top.
 MAY_IMPORT = {
     **dict.fromkeys(CONTRACT, CONTRACT),
@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "weights": CONTRACT,
     "tokenizers": CONTRACT | {"weights"},
     "data": CONTRACT | {"tokenizers"},
-    "evaluation": CONTRACT | {"data", "weights"},
+    "evaluation": CONTRACT | {"data", "losses", "nn", "weights"},
     "training": CONTRACT,
     "zoo": set(FAMILIES),
     "recipes": CONTRACT | {"zoo"},

@@ -113,6 +113,10 @@ def test_all_skin_tones_of_an_emoji_are_in_one_split(tmp_path):
         number = int(caption.split(":")[0].split()[1])
         assert image[0, 0, 0] == 2 * number + ("dark" in caption) and label == number % 2
     assert len(everything) == 80 and train.spec["caption"].shape == (6,)
+    larger = data.open_source(dict(config, size=4), "train")
+    assert larger.spec["image"].shape == (4, 4, 3)
+    images = larger.load(np.array([0, 1, 2]))["image"]
+    np.testing.assert_array_equal(images, batch["image"].repeat(4, 1).repeat(4, 2))
 
 
 @pytest.mark.parametrize("broken", ["missing", "short", "nameless", "no json"])

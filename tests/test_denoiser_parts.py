@@ -1,9 +1,12 @@
 """What the parts of U-Nets and DiTs promise, by closed forms."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import perturb
 
 from gm_jax.errors import UserError
 from gm_jax.nn.attention import Attention
@@ -180,3 +183,24 @@ def test_what_a_network_cannot_take_is_refused():
         jax.eval_shape(DiT().init, KEY, x, t)
     with pytest.raises(UserError, match="transformer_blocks needs a context"):
         jax.eval_shape(UNet(width=8, transformer_blocks=1).init, KEY, x, t)
+
+
+@pytest.mark.parametrize("name", ["unet", "dit"])
+def test_each_of_several_levels_is_told(name):
+    """And one of them alone [B, 1] is what a network of one level [B] is told."""
+    small = UNet(width=4, multipliers=(1,), blocks=1, attention=())
+    module = {"unet": small, "dit": DiT(width=8, layers=1, heads=1)}[name]
+    x, levels = jnp.ones((1, 4, 4, 1)), jnp.array([[3.0, 500.0]])
+    params = perturb(module.init(KEY, x, levels))
+
+    def output(*levels):
+        return module.apply(params, x, jnp.array([levels]))
+
+    outputs = [output(3.0, 500.0), output(4.0, 500.0), output(3.0, 400.0), output(500.0, 3.0)]
+    for a, b in itertools.combinations(outputs, 2):
+        assert not np.allclose(a, b, atol=1e-5)
+    one = perturb(module.init(KEY, x, levels[:, 0]))
+    np.testing.assert_array_equal(
+        module.apply(one, x, levels[:, :1]), module.apply(one, x, levels[:, 0])
+    )
+    assert set(one["params"]) < set(params["params"])

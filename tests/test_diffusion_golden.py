@@ -67,8 +67,7 @@ def test_chains_of_diffusers(shared, name):
         kind = prediction.PREDICTIONS[chain.prediction]
 
         def denoise(x, at):
-            x0 = kind.to_x0(toy(x, at.time - 1.0), x, at.alpha, at.sigma)
-            return jnp.clip(x0, -1.0, 1.0) if chain.clip else x0
+            return chain.clip(kind.to_x0(toy(x, at.time - 1.0), x, at.alpha, at.sigma), at)
 
         if case["start_index"] is None:
             x = chain.start * files.value(f"{name}.x", case["shape"]).astype(np.float64)
@@ -88,6 +87,31 @@ def test_chains_of_diffusers(shared, name):
         found = found / points.alpha[:, None, None]
     expected = files.outputs[f"{name}/chain"]
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max())
+
+
+MORE = json.loads((Path(__file__).parent / "fixtures" / "schedulers.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("number", range(len(MORE)))
+def test_configurations_beyond_stable_diffusions(number):
+    """Other spacings, ends, orders, clipping and defaults, as diffusers computes them."""
+    case = MORE[number]
+    draws = np.round(np.random.default_rng(number).standard_normal((40, 2, 3)), 6)
+    with jax.enable_x64(True):
+        chain = published.chain(case["config"], case["steps"], case["eta"], case["first"])
+        table, points = chain.table, chain.table.points
+        kind = prediction.PREDICTIONS[chain.prediction]
+
+        def denoise(x, at):
+            return chain.clip(kind.to_x0(toy(x, at.time - 1.0), x, at.alpha, at.sigma), at)
+
+        np.testing.assert_allclose(points.time[:-1] - 1, case["times"], atol=2e-3)
+        by_ratio = case["config"]["_class_name"].startswith(BY_RATIO)
+        start, end = points.alpha[[0, -1]] if by_ratio else (1.0, 1.0)
+        order = jnp.asarray(np.cumsum(table.y.noise != 0))
+        x = jnp.asarray(start * case["start"] * draws[0])
+        found, _ = tables.run(table, denoise, x, lambda row: jnp.asarray(draws)[order[row]])
+    np.testing.assert_allclose(found / end, case["end"], rtol=5e-5, atol=5e-5)
 
 
 K_SAMPLERS = {
@@ -141,6 +165,13 @@ def test_a_configuration_that_asks_for_more_than_we_compute_is_refused():
         ({"_class_name": "DDIMScheduler", "thresholding": True}, "thresholding"),
         ({"_class_name": "DDIMScheduler", "prediction_type": "flow"}, "prediction_type"),
         ({"_class_name": "FlashScheduler"}, "FlashScheduler"),
+        ({"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True}, "v_prediction"),
+        ({"_class_name": "EulerDiscreteScheduler", "sigma_max": 10.0}, "sigma_max"),
+        ({"_class_name": "UniPCMultistepScheduler", "solver_type": "bh3"}, "bh3"),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "variance_type": "learned_range"},
+            "learned",
+        ),
     ):
         with pytest.raises(gm_jax.UserError, match=message):
             published.chain(config, 10)

@@ -122,8 +122,7 @@ def test_classifier_guidance_by_the_exact_posterior_draws_the_class():
     for make in (table, samplers.ancestral(SPACINGS["even"](LINEAR, 500), "small")):
         guided = draw(make, guidance.classifier(mixture, log_posterior, 1.0), x)
         assert abs(guided.mean() - MEANS[0]) < 0.02 and abs(guided.std() - SPREAD) < 0.02
-    free = draw(table, guidance.classifier(mixture, log_posterior, 0.0), x)
-    np.testing.assert_allclose(free, draw(table, mixture, x), atol=1e-5)
+    assert guidance.classifier(mixture, log_posterior, 0.0) is mixture
 
 
 def test_guidance_of_weight_0_is_the_conditional_model_itself():

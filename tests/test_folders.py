@@ -118,8 +118,8 @@ def test_settings_that_do_nothing_are_refused(root):
     write(root, "a.png")
     with pytest.raises(UserError, match=r"crop is random: set data.size"):
         source_of(root, crop="random")
-    with pytest.raises(UserError, match="data.size is 8, but digits has no such setting"):
-        data.open_source({"name": "digits", "size": 8})
+    with pytest.raises(UserError, match="data.size is 8, but ring has no such setting"):
+        data.open_source({"name": "ring", "size": 8})
     with pytest.raises(UserError, match="data.channels is 2: it must be 1"):
         source_of(root, channels=2)
 

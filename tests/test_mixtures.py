@@ -1,6 +1,4 @@
-"""Mixtures and composed data by position, mode coverage by hand, and a study of two runs."""
-
-import json
+"""Mixtures and composed data by position, and mode coverage by hand."""
 
 import jax
 import numpy as np
@@ -14,7 +12,6 @@ from gm_jax.data import composed, mixtures
 from gm_jax.data.show import film
 from gm_jax.evaluation import modes
 from gm_jax.settings import Data, read
-from gm_jax.study import table, version
 
 RING = ConfigDict({"name": "ring", "modes": 8, "radius": 2.0, "deviation": 0.02})
 GRID = ConfigDict({"name": "grid", "deviation": 0.05})
@@ -104,51 +101,6 @@ def test_clustering_accuracy_matches_codes_to_labels_one_to_one():
     assert (
         modes.clustering_accuracy(np.array([4, 4, 1, 1, 4, 1]), np.array([0, 0, 0, 0, 1, 1])) == 0.5
     )
-
-
-def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
-    config = gm_jax.load_config("configs/study_ring.py:smoke")
-    entries = config.study.entries.to_dict()
-    changes = {"entries": {k: entries[k] for k in ("minimax", "pacgan_4")}, "seeds": (0, 3)}
-    config.study = ConfigDict({**changes, "measures": ("modes", "high_quality")})
-    assert version(config, "pacgan_4", 3).tricks.packing == 4
-    assert version(config, "minimax", 3).seed == 3
-    path = gm_jax.study(config, tmp_path, jax.devices()[:1])
-    values = json.loads((tmp_path / "results.json").read_text())
-    assert {name: len(row["modes"]) for name, row in values.items()} == {
-        "minimax": 2,
-        "pacgan_4": 2,
-    }
-    assert (tmp_path / "figure.png").exists() and "| pacgan_4 |" in path.read_text()
-    finished = tmp_path / "minimax" / "seed_3" / "result.json"
-    row = json.loads(finished.read_text())
-    row["values"]["modes"]["value"] = 7.0  # What is done is taken as it is, not done again.
-    finished.write_text(json.dumps(row))
-    gm_jax.study(config, tmp_path, jax.devices()[:1])
-    assert json.loads((tmp_path / "results.json").read_text())["minimax"]["modes"][1] == 7.0
-    config.steps = 10**6
-    with pytest.raises(gm_jax.UserError, match="belongs to another study .steps: 4, now 1000000"):
-        gm_jax.study(config, tmp_path, jax.devices()[:1])
-    with pytest.raises(gm_jax.UserError, match="is not a study"):
-        gm_jax.study(gm_jax.load_config("configs/gan_ring.py"), tmp_path)
-
-
-def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path):
-    config = gm_jax.load_config("configs/study_ring.py:smoke")
-    entries = {"lsgan": config.study.entries["lsgan"].to_dict(), "minimax": {}}
-    entries["lsgan"]["discriminator"] = {"optimizer": {"name": "sgd", "learning_rate": 1e30}}
-    config.study = ConfigDict({"entries": entries, "seeds": (0,), "measures": ("modes",)})
-    path = gm_jax.study(config, tmp_path, jax.devices()[:1])
-    values = json.loads((tmp_path / "results.json").read_text())
-    assert np.isnan(values["lsgan"]["modes"][0]) and values["minimax"]["modes"][0] >= 0
-    assert "| lsgan | not finite | failed |" in path.read_text()
-    assert "became NaN" in (tmp_path / "lsgan" / "seed_0" / "result.json").read_text()
-
-
-def test_the_tables_of_a_study_show_mean_deviation_and_all_seeds():
-    text = table({"a": {"modes": [7.0, 8.0, 6.0]}, "b": {"modes": [1.0, float("inf"), 2.0]}})
-    assert "| a | 7 ± 1 | 7, 8, 6 |" in text
-    assert "| b | not finite | 1, inf, 2 |" in text
 
 
 def test_a_film_joins_what_was_shown_in_order(tmp_path):

@@ -8,7 +8,8 @@ Rombach et al. 2022 (arXiv 2112.10752), section 3.1 and appendix G; Esser et al.
     lambda = w_D |grad L_rec| / (|grad D(x')| + 1e-4)   of the decoder's last kernel; VQGAN, eq. 7
     L_D   = 1/2 (max(0, 1 - D(x)) + max(0, 1 + D(x')))  D judges patches, both from `start` on
 
-A `features` stage gives the maps that d compares: any model with a function `features`.
+`stages.features` gives d: a model with a function `distance`, such as a backbone (LPIPS) or a
+classifier. Its name goes with every number.
 """
 
 from collections.abc import Callable
@@ -24,13 +25,13 @@ from gm_jax.autoencoders.shared.bottlenecks import BOTTLENECKS
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import hinge
 from gm_jax.losses.likelihoods import sum_over_example
-from gm_jax.losses.perceptual import feature_distance
-from gm_jax.model import Array, Aux, Field, Phase, example_keys, field_of
+from gm_jax.model import Array, Aux, Field, Phase, Variables, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.latent_autoencoder import AutoencoderSettings
 from gm_jax.nn.patchgan import PatchGAN
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, arguments, at_least, part_of, schema
+from gm_jax.settings import Recipe, Restartable, arguments, at_least, part_of, schema
+from gm_jax.weights.first_stages import open_vae
 
 MOST = 1e4  # that lambda may be
 
@@ -53,13 +54,19 @@ class Discriminator(part_of(PatchGAN, "dtype")):
 class Settings(Recipe):
     """An autoencoder against a discriminator of patches.
 
+    steps          rounds to play; 0 to use published weights as they are
+    weights        Stable Diffusion's autoencoder to begin with: a folder in diffusers' layout, or a
+                   file; "" for none
     bottleneck     what the latents are held to
-    perceptual     weight of the distance of features; stages.features says whose. 0 for none
+    perceptual     weight of the distance of features, against the mean absolute error;
+                   stages.features says whose. 0 for none
     network        encoder and decoder
     discriminator  of patches
     optimizer      of the autoencoder
     """
 
+    steps: Annotated[int, at_least(0), Restartable()]
+    weights: Annotated[str, Restartable()] = ""
     bottleneck: bottlenecks.Settings = bottlenecks.Settings()
     perceptual: Annotated[float, at_least(0.0)] = 0.0
     network: AutoencoderSettings = AutoencoderSettings()
@@ -69,10 +76,14 @@ class Settings(Recipe):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
+        if not (self.steps or self.weights):
+            yield "steps is 0, and there are no weights to use: set weights=PATH, or steps"
+        if self.weights and self.bottleneck.name != "kl":
+            yield "weights are of a KL autoencoder: set bottleneck.name=kl"
         if self.perceptual and "features" not in self.stages:
             yield (
                 "perceptual compares the features of a network: say which with stages.features, a"
-                " workdir or a recipe (system classifier, say), or set perceptual=0"
+                " workdir or a recipe (system backbone or classifier), or set perceptual=0"
             )
 
 
@@ -84,28 +95,22 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     autoencoder, latent, expand = BOTTLENECKS[held.name](held, **sizes)
     patches = arguments(own, "start", "weight", "optimizer")
     discriminator = Network("discriminator", PatchGAN(**patches, dtype=dtype))
-    features = stages["features"].model.functions["features"] if settings.perceptual else None
+    distances = distances_of(stages) if settings.perceptual else lambda *_: {}
     latent_field = Field(latent_shape(settings, shape))
 
     def init(key, batch, previous):
         x = batch["image"]
-        return networks.split_init(key, (autoencoder, x), (discriminator, x))
-
-    def distance(variables, x, y, key):
-        """d(x, x'), [B]."""
-
-        def maps(image):
-            found = features(variables.frozen["features"], {"image": image}, key)
-            return [found[name] for name in sorted(found)]
-
-        return feature_distance(maps(x), maps(y))
+        if not settings.steps:
+            return previous or networks.init(key[None], (autoencoder, x))
+        variables = networks.split_init(key, (autoencoder, x), (discriminator, x))
+        read = {} if previous is None else previous.params
+        return variables._replace(params={**variables.params, **read})
 
     def reconstruction_loss(variables, x, y, key):
-        """L_rec, [B]."""
-        loss = sum_over_example(jnp.abs(x - y))
-        if features:
-            loss += settings.perceptual * x[0].size * distance(variables, x, y, key)
-        return loss
+        """L_rec and the distance in it, [B]."""
+        far = distances(variables, x, y, key)
+        perceptual = settings.perceptual * x[0].size * sum(far.values())
+        return sum_over_example(jnp.abs(x - y)) + perceptual, far
 
     def realism(variables, y):
         """D(x'), the mean over patches, [B]."""
@@ -118,16 +123,17 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
         def terms(kernel):
             y = decoded(with_last_kernel(variables, kernel), seen)
-            reconstruction = reconstruction_loss(variables, x, y, key)
-            return jnp.mean(reconstruction), -jnp.mean(realism(variables, y))
+            loss, far = reconstruction_loss(variables, x, y, key)
+            far = {name: jnp.mean(values) for name, values in far.items()}
+            return jnp.mean(loss), -jnp.mean(realism(variables, y)), far
 
         kernel = last_kernel(variables)
-        reconstruction, judgement = terms(kernel)
+        reconstruction, judgement, far = terms(kernel)
         weight = own.weight * adaptive_weight(terms, kernel) * (step >= own.start)
         regularization = jnp.mean(latent_loss + code_loss)
         metrics |= {
             "reconstruction": reconstruction, "regularization": regularization,
-            "judgement": judgement, "weight": weight,
+            "judgement": judgement, "weight": weight, **far,
         }  # fmt: skip
         loss = reconstruction + weight * judgement + held.weight * regularization
         return loss, Aux(metrics)
@@ -164,8 +170,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         pairs = reconstruct(variables, batch, key)["image"]
         x, y = pairs[:, 0], jnp.clip(pairs[:, 1], -1.0, 1.0)
         error = jnp.mean((x - y) ** 2, axis=(1, 2, 3))
-        distances = {"feature_distance": distance(variables, x, y, key)} if features else {}
-        return {"squared_error": error, "psnr": 10.0 * jnp.log10(4.0 / error), **distances}
+        far = distances(variables, x, y, key)
+        return {"squared_error": error, "psnr": 10.0 * jnp.log10(4.0 / error), **far}
 
     players = (
         games.player(
@@ -177,9 +183,21 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             {"discriminator": (discriminator_loss, lambda step: int(step >= own.start))}, own,
         ),
     )  # fmt: skip
+    players = players if settings.steps else (games.untrained("autoencoder"),)
     functions = {f.__name__: f for f in (reconstruct, encode, decode, distortion)}
     encoded = {"image": spec["image"], "latent": latent_field}
-    return (games.phase(settings, init, players, functions, encoded, stages),)
+    phase = games.phase(settings, init, players, functions, encoded, stages)
+    return (phase._replace(start=start_of(settings, autoencoder, shape)),)
+
+
+def start_of(settings: Settings, autoencoder: Network, shape) -> Callable | None:
+    """What reads `settings.weights`, which are checked now; None if there are none."""
+    if not settings.weights:
+        return None
+    init, example = autoencoder.module.init, jnp.zeros((1, *shape))
+    shapes = jax.eval_shape(init, jax.random.key(0), example)["params"]
+    read = open_vae(settings.weights, shapes)
+    return lambda: Variables({"autoencoder": read()})
 
 
 def latent_shape(settings: Settings, shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -208,7 +226,25 @@ def with_last_kernel(variables, kernel: Array):
     return variables._replace(params=variables.params | own)
 
 
-def adaptive_weight(terms: Callable[[Array], tuple[Array, Array]], kernel: Array) -> Array:
+def distances_of(stages) -> Callable:
+    """(variables, x, x', key) -> {its name: d(x, x') [B]}, of `stages.features`.
+
+    Raises UserError if that has no distance.
+    """
+    own = stages["features"].model.functions
+    if "distance" not in own:
+        raise UserError(
+            "stages.features has no distance of images (it has the functions"
+            f" {', '.join(own)}): take a backbone or a classifier"
+        )
+
+    def distances(variables, x, y, key):
+        return own["distance"](variables.frozen["features"], {"image": x, "image_b": y}, key)
+
+    return distances
+
+
+def adaptive_weight(terms: Callable[[Array], tuple], kernel: Array) -> Array:
     """|grad L_rec| / (|grad D(x')| + 1e-4) of the whole batch, at most 1e4. VQGAN, eq. 7."""
     gradients = replicas.mean([jax.grad(lambda k, i=i: terms(k)[i])(kernel) for i in range(2)])
     reconstruction, judgement = map(jnp.linalg.norm, gradients)

@@ -78,7 +78,7 @@ def _clip(training: Callable[[], Source], config) -> Encoding:
     def encode(texts):
         return tokenizers.tokenize(tokenizer, texts)
 
-    return encode, Field((tokenizer.length,), len(tokenizer.vocabulary.numbers))
+    return encode, tokenizers.field_of(tokenizer)
 
 
 ENCODINGS = {"words": _words, "clip": _clip}

@@ -1,4 +1,4 @@
-"""Emoji with their names: pictures of 64 x 64, captions and groups.
+"""Emoji with their names: pictures of 64 x 64 or of `data.size`, captions and groups.
 
 A folder holds `noto_emoji_64.npz`, `images` uint8 [N, 64, 64, 3], and `captions.json`, a list of N
 objects with `caption` ("waving hand: medium skin tone"), `base` (the name without the skin tone),
@@ -15,6 +15,7 @@ import numpy as np
 
 from gm_jax.cache import stamp
 from gm_jax.data.npz import array_of
+from gm_jax.data.pictures import all_resized
 from gm_jax.data.source import SPLITS, Source, from_arrays, path_of
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
@@ -30,7 +31,7 @@ def emoji(config, split: str) -> Source:
     for path in (pictures, names):
         if not path.is_file():
             raise UserError(f"{folder} holds no {path.name}: emoji are read of a folder with both")
-    image, rows = _read(pictures, names, (stamp(pictures), stamp(names)))
+    image, rows = _read(pictures, names, config.size, (stamp(pictures), stamp(names)))
     groups = sorted({row["group"] for row in rows})
     test = np.array([zlib.crc32(row["base"].encode()) % TEST_SHARE == 0 for row in rows])
     chosen = np.flatnonzero(test if split == "test" else ~test)
@@ -44,8 +45,10 @@ def emoji(config, split: str) -> Source:
 
 
 @functools.lru_cache(maxsize=1)  # A run opens its data many times.
-def _read(pictures: Path, names: Path, when: tuple) -> tuple[np.ndarray, list[dict]]:
-    image = array_of(pictures, "images")
+def _read(
+    pictures: Path, names: Path, size: int | None, when: tuple
+) -> tuple[np.ndarray, list[dict]]:
+    image = all_resized(array_of(pictures, "images"), size)
     try:
         rows = json.loads(names.read_text(encoding="utf-8"))
         complete = all({"caption", "base", "group"} <= set(row) for row in rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gm_jax.data.examples import from_files
-from gm_jax.data.pictures import resized
+from gm_jax.data.pictures import all_resized, resized
 from gm_jax.data.source import SPLITS, Source, from_arrays
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
@@ -17,18 +17,22 @@ DIGITS_TRAIN = 1500  # of 1,797; the rest is the test split
 
 def digits(config, split: str) -> Source:
     """8x8 handwritten digits, included in scikit-learn: 1,500 to train on, 297 to test."""
+    one_of("split of digits", split, SPLITS)
+    arrays = _digits(split, config.size)
+    spec = {"image": Field(arrays["image"].shape[1:], 256), "label": Field((), 10)}
+    return from_arrays("digits", arrays, spec)
+
+
+@functools.lru_cache(maxsize=4)  # The splits at two sizes: a run opens its data many times.
+def _digits(split: str, size: int | None) -> dict[str, np.ndarray]:
     from sklearn.datasets import load_digits
 
-    one_of("split of digits", split, SPLITS)
     raw = load_digits()
     order = np.random.default_rng(0).permutation(len(raw.target))
     order = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]
-    arrays = {
-        # Sixteen grey levels, 0 to 16, become 0 to 255.
-        "image": np.round(raw.images[order, ..., None] * (255 / 16)).astype(np.uint8),
-        "label": raw.target[order].astype(np.int32),
-    }
-    return from_arrays("digits", arrays, {"image": Field((8, 8, 1), 256), "label": Field((), 10)})
+    # Sixteen grey levels, 0 to 16, become 0 to 255.
+    image = np.round(raw.images[order, ..., None] * (255 / 16)).astype(np.uint8)
+    return {"image": all_resized(image, size), "label": raw.target[order].astype(np.int32)}
 
 
 def tfds_images(config, split: str, others: tuple[str, ...] = ()) -> Source:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.cache import stamp
+from gm_jax.data.pictures import all_resized
 from gm_jax.data.source import SPLITS, Source, from_arrays, path_of
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
@@ -46,7 +47,7 @@ def npz(config, split: str) -> Source:
     """
     one_of("split of an npz file", split, SPLITS)
     path = path_of(config)
-    arrays = _arrays(path, config.classes, stamp(path))
+    arrays = _arrays(path, config.classes, config.size, stamp(path))
     prefix = "test_" if split == "test" else ""
     if f"{prefix}image" not in arrays:
         raise UserError(f"{path} must hold `{prefix}image`, uint8 of shape [N, H, W, C]")
@@ -61,8 +62,10 @@ def npz(config, split: str) -> Source:
 
 
 @functools.lru_cache(maxsize=2)  # A run opens its data many times.
-def _arrays(path: Path, classes: int | None, when: tuple) -> dict[str, np.ndarray]:
-    """Images and labels of both splits of a file with the stamp `when`, checked."""
+def _arrays(
+    path: Path, classes: int | None, size: int | None, when: tuple
+) -> dict[str, np.ndarray]:
+    """Images at `size` and labels of both splits of a file with the stamp `when`, checked."""
     known = heads(path)
     arrays = {}
     for prefix in ("", "test_"):
@@ -70,7 +73,8 @@ def _arrays(path: Path, classes: int | None, when: tuple) -> dict[str, np.ndarra
             continue
         name = image_name(path, known, prefix)
         image = array_of(path, name)
-        arrays[f"{prefix}image"] = image if image.ndim == 4 else image[..., None]
+        image = image if image.ndim == 4 else image[..., None]
+        arrays[f"{prefix}image"] = all_resized(image, size)
         name = next((prefix + n for n in ("label", "labels") if prefix + n in known), None)
         if name and (not prefix or "label" in arrays):
             arrays[f"{prefix}label"] = _labels(path, name, known[name], len(image))

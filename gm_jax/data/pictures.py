@@ -93,6 +93,16 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     return np.clip(np.round(np.stack(bands, axis=-1)), 0, 255).astype(np.uint8)
 
 
+def all_resized(images: np.ndarray, size: int | None) -> np.ndarray:
+    """Images [N, H, W, C] uint8 as [N, size, size, C], resized and cropped; None for as they are.
+
+    Those that have that size already are the same array.
+    """
+    if size is None or images.shape[1:3] == (size, size):
+        return images
+    return np.stack([crop(resized(image, size), size) for image in images])
+
+
 def crop(image: np.ndarray, size: int, draw=None) -> np.ndarray:
     """[size, size, C] of an image [H, W, C]: the centre, or drawn by two numbers in [0, 1)."""
     free = [side - size + 1 for side in image.shape[:2]]

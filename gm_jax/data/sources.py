@@ -1,5 +1,7 @@
 """Where data comes from: `open_source(config, split)` takes the `data` part of a recipe."""
 
+import numpy as np
+
 from gm_jax.data import (
     audio,
     binary,
@@ -14,6 +16,7 @@ from gm_jax.data import (
 )  # fmt: skip
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
+from gm_jax.model import Field
 from gm_jax.settings import Data, read
 
 
@@ -22,9 +25,27 @@ def nothing(config, split: str) -> Source:
     return Source("none", None, lambda indices: {}, {})
 
 
+def blank(config, split: str) -> Source:
+    """Endless black images with labels in turn, for models that are only sampled.
+
+    config  size, channels (3 unless set) and classes (none unless set)
+    """
+    side, channels = config.size or 64, config.channels or 3
+    spec = {"image": Field((side, side, channels), 256)}
+    spec |= {"label": Field((), config.classes)} if config.classes else {}
+
+    def load(indices):
+        image = np.zeros((len(indices), *spec["image"].shape), np.uint8)
+        labels = {"label": np.int32(indices % config.classes)} if config.classes else {}
+        return {"image": image, **labels}
+
+    return Source("blank", None, load, spec)
+
+
 # Each: (data part of the recipe, split) -> Source.
 SOURCES = {
     "none": nothing,
+    "blank": blank,
     "digits": images.digits,
     "folder": folder.folder,
     "npz": npz.npz,
@@ -38,9 +59,9 @@ SOURCES = {
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("folder", "stacked", "two_domains"),
-    "channels": ("folder",),
-    "classes": ("npz", "wav", "stacked", "two_domains"),
+    "size": ("digits", "folder", "npz", "emoji", "stacked", "two_domains", "blank"),
+    "channels": ("folder", "blank"),
+    "classes": ("npz", "wav", "stacked", "two_domains", "blank"),
 }
 
 

@@ -4,8 +4,8 @@ Dhariwal & Nichol 2021 (arXiv 2105.05233), section 4 and appendix H.
 
     L = -log p(y | x_t),  x_t = alpha_t x + sigma_t eps,  t as a diffusion model draws it
 
-Of images as they are (`noised` False) it is an ordinary classifier, whose maps serve perceptual
-distances (autoencoders/first_stage.py).
+Of images as they are (`noised` False) it is an ordinary classifier, whose maps give a distance of
+images (autoencoders/first_stage.py).
 """
 
 from typing import Annotated
@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion.shared.schedules import SCHEDULES
+from gm_jax.diffusion.shared.schedules import SCHEDULES, time_field
 from gm_jax.losses.likelihoods import categorical
+from gm_jax.losses.perceptual import feature_distance
 from gm_jax.model import Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.classifier import Classifier
@@ -23,6 +24,7 @@ from gm_jax.nn.layers import normal
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, arguments, at_least, one_of, part_of, schema
 
+PAIR = ("image", "image_b")
 ClassifierSettings = part_of(Classifier, "classes", "dtype")
 
 
@@ -91,7 +93,14 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         _, maps = network(variables, x, jnp.zeros(len(x)))
         return {f"map_{number}": x for number, x in enumerate(maps)}
 
+    def distance(variables, batch, key):
+        """Of the maps of image and image_b, [B], named after the data that it learned."""
+        maps = (network(variables, batch[x], jnp.zeros(len(batch[x])))[1] for x in PAIR)
+        return {f"distance_classifier_{settings.data.name}": feature_distance(*maps)}
+
     moves = {"negative_log_likelihood": negative_log_likelihood}
     players = (games.player("classifier", ("classifier",), moves, settings, settings.average),)
-    functions = {f.__name__: f for f in (accuracy, log_prob, features)}
-    return (games.phase(settings, init, players, functions),)
+    functions = {f.__name__: f for f in (accuracy, log_prob, features, distance)}
+    seen = {"image": spec["image"], "label": spec["label"]}
+    times = {"time": time_field(settings.schedule, settings.times)} if settings.noised else {}
+    return (games.phase(settings, init, players, functions, seen | times),)

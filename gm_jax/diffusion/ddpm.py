@@ -1,8 +1,9 @@
 """Denoising diffusion probabilistic models, and what came of them: one choice of each kind.
 
 Ho, Jain & Abbeel 2020 (arXiv 2006.11239), with the cosine schedule and the learned variance of
-Nichol & Dhariwal 2021, the v-prediction of Salimans & Ho 2022, classifier-free guidance (Ho &
-Salimans 2022), EDM (Karras et al. 2022), rectified flow (Liu et al. 2022), and their samplers.
+Nichol & Dhariwal 2021, the v-prediction of Salimans & Ho 2022, EDM (Karras et al. 2022), rectified
+flow (Liu et al. 2022), their samplers, and guidance: by a classifier (Dhariwal & Nichol 2021,
+`stages.classifier`) or without one (Ho & Salimans 2022).
 
     x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps                              eq. 4
     L_simple = E || eps - eps_theta(x_t, t) ||^2,  t uniform on 1 .. T         eq. 14
@@ -12,7 +13,7 @@ Salimans 2022), EDM (Karras et al. 2022), rectified flow (Liu et al. 2022), and 
 import jax.numpy as jnp
 
 from gm_jax import games, networks
-from gm_jax.diffusion.shared import core, denoisers
+from gm_jax.diffusion.shared import checkpoints, classifiers, core, denoisers
 from gm_jax.diffusion.shared.choices import Choices
 from gm_jax.model import Phase, classes_of, field_of
 from gm_jax.networks import Network
@@ -36,11 +37,16 @@ class Settings(Choices):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        if self.sampler.guidance and not (self.conditional and self.label_dropout):
+        if self.sampler.guidance and not self.guidable:
             yield (
                 "sampler.guidance needs a model trained with conditional=True and label_dropout >"
                 " 0: without them there is no unconditional prediction to move away from"
             )
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the network also learned without its condition."""
+        return self.conditional and self.label_dropout > 0
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -63,12 +69,20 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         x = batch["image"]
         inputs = x, jnp.zeros(x.shape[0]), labels(batch, False)
         variables = networks.init(key[None], (network, *inputs))
-        return variables._replace(state={**variables.state, **core.state(settings)})
+        variables = variables._replace(state={**variables.state, **core.state(settings)})
+        return checkpoints.begun(variables, previous)
 
     def image(variables, batch, key):
         return batch["image"]
 
-    model = core.Core(settings, settings.process(), shape, image, predict, bool(classes))
+    guide = classifiers.guide(settings, spec, shape, stages)
+    model = core.Core(
+        settings, settings.process(), shape, image, predict, bool(classes), guide=guide
+    )
     moves, average = core.objective(model), settings.average
-    players = (games.player("ddpm", ("network",), moves, settings, average),)
-    return (games.phase(settings, init, players, core.functions(model)),)
+    trained = games.player("ddpm", ("network",), moves, settings, average)
+    players = (trained if settings.steps else games.untrained("network"),)
+    functions, drawn = core.functions(model), core.spec_of(model, spec)
+    phase = games.phase(settings, init, players, functions, drawn, stages)
+    example = jnp.zeros((1, *shape)), jnp.zeros(1), jnp.zeros(1, int) if classes else None
+    return (phase._replace(start=checkpoints.start(settings, module, *example)),)

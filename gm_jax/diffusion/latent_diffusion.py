@@ -17,63 +17,40 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks, replicas
-from gm_jax.diffusion.shared import conditions, core, denoisers
-from gm_jax.diffusion.shared.choices import Choices, ScheduleName, Share
-from gm_jax.diffusion.shared.sampling import Sampler
+from gm_jax.diffusion.shared import checkpoints, classifiers, conditions, core, denoisers
+from gm_jax.diffusion.shared.choices import ScheduleName
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, field_of
 from gm_jax.networks import Network
-from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Restartable, schema
+from gm_jax.settings import Restartable, at_least, schema
 
 # Bits are of images with 256 levels; latents have none.
 OF_PIXELS = ("bound", "ode_bits")
 
 
 @schema
-class LatentSampler(Sampler):
-    """From noise to latent.
-
-    prompt  what all samples show, for a model of captions; "" for the captions of the data
-    """
+class LatentSampler(conditions.PromptedSampler):
+    """From noise to latent."""
 
     clip: bool = False
-    prompt: str = ""
 
 
 @schema
-class Settings(Choices):
+class Settings(conditions.Conditioned):
     """A diffusion model of latents.
 
-    condition  what the network knows besides
-    network    the network, a U-Net or a DiT
-    optimizer  one of optax's
+    scale  what multiplies the latents; 0 for 1 / the deviation of the first batch
     """
 
-    label_dropout: Share = 0.1
     schedule: ScheduleName = "scaled_linear"
-    condition: conditions.Settings = conditions.Settings()
-    network: denoisers.NetworkSettings = denoisers.NetworkSettings()
-    optimizer: Optimizer = adam(1e-4)
+    scale: Annotated[float, at_least(0.0)] = 0.0
     sampler: Annotated[LatentSampler, Restartable()] = LatentSampler()
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        sampler, condition = self.sampler, self.condition.name
-        if sampler.guidance and not (condition and self.label_dropout):
-            yield (
-                "sampler.guidance needs a model trained with condition.name and label_dropout > 0:"
-                " without them there is no unconditional prediction to move away from"
-            )
-        if sampler.prompt and condition != "caption":
-            yield "sampler.prompt needs a model trained with condition.name=caption"
-        caption, network = condition == "caption", self.network
-        if network.name == "unet" and caption != bool(network.transformer_blocks):
-            yield (
-                "captions are read by cross-attention: condition.name=caption goes with"
-                " network.transformer_blocks of 1 or more"
-            )
+        if self.weights and self.condition.name == "caption":
+            yield "weights are of a network that knows labels: condition.name=caption has none"
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -91,10 +68,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         label, context = condition.inputs(known, batch, False)
         inputs = jnp.zeros((count, *shape)), jnp.zeros(count), label, None, context
         variables = networks.init(network_key[None], (network, *inputs))
-        own = {"scale": {"latent": jnp.ones(())}, **core.state(settings)}
-        return variables._replace(
+        own = {"scale": {"latent": jnp.full((), settings.scale or 1.0)}, **core.state(settings)}
+        variables = variables._replace(
             params=variables.params | known.params, state=variables.state | own
         )
+        return checkpoints.begun(variables, previous)
 
     def predict(variables, batch, drop, keys):
         label, context = condition.inputs(variables, batch, drop)
@@ -116,7 +94,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
         def with_scale(variables, batch, key, step):
             kept = variables.state["scale"]["latent"]
-            fresh = 1.0 / deviation_of(encoded(variables, batch, key))
+            fresh = settings.scale or 1.0 / deviation_of(encoded(variables, batch, key))
             scale = {"scale": {"latent": jnp.where(step == 0, fresh, kept)}}
             variables = variables._replace(state=variables.state | scale)
             value, aux = objective(variables, batch, key, step)
@@ -125,15 +103,19 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
         return with_scale
 
+    guide = classifiers.guide(settings, spec, shape, stages)
     model = core.Core(
-        settings, settings.process(), shape, latent, predict, bool(condition.classes), show
+        settings, settings.process(), shape, latent, predict, bool(condition.classes), show, guide
     )
     moves = {name: scaled(objective) for name, objective in core.objective(model).items()}
     owns, average = ("network", *condition.owns), settings.average
-    players = (games.player("latent_diffusion", owns, moves, settings, average),)
+    trained = games.player("latent_diffusion", owns, moves, settings, average)
+    players = (trained if settings.steps else games.untrained(*owns),)
     functions = {n: f for n, f in core.functions(model).items() if n not in OF_PIXELS}
-    functions |= of_first(first)
-    return (games.phase(settings, init, players, functions, stages=stages),)
+    functions, drawn = functions | of_first(first), core.spec_of(model, spec)
+    phase = games.phase(settings, init, players, functions, drawn, stages)
+    example = jnp.zeros((1, *shape)), jnp.zeros(1), jnp.zeros(1, int) if condition.classes else None
+    return (phase._replace(start=checkpoints.start(settings, module, *example)),)
 
 
 def first_stage(spec, stages) -> Stage:

@@ -25,6 +25,8 @@ For images made elsewhere there is the command `python -m gm_jax.evaluation A B`
                   frechet_of_features(x, y), frechet_of_moments(m1, m2)
                   real_floor(features, n, splits=10, seed=0) -> (mean, std)
                   kernel_distance(x, y, subsets=100, size=1000, seed=2020) -> (mean, std)
+    lpips         load_lpips(network="alexnet", path="", sha256="") -> Lpips
+                  distances(lpips, a, b) -> LPIPS of pairs of uint8 images, [N]
     moments       init(d), update(m, x, mask=None), merge(a, b), over_processes(m),
                   mean_and_covariance(m); Moments(n, shift, sum, outer)
     sheet         nearest(samples, batches, k=3), save_sheet(path, samples, neighbours)

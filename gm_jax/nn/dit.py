@@ -16,7 +16,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Attention
 from gm_jax.nn.layers import Size, attend, full_precision
-from gm_jax.nn.time_features import TIME_FEATURES, features_of
+from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import at_least, one_of, part_of, schema
 
 NORMAL = nn.initializers.normal(0.02)
@@ -60,9 +60,9 @@ class Block(nn.Module):
 class DiT(nn.Module):
     """A noised image and its noise level to an image of the same shape.
 
-    x [B, H, W, C], level [B], label [B] int or None, context [B, L, D] or None. `keys` are there
-    for the sake of networks with dropout: a DiT has none. Raises UserError if a side of the image
-    does not divide into patches.
+    x [B, H, W, C], level [B] or several [B, K], label [B] int or None, context [B, L, D] or None.
+    `keys` are there for the sake of networks with dropout: a DiT has none. Raises UserError if a
+    side of the image does not divide into patches.
     patch          side of a patch, in pixels
     width          features of a patch
     layers         blocks
@@ -117,13 +117,17 @@ class DiT(nn.Module):
         return full_precision(image_of(h, grid, self.patch))
 
     def _embed(self, level, label):
-        """The level and, if there are classes, the label, [B, width]."""
+        """The levels and, if there are classes, the label, [B, width]."""
 
         def dense(name):
             return nn.Dense(self.width, kernel_init=NORMAL, dtype=self.dtype, name=name)
 
-        features = features_of(level, FEATURES, self.time_features, shift=0, dtype=self.dtype)
-        embedding = dense("level_out")(nn.swish(dense("level_in")(features)))
+        def embed(number, level):
+            features = features_of(level, FEATURES, self.time_features, shift=0, dtype=self.dtype)
+            suffix = f"_{number}" if number else ""
+            return dense(f"level_out{suffix}")(nn.swish(dense(f"level_in{suffix}")(features)))
+
+        embedding = sum(embed(*numbered) for numbered in enumerate(one_by_one(level)))
         if self.classes:
             embedding += nn.Embed(
                 self.classes + self.null_label,

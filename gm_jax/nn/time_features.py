@@ -48,3 +48,8 @@ def fourier_features(level: Array, features: int) -> Array:
     frequencies = np.random.RandomState(0).normal(size=features // 2) * FOURIER_SCALE
     angles = 2.0 * np.pi * level[:, None] * jnp.asarray(frequencies, level.dtype)
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
+def one_by_one(level: Array) -> list[Array]:
+    """The levels that a network is told, [B] each: of [B] the one, of [B, K] the K of them."""
+    return [level] if level.ndim == 1 else list(jnp.moveaxis(level, -1, 0))

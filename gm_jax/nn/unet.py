@@ -19,7 +19,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Norm, SelfAttention, SpatialTransformer
 from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
-from gm_jax.nn.time_features import TIME_FEATURES, features_of
+from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import above, at_least, one_of, part_of, schema
 
 
@@ -65,7 +65,8 @@ class UNet(nn.Module):
     """A noised image and its noise level to an image of the same shape.
 
     x [B, H, W, C], level [B] (a time step), label [B] int or None, keys [B] for dropout or None,
-    context [B, L, D] or None (only transformers read it). Sides need not be even.
+    context [B, L, D] or None (only transformers read it). Sides need not be even. Of several levels
+    [B, K], such as the time and that of an augmentation, each has an embedding of its own.
     width                channels at full resolution
     multipliers          of `width`, level by level
     blocks               residual blocks per level
@@ -160,10 +161,15 @@ class UNet(nn.Module):
         return widths(self.width, self.multipliers)
 
     def _embed(self, level, label):
-        """The level and, if there are classes, the label, [B, 4 width]."""
-        features = features_of(level, self.width, self.time_features, self.time_shift, self.dtype)
-        embedding = nn.swish(nn.Dense(4 * self.width, dtype=self.dtype)(features))
-        embedding = nn.Dense(4 * self.width, dtype=self.dtype)(embedding)
+        """The levels and, if there are classes, the label, [B, 4 width]."""
+
+        def embed(level):
+            kind = self.time_features, self.time_shift, self.dtype
+            features = features_of(level, self.width, *kind)
+            hidden = nn.swish(nn.Dense(4 * self.width, dtype=self.dtype)(features))
+            return nn.Dense(4 * self.width, dtype=self.dtype)(hidden)
+
+        embedding = sum(map(embed, one_by_one(level)))
         if self.classes:
             labels = self.classes + self.null_label
             embedding += nn.Embed(labels, 4 * self.width, dtype=self.dtype)(label)

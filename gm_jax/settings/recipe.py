@@ -26,7 +26,7 @@ class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
     name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains;
-               none for models that are only sampled) or an image data set of TFDS
+               none or blank for models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -56,8 +56,8 @@ class Data:
     """
 
     name: str = "digits"
-    path: Annotated[str, Restartable()] = ""
-    directory: Annotated[str, Restartable()] = ""
+    path: Annotated[str, Restartable(trains=True)] = ""
+    directory: Annotated[str, Restartable(trains=True)] = ""
     size: Annotated[int | None, at_least(1)] = None
     crop: Annotated[str, one_of(("centre", "random"))] = "centre"
     channels: Annotated[int | None, GREY_OR_RGB] = None
@@ -77,7 +77,7 @@ class Data:
     encoding: str = "utf-8"
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
     caption_length: Annotated[int | None, at_least(1)] = None
-    vocabulary: Annotated[str, Restartable()] = ""
+    vocabulary: Annotated[str, Restartable(trains=True)] = ""
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
@@ -144,6 +144,10 @@ class Evaluate:
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    lpips       examples whose LPIPS distance to their reconstruction is taken
+    lpips_network  of it
+    lpips_weights  the file of that network's weights, torchvision's
+    lpips_sha256   of a file that is not the published one, as you state it
     metrics     on Inception's features: "fid,kid,prdc" of `samples` against the training images
     samples     number of samples for `metrics`
     protocol    of `metrics`
@@ -160,6 +164,10 @@ class Evaluate:
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    lpips: Count = 0
+    lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
+    lpips_weights: str = ""
+    lpips_sha256: str = ""
     metrics: str = ""
     samples: Every = 10_000
     protocol: str = "tf2015"
@@ -171,14 +179,18 @@ class Evaluate:
 class Study:
     """A recipe in several versions over several seeds; `gm_jax/study.py`.
 
-    entries   {name: settings that differ}
+    entries   {name: settings that differ}; those that only use a trained model in another way
+              share its training
     seeds     of every entry
     measures  names among the values that the evaluation returns
+    against   the measure that the figure's x-axis shows, such as evaluations: entries are then
+              points of lines, named by what stands before the last "_" (heun_5, heun_10)
     """
 
     entries: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     measures: tuple[str, ...] = ()
+    against: str = ""
 
 
 @schema
@@ -191,11 +203,12 @@ class Recipe:
     seed        of the initial variables, the data's order and all noise
     dtype       of the networks' computation; parameters, losses and statistics are float32
     average     decay of the parameters' moving average, which all functions use; 0 for none
-    stages      {name: workdir of an earlier run, or a recipe to train first}
+    stages      {name: workdir of an earlier run, or a recipe to train first}; those that only
+                sampling needs are there from the start, "" for none, and may come after training
     """
 
     system: str
-    steps: Annotated[int, at_least(1), Restartable()]
+    steps: Annotated[int, at_least(1), Restartable(trains=True)]
     batch_size: Every
     seed: Annotated[int, at_least(0), below(2**32)] = 0
     dtype: Annotated[str, one_of(("float32", "bfloat16", "float16", "float64"))] = "float32"

@@ -81,12 +81,30 @@ def one_of(table) -> Rule:
     return Rule(wrong, table)
 
 
-class Restartable:
-    """Marks settings that may differ between a run and its continuation: no result changes."""
+class Restartable(NamedTuple):
+    """Marks settings that may differ between a run and its continuation.
+
+    trains  whether another value is another training, such as of more rounds or of data elsewhere;
+            the others are about the use of a trained model and about reports
+    """
+
+    trains: bool = False
 
 
-class Recipes:
-    """Marks a dict of recipes within a recipe, each with the schema of its own system."""
+class Recipes(NamedTuple):
+    """Marks a dict of recipes within a recipe, each with the schema of its own system.
+
+    late  names of those that only functions read, never an objective; "" for none. They may come,
+          go and change after training
+    """
+
+    late: tuple[str, ...] = ()
+
+    def read_in_training(self, stages: Mapping, before: Mapping) -> dict:
+        """`stages` without the late ones, but with those that a run trains, now and `before`."""
+        trained = {n for n, s in stages.items() if isinstance(s, Mapping)}
+        trained &= {n for n, s in before.items() if isinstance(s, Mapping)}
+        return {n: s for n, s in stages.items() if n not in self.late or n in trained}
 
 
 class Rest(NamedTuple):
@@ -135,6 +153,9 @@ def fields(of: type) -> dict[str, Setting]:
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
+        for mark in marks:
+            if isinstance(mark, Recipes):
+                default = dict.fromkeys(mark.late, "") | default
         meaning = meanings.get(field.name, "")
         found[field.name] = Setting(field.name, kind, default, marks, meaning)
     return found

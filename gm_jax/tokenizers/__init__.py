@@ -3,6 +3,7 @@
     words  the words of a data set's captions
     clip   clip(vocabulary, variant, padding) -> Tokenizer of CLIP's byte pairs
            tokenize(tokenizer, texts) -> [N, length]; encode, decode; vocabularies from files
+           field_of(tokenizer): an entry `caption` of its symbols
 
 They know no system. What cannot be had or read raises `UserError`, in one line.
 """
@@ -14,6 +15,7 @@ from gm_jax.tokenizers.clip import (
     clip,
     decode,
     encode,
+    field_of,
     published_vocabulary,
     read_merges,
     read_vocabulary,
@@ -27,6 +29,7 @@ __all__ = [
     "clip",
     "decode",
     "encode",
+    "field_of",
     "published_vocabulary",
     "read_merges",
     "read_vocabulary",

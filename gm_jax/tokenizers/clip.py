@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.errors import UserError, choose, note
+from gm_jax.model import Field
 from gm_jax.weights.published import Published, check, find
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -278,3 +279,12 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
         found = [numbers[START], *found[:most], numbers[END]]
         row[: len(found)] = found
     return rows
+
+
+def field_of(tokenizer: Tokenizer) -> Field:
+    """What an entry `caption` of its symbols looks like; strings become their symbols."""
+
+    def encode(text):
+        return tokenize(tokenizer, [text])[0]
+
+    return Field((tokenizer.length,), len(tokenizer.vocabulary.numbers), encode=encode)

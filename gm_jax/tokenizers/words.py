@@ -47,8 +47,11 @@ def encode_words(text: str, numbers: Mapping[str, int], length: int) -> np.ndarr
 def encode_prompt(text: str, field: Field) -> np.ndarray:
     """A text as a model trained on the captions of `field` sees it, [L] int32.
 
-    Raises UserError if it has more than L words, or words that no caption has.
+    By the field's own `encode`, if it has one. Raises UserError if it has more than L words, or
+    words that no caption has.
     """
+    if field.encode is not None:
+        return field.encode(text)
     numbers = numbered(field.symbols)
     unknown = sorted({word for word in words(text) if word not in numbers})
     if unknown:

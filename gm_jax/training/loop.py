@@ -91,6 +91,13 @@ def rounds(
         yield number + 1, position, variables._replace(frozen=frozen), metrics
 
 
+def fresh(phase: Phase, batches: Batches, seed: int, previous: Variables | None) -> Variables:
+    """A phase's variables before its first round, without those of its stages."""
+    key = jax.random.key(seed)
+    first = jax.jit(batches.prepare)(batches.first, jax.random.fold_in(key, 1))
+    return state.create(phase.model, jax.random.fold_in(key, 2), first, previous)
+
+
 def train(
     phase: Phase,
     batches: Batches,
@@ -108,13 +115,14 @@ def train(
     than `phase.steps` if an earlier run went further. Raises Stopped after a signal (saved first),
     NotFinite if a loss became NaN or infinite.
     """
-    key = jax.random.key(settings.seed)
-    first = jax.jit(batches.prepare)(batches.first, jax.random.fold_in(key, 1))
-    begin = functools.partial(state.create, phase.model, jax.random.fold_in(key, 2))
+    begin = functools.partial(fresh, phase, batches, settings.seed)
+    if not phase.steps:
+        variables = begin(previous)._replace(frozen=state.frozen(phase))
+        return parallel.replicate(variables, devices), 0
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
-    template = jax.eval_shape(begin, first, previous)
-    saved = checkpoint.restore(checkpoints, template, state.frozen(phase))
-    variables, progress = saved or (begin(first, previous), checkpoint.Progress())
+    template = jax.eval_shape(begin, previous)
+    saved = checkpoint.restore(checkpoints, template, state.fixed(phase))
+    variables, progress = saved or (begin(previous), checkpoint.Progress())
     variables = variables._replace(frozen=state.frozen(phase))
     if progress.step >= phase.steps:
         return parallel.replicate(variables, devices), progress.step
@@ -123,7 +131,7 @@ def train(
     if not silent and not saved:
         print(f"phase {phase.name}\n{reporting.overview(variables)}")
     log = reporting.open_log(workdir, phase.name, progress.step, phase.steps, silent)
-    key = jax.random.fold_in(key, 3)
+    key = jax.random.fold_in(jax.random.key(settings.seed), 3)
     try:
         with _signals() as stop_requested:
             game = rounds(phase.model, variables, batches, key, progress, devices, before)
@@ -136,7 +144,7 @@ def train(
 def _watch(game, phase, progress, settings, checkpoints, log, stop_requested) -> Variables:
     """Draws rounds from a game, reports and saves them when it is time, and ends it."""
     window, waiting, began, last = list(progress.window), [], None, progress.step
-    frozen = of_stages(state.frozen(phase))
+    frozen = of_stages(state.fixed(phase))
     for number, position, variables, metrics in game:
         if began is None:  # The first round compiles: time what follows it.
             jax.block_until_ready(metrics)

@@ -37,6 +37,11 @@ def frozen(phase: Phase) -> dict[str, Variables]:
     return {name: stage.variables for name, stage in phase.stages.items()}
 
 
+def fixed(phase: Phase) -> dict[str, Variables]:
+    """The part of `frozen` that training reads: it must be the same whenever the run continues."""
+    return {name: stage.variables for name, stage in phase.stages.items() if not stage.late}
+
+
 def averaged(variables: Variables) -> Variables:
     """The variables that functions receive: moving averages in place of parameters, if any."""
     averaged = {name: tree for owned in variables.average.values() for name, tree in owned.items()}

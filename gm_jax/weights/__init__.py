@@ -9,6 +9,8 @@
     pth          read_pth(path): a PyTorch file, without PyTorch and without running anything in it
     assigning    assign(table, tensors, shapes, what) -> parameters, all names and shapes checked
                  export(table, params) -> {name: array}, the inverse
+    backbones    open_backbone(network, shapes, path, sha256): VGG, AlexNet, SqueezeNet;
+                 lpips_heads(network)
 
 What cannot be had or read raises `UserError`, in one line.
 """

@@ -136,6 +136,18 @@ def export(table: Table, params: PyTree) -> dict[str, np.ndarray]:
     }
 
 
+def renamed(name: str, rules: Iterable[tuple[str, str]]) -> str:
+    """The name after all substitutions (pattern, replacement), in their order."""
+    for pattern, other in rules:
+        name = re.sub(pattern, other, name)
+    return name
+
+
+def layout_of(tables: Mapping[str, Table], tensors: Tensors) -> str:
+    """The layout whose names a file holds most of."""
+    return max(tables, key=lambda name: sum(tensor in tensors for tensor in tables[name]))
+
+
 def count(shapes: PyTree) -> int:
     """The number of parameters."""
     return sum(math.prod(x.shape) for x in traverse_util.flatten_dict(shapes).values())

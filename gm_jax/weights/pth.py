@@ -120,7 +120,7 @@ def read_pth(path) -> dict[str, np.ndarray]:
 
 
 def open_pth(path) -> dict[str, Stored]:
-    """The state dict in a PyTorch file, or the one that it holds as "state_dict".
+    """The state dict in a PyTorch file, or the one that it holds as "state_dict" or "ema".
 
     Raises UserError for a truncated file, one that holds no state dict of tensors, or a state dict
     that names anything but tensors; nothing that a file names is ever called.
@@ -154,8 +154,9 @@ def _broken(path: Path, error: Exception) -> UserError:
 
 def _state_dict(read: object, unpickler: _Unpickler) -> dict:
     """The dict of tensors in what a file holds."""
-    if isinstance(read, dict) and isinstance(read.get("state_dict"), dict):
-        return read["state_dict"]
+    for name in ("state_dict", "ema"):  # pytorch-lightning's, and DiT's averages.
+        if isinstance(read, dict) and isinstance(read.get(name), dict):
+            return read[name]
     if unpickler.unknown:
         module, name = next(iter(unpickler.unknown))
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is no tensor")

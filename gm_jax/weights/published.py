@@ -17,7 +17,7 @@ class Published(NamedTuple):
     name        whose weights, in messages: "Inception"
     needed_for  what cannot be done without them: "FID"
     file        its name, in the cache as on the web
-    url         where it is published
+    url         where it is published; "" if it cannot be fetched from here
     sha256      how its hash begins, at least 8 hexadecimal digits
     variable    the environment variable that may hold its path
     kind        what the file holds, in messages
@@ -50,13 +50,17 @@ def find(published: Published, path=None, download: bool = False) -> Path:
     path = Path(path or os.environ.get(published.variable) or cached)
     if path.is_file():
         return path
-    if download and path == cached:
+    if download and published.url and path == cached:
         return _download(published, cached)
+    ways = (
+        f"download {published.url} and give its path, or set {published.variable}, or allow the"
+        " download"
+        if published.url
+        else f"put it there, give its path, or set {published.variable}"
+    )
     raise UserError(
         f"no {published.name} {published.kind} at {path}; {published.needed_for} needs"
-        f" {published.file} "
-        f"(sha256 {published.sha256}...): download {published.url} and give its path, or set "
-        f"{published.variable}, or allow the download"
+        f" {published.file} (sha256 {published.sha256[:16]}...): {ways}"
     )
 
 
@@ -98,6 +102,6 @@ def unknown(published: Published, path: Path, sha256: str, consequence: str) -> 
     """
     return UserError(
         f"{path} is not {published.name}'s known weights: its sha256 is {sha256}, {published.file} "
-        f"begins with {published.sha256} (truncated or altered?); if you trust it, state its "
+        f"begins with {published.sha256[:16]} (truncated or altered?); if you trust it, state its "
         f"sha256, and {consequence}"
     )

@@ -21,14 +21,27 @@ sys.path.insert(0, str(TESTS))
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
+from mutants.backbones import BACKBONES
+from mutants.cascades import CASCADES
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
+from mutants.studies import STUDIES
 
 MUTANTS = (
-    GANS | ADVERSARIAL | AUTOENCODERS | AUTOREGRESSIVE | DIFFUSION | DENOISERS | DITS | PUBLISHED
+    GANS
+    | ADVERSARIAL
+    | AUTOENCODERS
+    | AUTOREGRESSIVE
+    | DIFFUSION
+    | DENOISERS
+    | DITS
+    | PUBLISHED
+    | BACKBONES
+    | CASCADES
+    | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

@@ -250,8 +250,8 @@ AUTOENCODERS = {
     ),
     "first stage: L_rec a mean over pixels": Mutant(
         "autoencoders/first_stage.py",
-        "loss = sum_over_example(jnp.abs(x - y))",
-        "loss = sum_over_example(jnp.abs(x - y)) / x[0].size",
+        "return sum_over_example(jnp.abs(x - y)) +",
+        "return sum_over_example(jnp.abs(x - y)) / x[0].size +",
         "twins/test_first_stage.py",
     ),
     "first stage: the autoencoder hides from D": Mutant(

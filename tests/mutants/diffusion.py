@@ -100,7 +100,8 @@ DIFFUSION = {
         _twins("samplers"),
     ),
     "noise in the last step": Mutant(
-        SAMPLERS, "np.where(s.sigma == 0, 0.0, variances)", "variances", _twins("samplers")
+        SAMPLERS, "np.where(s.sigma > 0 if noisy is None else noisy, variances, 0.0)", "variances",
+        _twins("samplers"),
     ),
     "the same noise in each step": Mutant(
         "shared/sampling.py", "in_axes=(0, None))(keys, number)",
@@ -124,8 +125,8 @@ DIFFUSION = {
         _twins("l_simple"),
     ),
     "a chain shown from its end": Mutant(
-        CORE, "chain(variables, batch, key, frames)[1]",
-        "chain(variables, batch, key, frames[::-1])[1]",
+        CORE, "chain(core, variables, batch, key, frames)[1]",
+        "chain(core, variables, batch, key, frames[::-1])[1]",
         _twins("samplers"),
     ),
     "ddpm: no moving average though the recipe asks": Mutant(

@@ -8,8 +8,30 @@ TEXT = "published/test_text_tower.py::test_every_output"
 KL = "published/test_first_stages.py::test_kl"
 PIPELINE = "published/test_pipelines.py::test_a_pipeline"
 CLIP = "tokenizers/test_clip.py::test_"
+SCHEDULERS = "test_diffusion_golden.py::test_configurations_beyond_stable_diffusions"
 
 PUBLISHED = {
+    "scheduler: the noise of a clipped image": Mutant(
+        "shared/published.py", "(limited - x0)", "0.0 * x0", SCHEDULERS
+    ),
+    "scheduler: DDPM's last step without noise": Mutant(
+        "shared/published_steps.py", ", starts.time > 1)", ")", SCHEDULERS
+    ),
+    "scheduler: Heun's own betas": Mutant(
+        "shared/published_steps.py", '{"beta_start": 0.00085, "beta_end": 0.012}', "{}", SCHEDULERS
+    ),
+    "scheduler: another's solver_type": Mutant(
+        "shared/published_steps.py", "kind if kind in own else own[0]", "kind", SCHEDULERS
+    ),
+    "scheduler: a half rounded down": Mutant(
+        "shared/published_steps.py", "np.linspace(0, total - 1, steps + ends)\n",
+        "np.linspace(total - 1, 0, steps + ends)[::-1]\n", SCHEDULERS,
+    ),
+    "scheduler: an old file's first time": Mutant(
+        "stable_diffusion/inputs.py", '{**config, "steps_offset": 1, "clip_sample": False}',
+        "dict(config)", "published/test_stable_diffusion.py"
+        "::test_an_old_schedulers_settings_are_those_that_the_reference_corrects",
+    ),
     "text: Flax's epsilon": Mutant(TOWER, "EPSILON = 1e-5", "EPSILON = 1e-6", TEXT),
     "text: exact GELU for quick GELU": Mutant(
         TOWER, '"quick_gelu": quick_gelu', '"quick_gelu": gelu', TEXT

@@ -6,12 +6,13 @@ import pytest
 from golden import layouts
 
 from gm_jax.diffusion.stable_diffusion import networks
-from gm_jax.diffusion.stable_diffusion.layouts import text_tables, vae_tables
+from gm_jax.diffusion.stable_diffusion.layouts import text_tables
 from gm_jax.errors import UserError
 from gm_jax.nn.latent_autoencoder import KLAutoencoder
 from gm_jax.nn.text_tower import TextTower
 from gm_jax.weights import torch_names
 from gm_jax.weights.assigning import KINDS, count
+from gm_jax.weights.first_stages import vae_tables
 
 
 def shapes_of(module, *inputs):

@@ -146,6 +146,15 @@ def test_every_sampler_goes_with_any_checkpoint(name, folder):
     assert table.points.alpha[0] < 0.2 and table.points.sigma[-1] < 0.05
 
 
+def test_an_old_schedulers_settings_are_those_that_the_reference_corrects():
+    """Files older than `steps_offset` start at time 0, and some of DDIM's clip latents."""
+    old = {k: v for k, v in SCHEDULER.items() if k != "steps_offset"}
+    corrected = inputs.scheduler({**old, "_class_name": "DDIMScheduler", "clip_sample": True}, None)
+    assert corrected["steps_offset"] == 1 and corrected["clip_sample"] is False
+    assert "prediction_type" not in old or corrected["prediction_type"] == old["prediction_type"]
+    assert inputs.scheduler(old, "v_prediction")["prediction_type"] == "v_prediction"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["plms", "heun"])
 def test_another_sampler_samples(sampler, folder, tmp_path):
@@ -218,7 +227,8 @@ def captioned(folder, tmp_path, **changed):
             (pictures / f"{number}.txt").write_text("cat" if number % 2 else "aaa")
     data = dict(name="folder", path=str(pictures), captions="clip", caption_length=7,
                 vocabulary=str(folder / "tokenizer"))  # fmt: skip
-    settings = config(folder, steps=2, data=data, optimizer=dict(learning_rate=0.1), **changed)
+    own = dict(steps=2, data=data, optimizer=dict(learning_rate=0.1))
+    settings = config(folder, **{**own, **changed})
     settings.report.every = settings.checkpoint.every = 1
     return settings
 
@@ -250,6 +260,51 @@ def test_fine_tuning_changes_what_it_says_and_is_exported(train, folder, tmp_pat
         assert len(changed) > 100
     with pytest.raises(gm_jax.UserError, match="exists"):
         stable_diffusion.export(trained, out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("train", ["unet", "lora"])
+def test_fine_tuning_goes_on_bitwise_and_is_one_run_on_any_devices(train, folder, tmp_path):
+    """In plain gradient descent: Adam would make rounding large where a gradient is zero."""
+    settings = captioned(folder, tmp_path, train=train, steps=4)
+    settings.batch_size, settings.report.every = 8, 3
+    settings.optimizer.name, settings.optimizer.learning_rate = "sgd", 0.1
+    two = jax.devices()[:2]
+    whole = gm_jax.train(settings, tmp_path / "whole", two)
+    settings.steps = 2
+    gm_jax.train(settings, tmp_path / "parts", two)
+    settings.steps = 4
+    parts = gm_jax.train(settings, tmp_path / "parts", two)
+    jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "parts")]
+    assert logs[0] == logs[1]
+    one, eight = (
+        gm_jax.train(settings, tmp_path / f"on{n}", jax.devices()[:n]).variables for n in (1, 8)
+    )
+    for x, y in zip(arrays(one.params), arrays(eight.params), strict=True):
+        np.testing.assert_allclose(x, y, atol=2e-6)
+    before = gm_jax.build(settings)[0].stages["published"].variables().params["unet"]
+    start = arrays(before) if train == "unet" else [0.0] * len(arrays(one.params))
+    assert max(np.abs(x - y).max() for x, y in zip(arrays(one.params), start, strict=True)) > 1e-3
+
+
+@pytest.mark.slow
+def test_captions_are_given_as_strings(folder, tmp_path):
+    """Of published weights and of fine-tuned ones: where no prompt is stated."""
+    silent = dict(prompt="", guidance=0.0)
+    cat = draw(tmp_path, config(folder, dict(prompt="cat", guidance=0.0)))
+    assert (draw(tmp_path, config(folder, silent)) != cat).any()  # The empty prompt.
+    given = draw(tmp_path, config(folder, silent), given={"caption": "cat"})
+    np.testing.assert_array_equal(given, cat)
+    both = draw(tmp_path, config(folder, silent), given={"caption": ["cat", "aaa"]})
+    np.testing.assert_array_equal(both[0], cat[0])
+    assert (both[1] != cat[1]).any()
+    with pytest.raises(gm_jax.UserError, match="does not depend on caption"):
+        draw(tmp_path, config(folder, dict(prompt="cat")), given={"caption": "aaa"})
+    settings = captioned(folder, tmp_path, train="lora", sampler=silent)
+    trained = gm_jax.train(settings, tmp_path / "tuned", jax.devices()[:1])
+    images = gm_jax.sample(trained, 2, given={"caption": "cat"})["image"]
+    assert (images != gm_jax.sample(trained, 2, given={"caption": "aaa"})["image"]).any()
 
 
 def test_a_rank_or_a_scale_of_zero_is_the_base(folder):

@@ -31,7 +31,7 @@ def small(recipe: str, **overrides):
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
     elif config.data.name not in ("ring", "grid"):
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
-    for stage in config.stages:
+    for stage in (name for name, own in config.stages.items() if own):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
         changes |= {f"stages.{stage}.{name}": value for name, value in data.items()}
     with config.unlocked():

@@ -3,6 +3,7 @@
 A system says what its data is, how its network is called and how what it draws is shown (`Core`).
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,10 +19,12 @@ from gm_jax.diffusion.shared.grids import SPACINGS
 from gm_jax.diffusion.shared.processes import Process
 from gm_jax.diffusion.shared.schedules import Schedule
 from gm_jax.diffusion.shared.tables import Table, run
-from gm_jax.model import Array, Aux, example_keys
+from gm_jax.model import Array, Aux, Spec, example_keys
 from gm_jax.nn.layers import normal
 
 FRAMES = 12  # of the strip from noise to image, and from one image to another
+GIVEN = 5  # Number of the key of `Core.given`, beside those of `_split`.
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # of guidance, side by side
 
 
 class Core(NamedTuple):
@@ -30,8 +33,12 @@ class Core(NamedTuple):
     data      (variables, batch, key) -> x_0
     predict   (variables, batch, drop, keys) -> predict(x, level): the network with the batch's
               condition, the null condition where `drop` [B] or True, dropout by keys [B] or None
-    labelled  whether what it draws has a label, the batch's
+    labelled  whether it is told the batch's label
     show      (variables, x [B, ...]) -> images
+    guide     (variables, batch) -> log p(label | x_t) of (x_t, its level), which sampler.classifier
+              weighs; None for no classifier
+    given     (variables, batch, key, training) -> the batch that `predict` sees: with what is made
+              of it once, before the first evaluation, such as a condition that is noised
     """
 
     settings: Choices
@@ -41,6 +48,8 @@ class Core(NamedTuple):
     predict: Callable
     labelled: bool = False
     show: Callable = lambda variables, x: x
+    guide: Callable | None = None
+    given: Callable = lambda variables, batch, key, training: batch
 
     @property
     def sampler(self):
@@ -66,17 +75,37 @@ class Core(NamedTuple):
         """The noise that sampling starts from, by one key per example."""
         return self.deviation * normal(keys, self.shape)
 
-    def denoiser(self, variables, batch, variance: bool = False) -> Callable:
-        """x0_hat of (x_t, its level), guided, clipped or thresholded; (x0_hat, f) if a learned
+    @property
+    def draws_labels(self) -> bool:
+        """Whether what it draws has a label, the batch's: it is told it, or guided towards it."""
+        return self.labelled or bool(self.sampler.classifier)
+
+    def guided(self, weight: float | Array) -> "Core":
+        """The same model, guided by another weight."""
+        sampler = dataclasses.replace(self.sampler, guidance=weight)
+        return self._replace(settings=dataclasses.replace(self.settings, sampler=sampler))
+
+    def denoiser(self, variables, batch, key: Array, variance: bool = False) -> Callable:
+        """x0_hat of (x_t, its level), guided, then clipped or thresholded; (x0_hat, f) if a learned
         `variance` is asked for."""
+        batch = self.given(variables, batch, jax.random.fold_in(key, GIVEN), False)
         conditional = self.predict(variables, batch, False, None)
         null = self.predict(variables, batch, True, None)
         learned = self.process.learned
         guided = guidance.classifier_free(conditional, null, self.sampler.guidance, learned)
-        denoise = self.sampler.threshold_of(processes.denoiser(self.process, guided))
+        denoise = processes.denoiser(self.process, guided)
+        if self.sampler.classifier:
+            log_prob = self.guide(variables, batch)
+            denoise = guidance.classifier(denoise, log_prob, self.sampler.classifier)
+        denoise = self.sampler.threshold_of(denoise)
         if learned and not (variance and self.sampler.variance == "learned"):
             return lambda x, at: denoise(x, at)[0]
         return denoise
+
+
+def spec_of(core: Core, spec: Spec) -> Spec:
+    """What `sample` returns, for a stage that is built on it."""
+    return {n: spec[n] for n in ("image", *(["label"] if core.draws_labels else []))}
 
 
 def state(settings: Choices) -> dict:
@@ -90,10 +119,11 @@ def objective(core: Core) -> dict[str, Callable]:
 
     def noised(variables, batch, keys, level):
         """The batch at its levels, and predict(x, level) as it is in training."""
-        noise_keys, drop_keys, dropout_keys, data_key = keys
+        noise_keys, drop_keys, dropout_keys, data_key, given_key = keys
         x0 = core.data(variables, batch, data_key)
         drop = jax.vmap(lambda k: jax.random.bernoulli(k, settings.label_dropout))(drop_keys)
         at = processes.noised(x0, normal(noise_keys, core.shape), level)
+        batch = core.given(variables, batch, given_key, True)
         return core.predict(variables, batch, drop, dropout_keys), at
 
     def l_simple(variables, batch, key, step):
@@ -120,34 +150,47 @@ def objective(core: Core) -> dict[str, Callable]:
 
 
 def _split(batch, key):
-    """Keys of times, noise, dropped conditions and dropout, and one of the data."""
+    """Keys of times, noise, dropped conditions and dropout, and one of the data and of `given`."""
     keys = (example_keys(k, batch) for k in jax.random.split(key, 4))
-    return *keys, jax.random.fold_in(key, 4)
+    return *keys, jax.random.fold_in(key, 4), jax.random.fold_in(key, GIVEN)
 
 
 def functions(core: Core) -> dict[str, Callable]:
     """What the trained model does, {name: (variables, batch, key) -> batch}."""
     table, schedule, size = core.table, core.process.schedule, math.prod(core.shape)
 
-    def chain(variables, batch, key, keep=()):
+    def chain(core, variables, batch, key, keep=()):
         start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
-        denoise = core.denoiser(variables, batch, variance=True)
+        denoise = core.denoiser(variables, batch, key, variance=True)
         return run(table, denoise, core.start(start), _fresh(core, fresh), keep)
 
     def sample(variables, batch, key):
-        images = {"image": core.show(variables, chain(variables, batch, key)[0])}
-        return images | ({"label": batch["label"]} if core.labelled else {})
+        images = {"image": core.show(variables, chain(core, variables, batch, key)[0])}
+        return images | ({"label": batch["label"]} if core.draws_labels else {})
+
+    def evaluations(variables, batch, key):
+        """How often `sample` evaluates the network for an image, twice a row if guided, [B]."""
+        count = table.evaluations * (2 if core.sampler.guidance else 1)
+        return {"evaluations": jnp.full(len(batch["index"]), count, jnp.float32)}
+
+    def sweep(variables, batch, key):
+        """One noise under each weight of guidance in WEIGHTS, [B, len(WEIGHTS), H, W, C]."""
+
+        def under(weight):
+            return core.show(variables, chain(core.guided(weight), variables, batch, key)[0])
+
+        return {"image": jnp.moveaxis(jax.lax.map(under, jnp.array(WEIGHTS)), 0, 1)}
 
     def trajectory(variables, batch, key):
         """From noise to image in FRAMES pictures, [B, FRAMES, H, W, C]."""
         frames = np.round(np.linspace(0, table.evaluations, FRAMES)).astype(int)
-        kept = chain(variables, batch, key, frames)[1]
+        kept = chain(core, variables, batch, key, frames)[1]
         return {"image": _stack(core, variables, kept)}
 
     def bound(variables, batch, key):
         """The variational bound on -log p(x) (eq. 5), all T terms, in bits per dimension, [B]."""
         x0, keys = core.data(variables, batch, key), example_keys(key, batch)
-        denoise, variance = core.denoiser(variables, batch, True), core.sampler.variance
+        denoise, variance = core.denoiser(variables, batch, key, True), core.sampler.variance
         nats = variational_bound(schedule, denoise, x0, keys, variance)
         return {"bits_per_dimension_bound": nats / (math.log(2.0) * size)}
 
@@ -158,16 +201,19 @@ def functions(core: Core) -> dict[str, Callable]:
             example_keys(key, batch),
         )
         denoise, deviation = (
-            core.denoiser(variables, batch), sampling.start_deviation(schedule, table)
+            core.denoiser(variables, batch, key), sampling.start_deviation(schedule, table)
         )  # fmt: skip
         x0 = core.data(variables, batch, key)
         bits = likelihood.bits_per_dimension(path, denoise, x0, keys, deviation)
         return {"bits_per_dimension_ode": bits}
 
     bounds = {"bound": bound} if isinstance(schedule, Schedule) else {}
+    sweeps = {"guidance": sweep} if core.settings.guidable else {}
     return {
         "sample": sample,
+        "evaluations": evaluations,
         "trajectory": trajectory,
+        **sweeps,
         **bounds,
         "ode_bits": ode_bits,
         **_uses(core),
@@ -186,7 +232,7 @@ def _uses(core):
         start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
         known = (jnp.arange(core.shape[0]) < core.shape[0] // 2).astype(x0.dtype)[:, None, None]
         completed = uses.inpaint(
-            grid, core.denoiser(variables, batch), x0, known, core.start(start),
+            grid, core.denoiser(variables, batch, key), x0, known, core.start(start),
             _fresh(core, fresh), plan.jump, plan.resample,
         )  # fmt: skip
         return {"image": _stack(core, variables, [x0, x0 * known, completed])}
@@ -196,7 +242,7 @@ def _uses(core):
         x0, rest = core.data(variables, batch, key), uses.rest_of(grid, settings.strength)
         noise, fresh = (example_keys(k, batch) for k in jax.random.split(key))
         denoise, table = (
-            core.denoiser(variables, batch, True),
+            core.denoiser(variables, batch, key, True),
             sampling.table_of(rest, core.sampler),
         )
         edited = uses.edit(table, denoise, x0, normal(noise, core.shape), _fresh(core, fresh))
@@ -205,13 +251,13 @@ def _uses(core):
     def reconstruct(variables, batch, key):
         """The image beside itself after DDIM's inversion and DDIM, [B, 2, H, W, C]."""
         x0 = core.data(variables, batch, key)
-        output = uses.reconstruct(grid, core.denoiser(variables, batch), x0)
+        output = uses.reconstruct(grid, core.denoiser(variables, batch, key), x0)
         return {"image": _stack(core, variables, [x0, output])}
 
     def interpolation(variables, batch, key):
         """DDIM along the great circle between two noises of one label, [B, FRAMES, H, W, C]."""
         ends = (core.start(example_keys(k, batch)) for k in jax.random.split(key))
-        images = uses.between(grid, core.denoiser(variables, batch), *ends, FRAMES)
+        images = uses.between(grid, core.denoiser(variables, batch, key), *ends, FRAMES)
         return {"image": _stack(core, variables, jnp.moveaxis(images, 1, 0))}
 
     return {

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.diffusion.shared.schedules import Continuous, Points, Schedule
+from gm_jax.diffusion.shared.schedules import LARGEST_RATIO, Continuous, Points, Schedule
 
 
 class Grid(NamedTuple):
@@ -76,6 +76,12 @@ def _linspace(schedule, steps):
     return grid(schedule, np.append(np.linspace(schedule.steps, 1.0, steps), 0.0))
 
 
+def _respaced(schedule, steps):
+    """T to 1 in equal steps, rounded, then 0. Nichol & Dhariwal 2021, section 4; ADM, DiT."""
+    times = 1.0 + np.round(np.linspace(schedule.steps - 1, 0.0, steps))  # Theirs are from 0.
+    return grid(schedule, np.append(times, 0.0))
+
+
 def _quadratic(schedule, steps):
     """T (i / S)^2: short steps near the data. Song, Meng & Ermon 2021, appendix D.2."""
     counts = np.arange(steps, -1, -1)
@@ -86,9 +92,10 @@ def _quadratic(schedule, steps):
 
 
 def _ends(schedule):
+    """The largest and the least ratio; no step is spent above LARGEST_RATIO, where all is noise."""
     if isinstance(schedule, Continuous):
         return schedule.ratios[::-1]
-    return schedule.ratio[-1], schedule.ratio[1]
+    return min(schedule.ratio[-1], LARGEST_RATIO), schedule.ratio[1]
 
 
 def _karras(schedule, steps, rho=7.0):
@@ -107,6 +114,7 @@ SPACINGS = {
     "leading": _leading,
     "trailing": _trailing,
     "linspace": _linspace,
+    "respaced": _respaced,
     "quadratic": _quadratic,
     "karras": _karras,
     "log_snr": _log_snr,

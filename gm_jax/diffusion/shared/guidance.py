@@ -10,7 +10,7 @@ from gm_jax.model import Array
 
 
 def classifier_free(
-    conditional: Predict, unconditional: Predict, weight: float, learned: bool = False
+    conditional: Predict, unconditional: Predict, weight: float | Array, learned: bool = False
 ) -> Predict:
     """(1 + w) conditional - w unconditional. Ho & Salimans 2022 (arXiv 2207.12598), eq. 6.
 
@@ -18,7 +18,7 @@ def classifier_free(
     another condition: a negative prompt.
     learned  whether the second half of the channels is a variance: that is the conditional one's
     """
-    if not weight:
+    if not isinstance(weight, Array) and not weight:
         return conditional
 
     def predict(x, level):
@@ -35,9 +35,11 @@ def classifier_free(
 def classifier(denoise: Callable, log_prob: Callable, scale: float) -> Callable:
     """eps_hat - scale sigma grad log p(y given x_t): x0_hat + scale sigma^2 / alpha grad log p.
 
-    Dhariwal & Nichol 2021 (arXiv 2105.05233), algorithm 2.
+    Dhariwal & Nichol 2021 (arXiv 2105.05233), algorithm 2. At scale 0 it is `denoise` itself.
     log_prob  (x_t [B, ...], its level) -> log p(y | x_t) [B], of a classifier of noised images
     """
+    if not scale:
+        return denoise
 
     def guided(x, at):
         found = denoise(x, at)

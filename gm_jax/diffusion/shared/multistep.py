@@ -46,7 +46,7 @@ def _integral(nodes, number, low, high):
 
 def _slots(newest_first, number, size):
     """{slot: weight} of estimates in a memory of `size`: that of row i is in slot i % size."""
-    return {(number - k) % size: weight for k, weight in enumerate(newest_first)}
+    return {(number - k) % size: weight for k, weight in enumerate(newest_first) if weight}
 
 
 def plms(grid: Grid) -> Table:
@@ -126,11 +126,19 @@ def dpmpp(
     lower_last  the last steps at lower orders, as the paper advises below 15 steps
     sde         the solver of the stochastic equation, section 5
     The step to sigma = 0 is of order 1: x0_hat.
+
+    It extrapolates in lambda, so its error grows with the longest step of lambda: space by log_snr
+    or quadratic. Karras' spacing takes the shortest steps where there is most noise (20 from DDPM's
+    157 to .01: h = .28 at first, 1.02 at last, against .51 throughout), which suits methods that
+    step in sigma. Mean error on a mixture of two Gaussians, 20 evaluations against 50 of ddim on
+    the same spacing: log_snr .008, .014; quadratic .005, .009; karras .023, .018. With karras' end
+    at .03, not .01, it is .016 against .017; neither its first level nor its last step is at fault.
     """
     points, rows = each(grid), []
     for i, (start, end) in enumerate(itertools.pairwise(points)):
         left = grid.steps - i
-        own = 1 if end.sigma == 0 else min(order, i + 1, left if lower_last else order)
+        trivial = end.sigma in (0.0, start.sigma)
+        own = 1 if trivial else min(order, i + 1, left if lower_last else order)
         own_kind = "midpoint" if own == 1 else "heun" if own == 3 else kind
         lambdas = [_lambda(points[i - k]) for k in range(own)]
         h = _lambda(end) - lambdas[0]

@@ -39,7 +39,9 @@ def edm_input(sigma_data: float) -> Preconditioning:
     )
 
 
-PRECONDITIONINGS = ("none", "edm")
+# Published networks count the times of a table from 0, the least noise.
+FROM_ZERO = Preconditioning(None, lambda time, alpha, sigma: time - 1.0)
+PRECONDITIONINGS = ("none", "edm", "from_zero")
 
 
 class Process(NamedTuple):
@@ -64,7 +66,8 @@ def process(
     learned: bool = False,
 ) -> Process:
     """The process of a recipe's names. "edm" goes with the prediction "x0": its F is between."""
-    kind, given = predictions.PREDICTIONS[prediction], PLAIN
+    kind = predictions.PREDICTIONS[prediction]
+    given = FROM_ZERO if preconditioning == "from_zero" else PLAIN
     if preconditioning == "edm":
         kind, given = predictions.edm(weighting.sigma_data), edm_input(weighting.sigma_data)
     return Process(schedule, kind, weighting, given, learned)

@@ -54,11 +54,16 @@ def ancestral(grid: Grid, variance: str = "large") -> Table:
     return ancestral_steps(*_pairs(grid), variance)
 
 
-def ancestral_steps(t: Points, s: Points, variance: str = "large") -> Table:
-    """`ancestral` from levels t to levels s, [N] each, that need not follow one another."""
+def ancestral_steps(
+    t: Points, s: Points, variance: str = "large", noisy: np.ndarray | None = None
+) -> Table:
+    """`ancestral` from levels t to levels s, [N] each, that need not follow one another.
+
+    noisy  which steps add noise, if not all but those to sigma 0, [N]
+    """
     q = transition(t, s)
     variances = {"large": q.large, "small": q.small, "learned": q.small}[variance]
-    noise = np.sqrt(np.where(s.sigma == 0, 0.0, variances))
+    noise = np.sqrt(np.where(s.sigma > 0 if noisy is None else noisy, variances, 0.0))
     return _of_x0(t, s, q.x0_weight, q.x_weight, noise)
 
 

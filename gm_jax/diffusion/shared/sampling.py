@@ -46,7 +46,9 @@ class Sampler:
     steps        from noise to image; most evaluate the network once a step, heun, dpm_2 and
                  dpmpp_2s_ancestral twice, plms once and pndm nine times more
     spacing      of the steps: evenly in time, or densely where there is little noise (quadratic,
-                 karras, log_snr); leading begins below T; linspace evaluates t = 1, too
+                 karras, log_snr); leading begins below T; linspace evaluates t = 1, too,
+                 and so does respaced, at whole times, as ADM and DiT are published. dpmpp and unipc
+                 are best with log_snr or quadratic, heun with quadratic
     variance     of ancestral steps and of the bound: beta_t (large), beta~_t (small) or learned
     eta          noise of ddim: 0 deterministic, 1 as ancestral with the small variance
     churn        noise added before the steps of euler, heun and dpm_2 (S_churn), 0 for none
@@ -56,6 +58,7 @@ class Sampler:
     threshold    share of |x0_hat|'s values that dynamic thresholding keeps, in place of clip; 0 for
                  none
     guidance     w of (1 + w) conditional - w unconditional
+    classifier   scale of the gradient of log p(label given x_t), by stages.classifier
     """
 
     name: Annotated[str, one_of(SAMPLERS)] = "ancestral"
@@ -69,6 +72,7 @@ class Sampler:
     clip: bool = True
     threshold: Annotated[float, at_least(0.0), at_most(1.0)] = 0.0
     guidance: float = 0.0
+    classifier: float = 0.0
 
     def wrong(self):
         """Choices that do not go together, a line for each."""

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
-from gm_jax.model import Array
+from gm_jax.model import Array, Field
 
-# sigma / alpha is at most this, so that it is a number at an SNR of 0.
+# sigma / alpha at an SNR of 0, so that it is a number.
 LARGEST_RATIO = 2.0**12
 
 
@@ -30,7 +30,7 @@ class Points(NamedTuple):
     @property
     def scale(self) -> np.ndarray:
         """alpha, above 0 at an SNR of 0, too."""
-        return np.maximum(self.alpha, 1.0 / LARGEST_RATIO)
+        return np.where(self.alpha > 0, self.alpha, 1.0 / LARGEST_RATIO)
 
     @property
     def ratio(self) -> np.ndarray:
@@ -280,3 +280,8 @@ SCHEDULES = {
     "edm": _by(_edm, _exploding, 0.002, 80.0),
     "flow": _by(_flow, _straight, 1e-3, LARGEST_RATIO),
 }
+
+
+def time_field(name: str, steps: int) -> Field:
+    """The times of a schedule, 0 .. T: only those of one schedule and T mean the same noise."""
+    return Field((), steps + 1, domain=name)

@@ -115,6 +115,12 @@ def run(
     after    (y, its level, number of the row) -> what y is replaced by, such as an image with its
              known part pasted; x is replaced by the same if they are one
     Returns the end [B, ...] and the states kept [len(keep), B, ...]. Memory does not grow with N.
+
+    The state is of x's type: float32, where EDM's code keeps float64. Measured on a mixture of two
+    Gaussians in one dimension, 4,096 samples, whose denoiser is float32 in either case: from 18 to
+    80 steps of ddim, heun and dpmpp_2m (EDM's schedule and DDPM's, Karras' spacing) a float32
+    state moves the samples by at most 2.3e-6 (rms; 1e-4 at worst, .013 of a level of 255), while
+    the steps themselves err by 1.8e-3 to .1.
     """
     kept_at = np.unique(np.asarray(keep, int))
     # The position of each state among those kept; others go to one more, which is dropped.

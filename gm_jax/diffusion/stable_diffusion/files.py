@@ -14,15 +14,10 @@ from gm_jax.diffusion.stable_diffusion.networks import NETWORKS, Component, Conf
 from gm_jax.errors import UserError, note
 from gm_jax.model import Variables
 from gm_jax.weights import Tensors, assign, open_weights
-from gm_jax.weights.assigning import check
+from gm_jax.weights.assigning import check, layout_of
+from gm_jax.weights.first_stages import FILES, VAE
 
-FILES = tuple(
-    f"{stem}{variant}{suffix}"
-    for suffix in (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json")
-    for variant in ("", ".fp16")
-    for stem in ("diffusion_pytorch_model", "model", "pytorch_model")
-)
-PREFIXES = {"text_encoder": layouts.TEXT, "unet": layouts.UNET, "vae": layouts.VAE}
+PREFIXES = {"text_encoder": layouts.TEXT, "unet": layouts.UNET, "vae": VAE}
 # Of both versions as they were published first; a folder brings its own.
 SCHEDULER = {
     "_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012,
@@ -108,7 +103,7 @@ def _open_folder(path: Path, dtype, architecture: str) -> Opened:
         if not files:
             raise UserError(f"{path / name} holds no weights: {FILES[0]} or {FILES[1]} is missing")
         components[name], tensors[name] = component, open_weights(files[0])
-        layout[name] = layouts.layout_of(component.tables, tensors[name])
+        layout[name] = layout_of(component.tables, tensors[name])
     scheduler = _json(path / "scheduler" / "scheduler_config.json", path, "scheduler")
     return Opened(path, components, tensors, layout, scheduler, _folder_tokenizer(path, components))
 
@@ -175,7 +170,7 @@ def _open_file(path: Path, dtype, architecture: str) -> Opened:
         name: {t: x for t, x in tensors.items() if t.startswith(PREFIXES[name])}
         for name in components
     }
-    layout = {name: layouts.layout_of(c.tables, own[name]) for name, c in components.items()}
+    layout = {name: layout_of(c.tables, own[name]) for name, c in components.items()}
     if architecture and (Path(architecture) / "tokenizer").is_dir():
         tokenizer = _folder_tokenizer(Path(architecture), components)
     else:

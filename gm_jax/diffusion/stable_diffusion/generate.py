@@ -156,7 +156,6 @@ def denoiser(
             output = negative + (1.0 + guidance) * (output - negative)
         else:
             output = predict(x, at, prompt.context)
-        x0 = kind.to_x0(output, x, at.alpha, at.sigma)
-        return jnp.clip(x0, -1.0, 1.0) if chain.clip else x0
+        return chain.clip(kind.to_x0(output, x, at.alpha, at.sigma), at)
 
     return denoise

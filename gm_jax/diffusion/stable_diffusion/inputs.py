@@ -42,10 +42,14 @@ KEPT = (
 
 
 def scheduler(config: Config, prediction: str | None) -> Config:
-    """A scheduler_config.json, with another prediction if one is stated."""
+    """A scheduler_config.json, with another prediction if one is stated.
+
+    Whatever old files say, times start at 1 and latents are not clipped, as in the reference.
+    """
     if "_class_name" not in config:
         raise UserError("scheduler_config.json names no scheduler: _class_name is missing")
-    return {**config, **({"prediction_type": prediction} if prediction else {})}
+    config = {**config, "steps_offset": 1, "clip_sample": False}
+    return config | ({"prediction_type": prediction} if prediction else {})
 
 
 def chain(config: Config, sampler, edited: bool) -> Chain:

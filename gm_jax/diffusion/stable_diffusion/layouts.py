@@ -6,12 +6,12 @@ names it holds most of.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from gm_jax.weights import Table, Tensors
-from gm_jax.weights.assigning import join_rows, split_rows
+from gm_jax.weights.assigning import join_rows, renamed, split_rows
 
-UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model."
+UNET, TEXT = "model.diffusion_model.", "cond_stage_model."
 JOINT = ("q_proj.", "k_proj.", "v_proj.")
 # What a single file holds beside the three networks: averages, the schedule, a loss, remains.
 IGNORED = (
@@ -31,23 +31,6 @@ _UNET_OUTER = {
     "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
     "mid_block.resnets.1": "middle_block.2",
 }  # fmt: skip
-_VAE = (
-    (r"mid_block\.resnets\.0", "mid.block_1"),
-    (r"mid_block\.resnets\.1", "mid.block_2"),
-    (r"mid_block\.attentions\.0", "mid.attn_1"),
-    (r"\.resnets\.", ".block."),
-    (r"(down|up)samplers\.0", r"\1sample"),
-    ("conv_shortcut", "nin_shortcut"),
-    ("conv_norm_out", "norm_out"),
-    ("group_norm", "norm"),
-    (r"attn_1\.to_(q|k|v)\.", r"attn_1.\1."),
-    (r"to_out\.0", "proj_out"),
-    (r"down_blocks\.", "down."),
-)
-_VAE_OLD = (
-    (r"\.to_q\.", ".query."), (r"\.to_k\.", ".key."), (r"\.to_v\.", ".value."),
-    (r"\.to_out\.0\.", ".proj_attn."),
-)  # fmt: skip
 _OPENCLIP = (
     (r"^embeddings\.token_embedding", "token_embedding"),
     (r"^embeddings\.position_embedding\.weight", "positional_embedding"),
@@ -99,27 +82,6 @@ def _unet_part(name: str) -> str:
     return f"{stem}.{_UNET_RESNET[part]}.{leaf}"
 
 
-def vae_tables(table: Table) -> dict[str, Table]:
-    """A KL autoencoder's tables by layout; the original's attention is of 1x1 convolutions."""
-    levels = 1 + max(int(n.split(".")[2]) for n in table if n.startswith("decoder.up_blocks."))
-
-    def original(name):
-        def reversed_level(match):
-            return f"up.{levels - 1 - int(match[1])}"
-
-        return VAE + re.sub(r"up_blocks\.(\d+)", reversed_level, _renamed(name, _VAE))
-
-    def convolution(name, entry):
-        path, kind = entry
-        return path, "conv_as_dense" if kind == "dense" else kind
-
-    return {
-        "diffusers": dict(table),
-        "diffusers, old": {_renamed(name, _VAE_OLD): e for name, e in table.items()},
-        "original": {original(name): convolution(name, e) for name, e in table.items()},
-    }
-
-
 def text_tables(table: Table) -> dict[str, Table]:
     """A text encoder's tables by layout."""
 
@@ -136,13 +98,7 @@ def text_tables(table: Table) -> dict[str, Table]:
 
 
 def _openclip_name(name: str) -> str:
-    return _renamed(name, _OPENCLIP)
-
-
-def _renamed(name: str, rules: Iterable[tuple[str, str]]) -> str:
-    for pattern, other in rules:
-        name = re.sub(pattern, other, name)
-    return name
+    return renamed(name, _OPENCLIP)
 
 
 def split_joint(tensors: Tensors) -> dict:
@@ -157,8 +113,3 @@ def join_parts(arrays: Mapping) -> dict:
     for leaf in ("weight", "bias"):
         arrays = join_rows(arrays, f"in_proj_{leaf}", tuple(part + leaf for part in JOINT))
     return dict(arrays)
-
-
-def layout_of(tables: Mapping[str, Table], tensors: Tensors) -> str:
-    """The layout whose names a file holds most of."""
-    return max(tables, key=lambda name: sum(tensor in tensors for tensor in tables[name]))

@@ -16,6 +16,7 @@ from gm_jax.nn.latent_autoencoder import KLAutoencoder
 from gm_jax.nn.text_tower import ACTIVATIONS, TextTower
 from gm_jax.nn.unet import UNet
 from gm_jax.weights import Table, torch_names
+from gm_jax.weights.first_stages import vae_tables
 
 Config = Mapping[str, Any]
 CROSS_DOWN, CROSS_UP = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
@@ -126,9 +127,7 @@ def vae(config: Config, dtype, where: str = "vae") -> Component:
     )
     side = 2 ** (levels - 1)
     shapes = _shapes(module, jnp.zeros((1, side, side, module.channels)))
-    return Component(
-        Network("vae", module), shapes, layouts.vae_tables(torch_names(shapes)), config
-    )
+    return Component(Network("vae", module), shapes, vae_tables(torch_names(shapes)), config)
 
 
 def unet(config: Config, dtype, where: str = "unet") -> Component:

@@ -52,7 +52,8 @@ class Sampler:
     spacing   of the steps: leading, trailing, linspace or karras; "" for the sampler's own
     eta       noise of ddim
     guidance  w of (1 + w) prompt - w negative; elsewhere the scale is 1 + w, so 6.5 is their 7.5
-    prompt    what to draw; several are lines of it, which take turns
+    prompt    what to draw; several are lines of it, which take turns; "" for the captions of the
+              data, or those that are given: sample(trained, 4, given={"caption": "a cat"})
     negative  what not to draw
     skip      how many of the text encoder's last blocks are left out
     height    of the image, in pixels; if not set, as the network was trained
@@ -111,9 +112,9 @@ class Settings(Recipe):
     sampler          from a text to an image
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
-    architecture: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
+    architecture: Annotated[str, Restartable(trains=True)] = ""
     prediction: Annotated[str, one_of(PREDICTED)] = ""
     train: Annotated[str, one_of(TRAINED)] = "none"
     lora: Lora = Lora()
@@ -154,7 +155,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return Variables({"unet": previous.params["unet"]} if settings.train == "unet" else {})
 
     functions, shape = _functions(settings, nets, opened, scheduler, parts)
-    fields = {"image": Field(shape, 256)}
+    fields = {"image": Field(shape, 256), "caption": tokenizers.field_of(opened.tokenizer())}
     if settings.train == "none":
         phase = games.phase(settings, init, (), functions, fields, {STAGE: stage})
         return (phase,)
@@ -184,6 +185,8 @@ def _functions(settings, nets, opened, scheduler, parts):
             return generate.encode_text(nets, variables, rows, sampler.skip)
 
         given = jnp.asarray(ids)[batch["index"] % len(ids)]
+        if not sampler.prompt and "caption" in batch:
+            given = inputs.padded(batch["caption"], tokenizer)
         context = encoded(given)
         null = jnp.broadcast_to(encoded(jnp.asarray(negative)[None]), context.shape)
         return generate.Prompt(context, null)

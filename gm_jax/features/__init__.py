@@ -1,0 +1,1 @@
+"""Networks that generate nothing: their features are what others compare."""
