@@ -100,7 +100,7 @@ def test_a_base_comes_after_training_and_its_labels_travel(tmp_path):
         "condition.name": "",
     })  # fmt: skip
     upsampler = gm_jax.train(alone, tmp_path / "alone", ONE)
-    with pytest.raises(gm_jax.UserError, match="no function 'sample'; it has: trajectory"):
+    with pytest.raises(gm_jax.UserError, match="no function 'sample'; it has: evaluations"):
         gm_jax.sample(upsampler, 4)
     small = np.zeros((3, 4, 4, 1), np.uint8)
     assert (
@@ -127,7 +127,8 @@ def test_a_base_comes_after_training_and_its_labels_travel(tmp_path):
     ],
 )
 def test_what_cannot_be_a_cascade_is_refused_in_one_line(change, message):
-    settings = config("super_resolution", None, **{"stages.base.label_dropout": 0.0, **change})
+    settings = config("super_resolution", None, **change)
+    settings.stages.base.show.counts.guidance = 0
     with pytest.raises(gm_jax.UserError, match=re.escape(message)) as caught:
         gm_jax.build(settings)
     assert "\n" not in str(caught.value)

@@ -56,8 +56,8 @@ class Choices(Recipe):
                      noised images, is for sampler.classifier and may come after training
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
     attention_order: Annotated[str, one_of(checkpoints.ORDERS)] = "heads"
     label_dropout: Share = 0.0
     schedule: ScheduleName = "cosine"
