@@ -72,9 +72,11 @@ def main(_):
         return
     trained = gm_jax.load(workdir, config)
     if MODE.value == "sample":
-        drawn = gm_jax.sample(trained, trained.config.sample.count)
-        files = gm_jax.show(trained, workdir / "samples", drawn={"sample": drawn})
-        files.append(gm_jax.save_samples(trained, workdir / "samples", drawn))
+        drawn = {}
+        if "sample" in trained.functions:  # A translator only shows what it makes of the data.
+            drawn["sample"] = gm_jax.sample(trained, trained.config.sample.count)
+        files = gm_jax.show(trained, workdir / "samples", drawn=drawn)
+        files += [gm_jax.save_samples(trained, workdir / "samples", d) for d in drawn.values()]
         if GALLERY.value:
             files.append(gallery.keep(trained, _name(), Path(GALLERY.value)))
         print("\n".join(map(str, files)))

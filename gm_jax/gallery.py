@@ -19,6 +19,8 @@ TITLES = {
     "autoencoders": "Autoencoders",
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
+    "translation": "Translation",
+    "multimodal": "Text and image",
     "features": "Features",
 }
 

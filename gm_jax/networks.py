@@ -28,8 +28,10 @@ class Network(NamedTuple):
         """Its outputs in training, and its new entry of the state.
 
         Batch normalisation uses the statistics of these inputs; spectral normalisation takes one
-        step of power iteration.
+        step of power iteration. A module without a state does as in evaluation, and returns {}.
         """
+        if not self.has_modes:
+            return self(variables, *inputs, **keywords), {}
         mutable = list(variables.state[self.name])
         return self.module.apply(
             self._collections(variables), *inputs, train=True, mutable=mutable, **keywords

@@ -33,6 +33,7 @@ class Optimizer:
     name           of the function in optax
     learning_rate  reached after `warmup_steps`
     warmup_steps   rounds in which the rate rises linearly from 0
+    hold_steps     rounds before the rate begins to fall, with those of the warm-up
     decay_steps    rounds after which the rate has fallen to `final_rate`; 0 for a constant rate
     schedule       how the rate falls
     final_rate     the rate at the end
@@ -47,6 +48,7 @@ class Optimizer:
     name: str
     learning_rate: Annotated[float, at_least(0.0)]
     warmup_steps: Annotated[int, at_least(0)] = 0
+    hold_steps: Annotated[int, at_least(0)] = 0
     decay_steps: Annotated[int, at_least(0)] = 0
     schedule: Annotated[str, one_of(SCHEDULES)] = "cosine"
     final_rate: Annotated[float, at_least(0.0)] = 0.0
@@ -65,8 +67,11 @@ class Optimizer:
                 f"optax.{self.name} takes no argument {', '.join(unknown)}: leave it out, or set it"
                 " to None"
             )
-        if 0 < self.decay_steps <= self.warmup_steps:
-            yield f"decay_steps {self.decay_steps} must be above warmup_steps {self.warmup_steps}"
+        for name in ("warmup_steps", "hold_steps"):
+            if 0 < self.decay_steps <= getattr(self, name):
+                yield f"decay_steps {self.decay_steps} must be above {name} {getattr(self, name)}"
+        if self.hold_steps and not self.decay_steps:
+            yield "hold_steps needs decay_steps, after which the rate has fallen"
 
 
 def adam(learning_rate: float, **arguments) -> Optimizer:
@@ -83,12 +88,12 @@ def optimizer(settings) -> optax.GradientTransformation:
     """The optimizer that an `Optimizer`, or a recipe's part of that form, describes."""
     settings = read(Optimizer, settings, "optimizer.")
     arguments, rate = dict(settings.arguments), settings.learning_rate
-    warmup = settings.warmup_steps
+    warmup, flat = settings.warmup_steps, max(settings.warmup_steps, settings.hold_steps)
     if "mask" in _parameters(settings.name):
         arguments["mask"] = matrices
     if settings.decay_steps:
         schedule = SCHEDULES[settings.schedule]
-        rate = schedule(rate, settings.final_rate, settings.decay_steps - warmup)
+        rate = _held(schedule(rate, settings.final_rate, settings.decay_steps - flat), flat)
     if warmup:
         rate = _warmed(rate, warmup)
     links = [getattr(optax, settings.name)(rate, **arguments)]
@@ -119,9 +124,14 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
 
     Arjovsky et al. 2017 (WGAN), algorithm 1, line 7.
     """
+    return bounded(-bound, bound)
+
+
+def bounded(low: float, high: float) -> optax.GradientTransformation:
+    """Keeps every weight in [low, high] after the step: the last link of a chain."""
 
     def update(updates, state, params):
-        clipped = jax.tree.map(lambda u, p: jnp.clip(p + u, -bound, bound) - p, updates, params)
+        clipped = jax.tree.map(lambda u, p: jnp.clip(p + u, low, high) - p, updates, params)
         return clipped, state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
@@ -137,9 +147,13 @@ def warmed_up(decay: float) -> Callable[[Array], Array] | None:
     return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
 
+def _held(rate: optax.Schedule, steps: int) -> optax.Schedule:
+    return lambda count: rate(jnp.maximum(count - steps, 0)) if steps else rate(count)
+
+
 def _warmed(rate, steps: int) -> optax.Schedule:
     def schedule(count):
-        after = rate(jnp.maximum(count - steps, 0)) if callable(rate) else rate
-        return after * jnp.minimum(1.0, (count + 1) / steps)
+        reached = rate(count) if callable(rate) else rate
+        return reached * jnp.minimum(1.0, (count + 1) / steps)
 
     return schedule

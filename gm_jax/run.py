@@ -55,13 +55,17 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
 
 def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
     """Raises UserError if a recipe shows or evaluates a function that its models do not have."""
-    for part, counts in (("show", config.show.counts), ("evaluate", config.evaluate.counts)):
+    named = {
+        "show.counts": config.show.counts, "evaluate.counts": config.evaluate.counts,
+        "evaluate.attributes": config.evaluate.attributes,
+    }  # fmt: skip
+    for part, counts in named.items():
         for phase in phases:
             functions = phase.model.functions
             for name, count in counts.items():
-                if name not in functions and (count or part == "evaluate"):
+                if name not in functions and (count or part == "evaluate.counts"):
                     raise UserError(
-                        f"{part}.counts.{name}: the model has no function {name}; it has:"
+                        f"{part}.{name}: the model has no function {name}; it has:"
                         f" {', '.join(functions)} (show.counts.NAME=0 leaves one out)"
                     )
 

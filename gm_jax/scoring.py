@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import data, evaluation, files, recognition
+from gm_jax import alignment, data, evaluation, files, recognition, translations
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
@@ -27,6 +27,11 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
              N: as in `gm_jax.recognition`, of N samples or examples
+    translation
+             N: as in `gm_jax.translations`, of N examples
+    attributes  {function: examples}, and
+    retrieval, zero_shot, clip_score, cmmd
+             N: as in `gm_jax.alignment`
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
@@ -136,13 +141,19 @@ def lpips_distance(trained: Trained, count: int) -> dict[str, dict]:
     return {network.name: {**row, "protocol": lpips.PROTOCOL._asdict()}}
 
 
-# By the name of the setting that holds the number of samples.
+# By the name of the setting that holds the number of samples, or {function: examples}.
 METRICS = {
     "score": score_images,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "translation": translations.translation,
+    "attributes": alignment.attributes,
+    "retrieval": alignment.retrieval,
+    "zero_shot": alignment.zero_shot,
+    "clip_score": alignment.clip_score,
+    "cmmd": alignment.cmmd,
     "lpips": lpips_distance,
 }
 
@@ -157,8 +168,15 @@ def report(results: dict[str, dict]) -> str:
             line += f" ± {row['standard_error']:.4f} over {row['examples']} examples"
         if "of_modes" in row:
             line += f" of {row['of_modes']} modes, {row['examples']} samples"
+        elif "interval95" in row:
+            low, high = row["interval95"]
+            line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "shuffled" in row:
+            line += f"; captions shuffled {row['shuffled']:.4f}"
         if "classifier_accuracy" in row:
             line += f" (classifier's accuracy {row['classifier_accuracy']:.4f})"
+        floors = [f"{key} {row[key]:.4f}" for key in ("copied", "truth") if key in row]
+        line += f" ({', '.join(floors)})" if floors else ""
         if "n1" in row:
             line += f" (protocol {row['protocol']['name']}, N1 = {row['n1']}, N2 = {row['n2']})"
         elif "protocol" in row:

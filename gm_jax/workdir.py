@@ -234,9 +234,14 @@ def _beyond(workdir: Path, phases: list[Phase]) -> bool:
 def _spec(spec: Spec) -> dict[str, dict]:
     """A spec in the form of data.json."""
     return {
-        name: {"shape": list(f.shape), "cardinality": f.cardinality, "symbols": f.symbols}
+        name: {"shape": list(f.shape), "cardinality": f.cardinality, "symbols": _listed(f.symbols)}
         for name, f in spec.items()
     }
+
+
+def _listed(symbols) -> str | list[str]:
+    """Characters as they are, words as the list that JSON makes of any sequence."""
+    return symbols if isinstance(symbols, str) else list(symbols)
 
 
 def _spec_then(found: dict) -> dict[str, dict]:

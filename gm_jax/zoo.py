@@ -25,6 +25,8 @@ from gm_jax.diffusion import (
     super_resolution,
 )  # fmt: skip
 from gm_jax.features import backbone
+from gm_jax.multimodal import clip
+from gm_jax.translation import cyclegan, pix2pix
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -46,6 +48,7 @@ SYSTEMS = {
     "latent_diffusion": latent_diffusion,
     "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
+    "clip": clip,
     "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,
@@ -57,4 +60,6 @@ SYSTEMS = {
     "gated_pixelcnn": gated_pixelcnn,
     "pixelcnnpp": pixelcnnpp,
     "pixelrnn": pixelrnn,
+    "pix2pix": pix2pix,
+    "cyclegan": cyclegan,
 }

@@ -17,6 +17,12 @@ from gm_jax.training.checkpoint import Progress
 # A constant added to a critic cancels between its two terms.
 CRITICS_CONSTANT = ("['discriminator']['Dense_0']['bias']",)
 
+# Of a softmax's keys, to which a constant may be added.
+KEYS = tuple(
+    f"['{tower}']['encoder']['layers_0']['self_attn']['k_proj']['bias']"
+    for tower in ("image", "text")
+)
+
 FIRST_STAGE = (
     "['discriminator']['Conv_2']['bias']",
     "['autoencoder']['decoder']['mid_block']['attentions_0']['to_k']['bias']",
@@ -131,6 +137,9 @@ GAMES = {
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    # Two players of two networks each, and pools that take one fake of a batch after another.
+    "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
+    "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
     "vqvae": Game(
         "vqvae_mnist",
         {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},
@@ -149,6 +158,14 @@ GAMES = {
         "vqvae2_mnist", {"data.name": "digits", "quantizer.averaged.revive_below": 0.95}, slow=True
     ),
     "dvae": Game("dvae_fashion_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
+    # Negatives of all devices; test_clip.py has their gradients each time.
+    "clip": Game("clip_shapes", {"average": 0.9}, undecided=KEYS, slow=True),
+    "clip_resnet": Game(
+        "clip_shapes",
+        {"image.name": "resnet", "image.resnet.width": 8, "image.resnet.layers": (1, 1, 1, 1)},
+        undecided=(*KEYS, "['image']['attnpool']['k_proj']['bias']"),
+        slow=True,
+    ),
     # Two players and an average, a weight by gradients of the whole batch.
     "first_stage": Game(
         "first_stage_emoji",
@@ -221,7 +238,8 @@ EVERY_GAME = [
 # An average, batch statistics, a pool and codebooks each time; the others in test-all.
 GAMES_WITH_MEMORY = [
     pytest.param(
-        name, marks=() if name in ("vae", "gan", "unrolled", "vqvae") else pytest.mark.slow
+        name,
+        marks=() if name in ("vae", "gan", "unrolled", "vqvae") else pytest.mark.slow,
     )
     for name in GAMES
 ]

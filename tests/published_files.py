@@ -9,8 +9,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from gm_jax.diffusion.stable_diffusion.networks import NETWORKS
+from gm_jax.multimodal.shared import clip_files
+from gm_jax.nn.text_tower import TextTower
+from gm_jax.nn.vit import ViT
 from gm_jax.tokenizers.clip import vocabulary_of
 from gm_jax.weights import assign, export, open_weights
+from gm_jax.weights.clip import join_parts, tables
 
 
 def nchw(x: np.ndarray):
@@ -102,3 +106,30 @@ def write_tiny(folder: Path, changed: dict | None = None) -> Path:
     (folder / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary.numbers))
     (folder / "tokenizer" / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs]))
     return folder
+
+
+TINY_CLIP = clip_files.Towers(
+    ViT(4, 8, 1, 2, 16, projection=6), TextTower(9, 8, 5, 8, 1, 2, 16, projection=6), 8
+)  # fmt: skip
+
+
+def write_tiny_clip(folder, **vision):
+    """A tiny CLIP in transformers' layout, and beside it as openai.safetensors; its parameters.
+
+    vision  settings of the image tower's config.json that differ
+    """
+    shapes = clip_files.shapes_of(TINY_CLIP)
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda x: np.float32(rng.normal(size=x.shape)), shapes)
+    table = tables(shapes["text"], shapes["image"], {})
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1}
+    sizes["num_attention_heads"] = 2
+    text = sizes | {"vocab_size": 9, "max_position_embeddings": 5, "eos_token_id": 2}
+    vision = sizes | {"image_size": 8, "patch_size": 4} | vision
+    made = {"text_config": text, "vision_config": vision, "projection_dim": 6}
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(made))
+    save_file(export(table["transformers"], params), folder / "model.safetensors")
+    openai = join_parts(export(table["openai"], params))
+    save_file({k: np.array(x) for k, x in openai.items()}, folder.parent / "openai.safetensors")
+    return folder, params

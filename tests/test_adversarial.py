@@ -8,6 +8,7 @@ import pytest
 import scipy.special
 from scipy import stats
 
+from gm_jax import pools
 from gm_jax.adversarial.shared import latents, tricks
 from gm_jax.adversarial.shared.unrolled import unroll
 from gm_jax.losses import adversarial, penalties
@@ -224,11 +225,11 @@ def test_packing_puts_neighbours_side_by_side_as_channels():
 
 def test_replay_shows_old_fakes_at_the_share_asked_for_and_keeps_new_ones():
     batch = {"index": jnp.arange(64)}
-    pool = tricks.empty_pool(128, (1,))
+    pool = pools.empty_pool(128, (1,))
     shown, ages = [], []
     for number in range(1, 60):
         fakes = jnp.full((64, 1), float(number))
-        out, pool = tricks.replay(jax.random.key(number), pool, fakes, batch, 0.25)
+        out, pool = pools.replay(jax.random.key(number), pool, fakes, batch, 0.25)
         shown.append(float((out != number).mean()))
         ages.append(number - float(pool["kept"].mean()))
         assert np.all((out >= 1) & (out <= number))  # Never an empty place of the pool.
@@ -237,4 +238,4 @@ def test_replay_shows_old_fakes_at_the_share_asked_for_and_keeps_new_ones():
     # A place is renewed with probability 1/2 a batch: fakes stay about two batches, by chance more.
     assert 0.5 < np.mean(ages[10:]) < 1.5
     with pytest.raises(ValueError, match="replay pool of 32"):
-        tricks.replay(KEY, tricks.empty_pool(32, (1,)), jnp.zeros((64, 1)), batch, 0.5)
+        pools.replay(KEY, pools.empty_pool(32, (1,)), jnp.zeros((64, 1)), batch, 0.5)

@@ -9,8 +9,16 @@ PACKAGE = Path("gm_jax")
 CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
-COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers"}
-FAMILIES = ("adversarial", "autoencoders", "autoregressive", "diffusion", "features")
+COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools"}
+FAMILIES = (
+    "adversarial",
+    "autoencoders",
+    "autoregressive",
+    "diffusion",
+    "features",
+    "multimodal",
+    "translation",
+)
 # What each room may import beside itself; rooms that are not here are at the top.
 MAY_IMPORT = {
     **dict.fromkeys(CONTRACT, CONTRACT),
@@ -19,6 +27,7 @@ MAY_IMPORT = {
     "networks": CONTRACT,
     "optimizers": CONTRACT,
     "games": CONTRACT | {"optimizers"},
+    "pools": CONTRACT,
     **dict.fromkeys(FAMILIES, COMMON | {"weights", "tokenizers"}),
     "weights": CONTRACT,
     "tokenizers": CONTRACT | {"weights"},

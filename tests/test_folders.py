@@ -212,3 +212,11 @@ def test_a_run_knows_its_data_again_by_every_file(root):
     data.folder._folder.cache_clear()
     listing._LISTED.clear()
     assert workdir._probe(source_of(root)) != before
+
+
+def test_crops_at_random_keep_their_labels(root):
+    write(root, *(f"train/{c}/{n}.png" for c in ("ape", "bat") for n in range(2)))
+    source = source_of(root, size=4, crop="random")
+    batch = source.visit(np.arange(4), np.zeros((4, 2)))
+    assert batch["image"].shape == (4, 4, 4, 3)
+    np.testing.assert_array_equal(batch["label"], [0, 0, 1, 1])

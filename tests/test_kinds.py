@@ -119,13 +119,13 @@ def test_each_entry_is_finished_and_shown_by_its_kind(tmp_path):
     outputs |= {"video": video, "segmentation": np.arange(50).reshape(2, 5, 5)}
     files = data.show(outputs, tmp_path / "out")
     assert [file.name for file in files] == [
-        "out.png", "out_image_b.png", "out_video.gif", "out_segmentation.png"
+        "out.png", "out_image_b.png", "out_video.png", "out_video.gif", "out_segmentation.png"
     ]  # fmt: skip
     dark, light = (np.asarray(Image.open(file)).astype(int) for file in files[:2])
     np.testing.assert_array_equal(dark + light, 255)
-    with Image.open(files[2]) as film:
-        assert film.n_frames == 5 and film.size == (144, 70)
-    colours = np.asarray(Image.open(files[3]))[::12, ::12][:5, :5].reshape(25, 3)
+    with Image.open(files[2]) as strip, Image.open(files[3]) as film:
+        assert strip.size == (5 * 74 - 4, 144) and film.n_frames == 5 and film.size == (144, 70)
+    colours = np.asarray(Image.open(files[4]))[::12, ::12][:5, :5].reshape(25, 3)
     assert len(np.unique(colours[:20], axis=0)) == 20
     np.testing.assert_array_equal(colours[20:], colours[:5])
 

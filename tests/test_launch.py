@@ -14,7 +14,7 @@ from absl import flags
 from absl.testing import flagsaver
 from picture_files import write
 from PIL import Image
-from published_files import write_tiny
+from published_files import write_tiny, write_tiny_clip
 from sample_files import text_file, wav_folder
 
 import gm_jax
@@ -202,6 +202,10 @@ def needs(config, request):
     if config.system == "stable_diffusion":
         folder = request.getfixturevalue("tmp_path_factory").mktemp("weights")
         config.weights = str(write_tiny(folder))
+    if config.system == "clip" and not config.steps:
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("weights")
+        config.weights = str(write_tiny_clip(folder / "clip")[0])
+        config.data.update(name="digits", captions="")
     if config.data.name in written:
         config.data.path = str(written[config.data.name]())
     elif config.data.name in ("cifar10", "folder"):
@@ -215,7 +219,7 @@ def needs(config, request):
         config.data.path = str(request.getfixturevalue("shared") / "data" / "noto-emoji")
         for stage in stages:
             stage.data.path = config.data.path
-    elif config.data.name not in ("digits", "ring", "grid", "none"):
+    elif config.data.name not in ("digits", "ring", "grid", "shapes", "none"):
         config.data.directory = str(request.getfixturevalue("shared") / "data" / "tfds")
     return config
 
@@ -224,7 +228,7 @@ def needs(config, request):
 def test_every_recipe_builds(path, request):
     """At its full size: nothing is compiled."""
     phases = gm_jax.build(needs(gm_jax.load_config(path), request))
-    untrained = path.stem in ("stable_diffusion", "lpips")  # Published weights as they are.
+    untrained = path.stem in ("stable_diffusion", "clip", "lpips")  # Published weights as they are.
     assert phases and all((phase.steps == 0) == untrained for phase in phases)
 
 
@@ -241,8 +245,8 @@ def test_every_recipe_smokes(path, tmp_path, request):
         # A classifier of MNIST takes longer than a smoke test may.
         config.evaluate.update(score=0, agreement=0, preserved=0, modes=0, clustering=0)
     trained = gm_jax.train(config, tmp_path, jax.devices()[:1])
-    functions = trained.functions
-    samples = gm_jax.sample(trained, 3, "sample" if "sample" in functions else "features")
+    name = "sample" if "sample" in trained.functions else next(iter(trained.functions))
+    samples = gm_jax.sample(trained, 3, name)
     assert {len(values) for values in samples.values()} == {3}
     assert "label" in samples or not config.get("conditional")
     if config.evaluate.counts or config.evaluate.score:

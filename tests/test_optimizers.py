@@ -29,6 +29,20 @@ def test_warmup_rises_to_the_rate_and_decay_falls_to_zero():
     np.testing.assert_allclose(moves[2:5], [0.5, 0.5 - 0.5**1.5, 0.0], atol=1e-6)
 
 
+def test_a_held_rate_falls_from_the_end_of_the_hold_on():
+    """CycleGAN's: constant for the first half, then linearly to 0."""
+    settings = {"name": "sgd", "learning_rate": 1.0, "hold_steps": 2, "decay_steps": 4}
+    np.testing.assert_allclose(
+        steps({**settings, "schedule": "linear"}, count=6), [1, 1, 1, 0.5, 0, 0]
+    )
+    for wrong, message in (
+        ({"decay_steps": 2}, "must be above hold_steps"),
+        ({"decay_steps": 0}, "hold_steps needs"),
+    ):
+        with pytest.raises(UserError, match=message):
+            optimizer({**settings, **wrong})
+
+
 def test_decay_begins_where_the_warmup_ends_and_stops_at_the_final_rate():
     settings = {"name": "sgd", "learning_rate": 1.0, "warmup_steps": 2, "final_rate": 0.2}
     moves = steps({**settings, "decay_steps": 6, "schedule": "linear"})

@@ -22,7 +22,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from gm_jax import networks
+from gm_jax import networks, pools
 from gm_jax.adversarial.shared import latent_game, tricks
 from gm_jax.adversarial.shared.latent_game import append_label, latent, open_game, phase
 from gm_jax.adversarial.shared.tricks import Tricks
@@ -131,7 +131,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         x = tricks.pack(append_label(game, batch[modality], batch), packing)
         z = latent(game, key, batch)
         variables = networks.split_init(key, (generator, z), (discriminator, x))
-        pool = tricks.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
+        pool = pools.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
         return variables._replace(state=variables.state | ({"replay": pool} if pool else {}))
 
     def critic(variables, x):
@@ -187,7 +187,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         label_key, noise_key, penalty_key, pool_key = jax.random.split(key, 4)
         state = {}
         if trick.replay.size:
-            fakes, state["replay"] = tricks.replay(
+            fakes, state["replay"] = pools.replay(
                 pool_key, variables.state["replay"], fakes, batch, trick.replay.share
             )
         real, fake, state["discriminator"] = outputs(variables, fakes, batch, noise_key, step)

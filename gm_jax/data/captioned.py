@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,10 +16,20 @@ from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.model import Field
 from gm_jax.tokenizers.clip import LENGTH
-from gm_jax.tokenizers.words import encode_words, numbered, vocabulary_of, words
+from gm_jax.tokenizers.words import encode_prompt, encode_words, numbered, vocabulary_of, words
 
-# (texts -> their numbers [N, L], what the entry looks like)
-Encoding = tuple[Callable[[Sequence[str]], np.ndarray], Field]
+
+class Encoding(NamedTuple):
+    """Captions to numbers.
+
+    encode   texts -> their numbers [N, L]
+    prompts  the same of texts that a user gives
+    field    what the entry looks like
+    """
+
+    encode: Callable[[Sequence[str]], np.ndarray]
+    prompts: Callable[[Sequence[str]], np.ndarray]
+    field: Field
 
 
 def captioned(source: Source, training: Callable[[], Source], config) -> Source:
@@ -30,12 +41,18 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
     """
     if not config.captions:
         return source
+    if not source.spec and config.captions == "clip":  # Nothing to describe: prompts alone.
+        return source._replace(prompts=_clip(training, config).prompts)
+    if source.captions is None and source.classes and config.template:
+        named = _of_classes(source, config.template)
+        return captioned(named, lambda: named, config)
     if source.captions is None:
         raise UserError(
             f"data.captions is {config.captions}, and {source.name} has none: a folder has them in"
-            " metadata.jsonl or in a .txt beside each picture, an npz file in the array `caption`"
+            " metadata.jsonl or in a .txt beside each picture, an npz file in the array `caption`;"
+            " of images in classes data.template='a photo of a {}' makes some"
         )
-    encode, field = ENCODINGS[config.captions](training, config)
+    encode, prompts, field = ENCODINGS[config.captions](training, config)
 
     def with_captions(batch: dict[str, np.ndarray], indices: np.ndarray) -> dict[str, np.ndarray]:
         return {**batch, "caption": encode(source.captions(indices))}
@@ -46,8 +63,19 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
     return source._replace(
         load=lambda indices: with_captions(source.load(indices), indices),
         visit=visit,
+        prompts=prompts,
         spec={**source.spec, "caption": field},
     )
+
+
+def _of_classes(source: Source, template: str) -> Source:
+    """The source with a sentence about the class of each example as its caption."""
+    texts = tuple(template.format(name) for name in source.classes)
+
+    def captions(indices):
+        return [texts[label] for label in source.load(indices)["label"]]
+
+    return source._replace(captions=captions, wordings=texts)
 
 
 def _words(training: Callable[[], Source], config) -> Encoding:
@@ -56,7 +84,7 @@ def _words(training: Callable[[], Source], config) -> Encoding:
         raise UserError(
             f"{trained.name} has captions in this split, but none in the training split"
         )
-    texts = trained.captions(np.arange(trained.size))
+    texts = trained.wordings or trained.captions(np.arange(trained.size))
     symbols = vocabulary_of(texts)
     longest = max(texts, key=lambda text: len(words(text)))
     length = config.caption_length or len(words(longest))
@@ -66,7 +94,8 @@ def _words(training: Callable[[], Source], config) -> Encoding:
     def encode(texts):
         return np.stack([encode_words(text, numbers, length) for text in texts])
 
-    return encode, Field((length,), len(symbols), symbols)
+    field = Field((length,), len(symbols), symbols)
+    return Encoding(encode, lambda texts: np.stack([encode_prompt(t, field) for t in texts]), field)
 
 
 def _clip(training: Callable[[], Source], config) -> Encoding:
@@ -78,7 +107,7 @@ def _clip(training: Callable[[], Source], config) -> Encoding:
     def encode(texts):
         return tokenizers.tokenize(tokenizer, texts)
 
-    return encode, tokenizers.field_of(tokenizer)
+    return Encoding(encode, encode, tokenizers.field_of(tokenizer))
 
 
 ENCODINGS = {"words": _words, "clip": _clip}

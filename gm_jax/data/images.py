@@ -20,7 +20,7 @@ def digits(config, split: str) -> Source:
     one_of("split of digits", split, SPLITS)
     arrays = _digits(split, config.size)
     spec = {"image": Field(arrays["image"].shape[1:], 256), "label": Field((), 10)}
-    return from_arrays("digits", arrays, spec)
+    return from_arrays("digits", arrays, spec)._replace(classes=tuple(map(str, range(10))))
 
 
 @functools.lru_cache(maxsize=4)  # The splits at two sizes: a run opens its data many times.
@@ -89,8 +89,10 @@ def _tfds(config, split: str) -> Source:
     sides, channels = (config.size, config.size), features["image"].shape[-1]
     shape = (*sides, channels) if config.size else tuple(features["image"].shape)
     spec = {"image": Field(shape, 256)}
+    classes = ()
     if "label" in features:
-        spec["label"] = Field((), features["label"].num_classes)
+        classes = tuple(features["label"].names)
+        spec["label"] = Field((), len(classes))
 
     def read(indices):
         for example in data.__getitems__(indices):
@@ -100,4 +102,4 @@ def _tfds(config, split: str) -> Source:
             yield example
 
     bytes = len(data) * sum(int(np.prod(field.shape)) for field in spec.values())
-    return from_files(name, len(data), read, spec, config, bytes)
+    return from_files(name, len(data), read, spec, config, bytes)._replace(classes=classes)

@@ -68,7 +68,7 @@ class Kind(NamedTuple):
     finish     a model's outputs to host values
     mirror     values [B, ...] with left and right exchanged, for `data.flip`; None if it has none
     parse      (string, field) -> host value, of kinds that can be given as a string
-    show       (values, all outputs, path without suffix) -> the file written
+    show       (values, all outputs, path without suffix) -> the files written
     """
 
     dtype: Any = None
@@ -92,6 +92,7 @@ KINDS = {
     "keypoint": Kind(np.float32, mirror=mirror_keypoints),
     "box": Kind(np.float32, mirror=mirror_boxes),
     "label": Kind(np.int32),
+    "attributes": Kind(np.int32),
     "code": Kind(np.int32),
     "caption": Kind(np.int32, parse=encode_prompt),
     "text": Kind(np.int32, show=show_text),
@@ -133,7 +134,7 @@ def show(outputs: Mapping[str, np.ndarray], path: Path) -> list[Path]:
     for name, values in outputs.items():
         if kind(name).show:
             own = path.with_name(f"{path.name}_{name}") if files else path
-            files.append(kind(name).show(values, outputs, own))
+            files += kind(name).show(values, outputs, own)
     return files
 
 

@@ -83,7 +83,7 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     By the filter that the evaluation uses, Pillow's antialiased bicubic in floating point
     (`evaluation.resize.pil_bicubic`), rounded to the nearest level.
     """
-    height, width = (max(size, round(n * size / min(image.shape[:2]))) for n in image.shape[:2])
+    height, width = _sides(image, size)
     bands = [
         Image.fromarray(image[..., c].astype(np.float32)).resize(
             (width, height), Image.Resampling.BICUBIC
@@ -91,6 +91,24 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
         for c in range(image.shape[-1])
     ]
     return np.clip(np.round(np.stack(bands, axis=-1)), 0, 255).astype(np.uint8)
+
+
+def resized_classes(classes: np.ndarray, size: int) -> np.ndarray:
+    """Classes [H, W] with the shorter side brought to `size` pixels, by the nearest.
+
+    Pixel i shows pixel floor(i in / out), as PyTorch's "nearest" does.
+    """
+    rows, columns = (
+        np.arange(new) * old // new
+        for new, old in zip(_sides(classes, size), classes.shape, strict=True)
+    )
+    return classes[rows[:, None], columns]
+
+
+def _sides(image: np.ndarray, size: int) -> tuple[int, int]:
+    """Height and width once the shorter side is `size`."""
+    height, width = (max(size, round(n * size / min(image.shape[:2]))) for n in image.shape[:2])
+    return height, width
 
 
 def all_resized(images: np.ndarray, size: int | None) -> np.ndarray:
@@ -104,7 +122,7 @@ def all_resized(images: np.ndarray, size: int | None) -> np.ndarray:
 
 
 def crop(image: np.ndarray, size: int, draw=None) -> np.ndarray:
-    """[size, size, C] of an image [H, W, C]: the centre, or drawn by two numbers in [0, 1)."""
+    """[size, size, ...] of [H, W, ...]: the centre, or drawn by two numbers in [0, 1)."""
     free = [side - size + 1 for side in image.shape[:2]]
     top, left = (
         (int(u * n) for u, n in zip(draw, free, strict=True))

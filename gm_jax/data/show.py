@@ -1,10 +1,10 @@
 """How data is shown: a picture, text or sound file for each entry of a function's outputs.
 
 `kinds.KINDS` says which function shows what. Each takes the entry's values, all outputs and a path
-without suffix, and returns the file it wrote. Images [B, H, W, C] become a grid, image sequences
-[B, T, H, W, C] (a denoising chain, an interpolation) a row each, points of the plane a
-scatter over the discriminator's output. Texts are written below one another, sounds one after
-another. What a run shows over time becomes a film.
+without suffix, and returns the files it wrote. Images [B, H, W, C] become a grid, image sequences
+[B, T, H, W, C] (a denoising chain, an interpolation) a row each; videos become rows and a GIF,
+points of the plane a scatter over the discriminator's output. Texts are written below one another,
+sounds one after another. What a run shows over time becomes a film.
 """
 
 import wave
@@ -41,21 +41,21 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return rows.reshape(-1, columns * cells.shape[2], channels)[:-GAP, :-GAP]
 
 
-def show_image(images: np.ndarray, outputs: Outputs, path: Path) -> Path:
+def show_image(images: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
     """Images [B, H, W, C], or sequences of them, as a grid."""
     path = path.with_suffix(".png")
     _picture(grid(images)).save(path)
-    return path
+    return [path]
 
 
-def show_video(videos: np.ndarray, outputs: Outputs, path: Path) -> Path:
-    """Videos [B, T, H, W, C] beside one another, moving."""
-    path = path.with_suffix(".gif")
-    _save_moving([_picture(grid(frame)) for frame in np.moveaxis(videos, 1, 0)], path)
-    return path
+def show_video(videos: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
+    """Videos [B, T, H, W, C]: a row of frames each, and moving beside one another."""
+    moving = path.with_suffix(".gif")
+    _save_moving([_picture(grid(frame)) for frame in np.moveaxis(videos, 1, 0)], moving)
+    return [*show_image(videos, outputs, path), moving]
 
 
-def show_segmentation(classes: np.ndarray, outputs: Outputs, path: Path) -> Path:
+def show_segmentation(classes: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
     """Classes of pixels [B, H, W], a colour each; colours repeat after 20 classes."""
     from matplotlib import colormaps
 
@@ -71,7 +71,7 @@ def _save_moving(frames: list[Image.Image], path: Path) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=200, loop=0)
 
 
-def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> Path:
+def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
     """Points [B, 2] of the plane; a `field` [B] known at `field_point` [B, 2] lies behind them.
 
     The field is left out if its points lie on one line.
@@ -87,7 +87,7 @@ def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> Path:
     axes.scatter(x, y, s=2.0, c="black", alpha=0.4, linewidths=0)
     axes.set(xticks=[], yticks=[], aspect="equal")
     figure.savefig(path)
-    return path
+    return [path]
 
 
 def _square():
@@ -100,22 +100,22 @@ def _square():
     return figure, figure.add_axes((0, 0, 1, 1))
 
 
-def show_text(texts: np.ndarray, outputs: Outputs, path: Path) -> Path:
+def show_text(texts: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
     """Code points [B, T], one example below another."""
     path = path.with_suffix(".txt")
     texts = ["".join(map(chr, points)) for points in texts]
     path.write_text(f"\n{RULE}\n".join(texts) + "\n", encoding="utf-8")
-    return path
+    return [path]
 
 
-def show_audio(sounds: np.ndarray, outputs: Outputs, path: Path) -> Path:
+def show_audio(sounds: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
     """int16 [B, T] at `rate` [B] samples a second, one after another, PAUSE between them."""
     path, rate = path.with_suffix(".wav"), int(outputs["rate"][0])
     sounds = np.pad(sounds, ((0, 0), (0, int(PAUSE * rate))))
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
         file.writeframes(sounds.astype("<i2").tobytes())
-    return path
+    return [path]
 
 
 def film(folder: Path, name: str, most: int = 8) -> list[Path]:

@@ -12,6 +12,9 @@ from gm_jax.data import (
     images,
     mixtures,
     npz,
+    pairs,
+    scenes,
+    shapes,
     text,
 )  # fmt: skip
 from gm_jax.data.source import Source
@@ -52,16 +55,34 @@ SOURCES = {
     "emoji": emoji.emoji,
     "ring": mixtures.mixture,
     "grid": mixtures.mixture,
+    "shapes": shapes.shapes,
     "stacked": composed.stacked,
     "two_domains": composed.two_domains,
+    "scenes": scenes.scenes,
+    "pairs": pairs.pairs,
     "text": text.text,
     "wav": audio.wav,
 }
 # Settings that only some sources have: these, and data sets of TFDS for the sizes.
 ONLY = {
-    "size": ("digits", "folder", "npz", "emoji", "stacked", "two_domains", "blank"),
-    "channels": ("folder", "blank"),
-    "classes": ("npz", "wav", "stacked", "two_domains", "blank"),
+    "size": (
+        "digits",
+        "folder",
+        "npz",
+        "emoji",
+        "shapes",
+        "scenes",
+        "pairs",
+        "stacked",
+        "two_domains",
+        "blank",
+    ),
+    "channels": ("folder", "pairs", "blank"),
+    "classes": ("npz", "wav", "stacked", "two_domains", "pairs", "blank"),
+    "frames": ("shapes",),
+    "resize": ("pairs",),
+    "domains": ("scenes", "pairs"),
+    "unpaired": ("scenes", "pairs"),
 }
 
 

@@ -58,7 +58,7 @@ def _rows(listing: Listing, split: str) -> tuple[str, list[int], dict[str, list[
     """The split's folder, its rows of the listing, and what was skipped and why."""
     own = next((names for names in SPLIT_FOLDERS if split in names), (split,))
     others = {name for names in SPLIT_FOLDERS if names is not own for name in names}
-    base = _wrapper(listing)
+    base = wrapper(listing)
     below = [name[len(base) :].split("/") for name in listing.names]
     tops = dict.fromkeys(parts[0] for parts in below if len(parts) > 1)
     folder = next((f"{base}{top}/" for top in tops if top.lower() in own), None)
@@ -81,8 +81,8 @@ def _rows(listing: Listing, split: str) -> tuple[str, list[int], dict[str, list[
     return folder or base, rows, {} if split not in SPLIT_FOLDERS[0] else passed
 
 
-def _wrapper(listing: Listing) -> str:
-    """The one folder that holds all of a zip archive, "" if there is none or it is a split's."""
+def wrapper(listing: Listing) -> str:
+    """The one folder that holds all of a zip archive; "" if there is none, or it is a split's."""
     tops = {name.partition("/")[0] for name in listing.names}
     if listing.root.is_dir() or len(tops) != 1 or not all("/" in name for name in listing.names):
         return ""

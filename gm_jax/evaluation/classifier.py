@@ -5,6 +5,7 @@ from the same weights.
 """
 
 import hashlib
+import inspect
 import math
 import os
 from collections.abc import Callable
@@ -23,8 +24,6 @@ from gm_jax import outputs
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.features import Features
 from gm_jax.fingerprint import fingerprint
-
-_BATCH = 128
 
 
 class Classifier(NamedTuple):
@@ -46,19 +45,20 @@ class Network(nn.Module):
     @nn.compact
     def __call__(self, images):
         x = images.astype(jnp.float32) / 127.5 - 1
-        x = self.layer(x, 32, 1 if x.shape[1] <= 16 else 2)
+        x = rectified(self, x, 32, 1 if x.shape[1] <= 16 else 2)
         while x.shape[1] > 8:
-            x = self.layer(x, 64, 2)
-        x = self.layer(x, 64, 2)
+            x = rectified(self, x, 64, 2)
+        x = rectified(self, x, 64, 2)
         x = nn.relu(nn.Dense(64, precision="highest")(x.reshape(len(x), -1)))
         return x, nn.Dense(self.num_classes, precision="highest")(x)
 
-    def layer(self, x, width: int, stride: int):
-        """A convolution with its bias, rectified."""
-        conv = nn.Conv(width, (3, 3), stride, use_bias=False, precision="highest")
-        x = conv(x)
-        bias = self.param(f"{conv.name}_bias", nn.initializers.zeros, (width,))
-        return nn.relu(x + repeated(bias, math.prod(x.shape[:-1])).reshape(x.shape))
+
+def rectified(module: nn.Module, x, width: int, stride: int):
+    """A convolution of 3x3 with its bias, rectified; a layer of `module`."""
+    conv = nn.Conv(width, (3, 3), stride, use_bias=False, precision="highest")
+    x = conv(x)
+    bias = module.param(f"{conv.name}_bias", nn.initializers.zeros, (width,))
+    return nn.relu(x + repeated(bias, math.prod(x.shape[:-1])).reshape(x.shape))
 
 
 def repeated(row, n: int):
@@ -91,6 +91,30 @@ def train_classifier(
                classifier found there is not trained again
     epochs     passes over the data, by default 4, or as many as make 500 steps
     """
+    network = Network(num_classes)
+    params, accuracy = fitted(
+        network, f"classifier_{dataset}", images, labels, seed, directory, test, epochs
+    )
+    return _as_features(network, dataset, params, accuracy)
+
+
+def fitted(
+    network: nn.Module,
+    name: str,
+    images,
+    labels,
+    seed: int = 0,
+    directory: str | os.PathLike | None = None,
+    test=None,
+    epochs: int | None = None,
+    batch: int = 128,
+):
+    """The parameters of a network trained to give labels, and its accuracy; see `train_classifier`.
+
+    network  uint8 images -> (features, logits), the logits of the labels' shape with a last axis of
+             classes: labels are [N], or [N, H, W] with one for each pixel
+    name     what the file of the result begins with
+    """
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
         raise EvaluationError(
@@ -103,21 +127,20 @@ def train_classifier(
         test = images[order[:held]], labels[order[:held]]
         images, labels = images[order[held:]], labels[order[held:]]
     if epochs is None:
-        epochs = max(4, -(-500 * _BATCH // len(images)))
-    network = Network(num_classes)
+        epochs = max(4, -(-500 * batch // len(images)))
     path = None
     if directory is not None:
-        key = _key(images, labels, *test, num_classes, seed, epochs)
-        path = Path(directory) / f"classifier_{dataset}_{key}.npz"
+        key = _key(network, images, labels, *test, network.num_classes, seed, epochs, batch)
+        path = Path(directory) / f"{name}_{key}.npz"
     if path is not None and path.exists():
-        return _as_features(network, dataset, *_load(path))
+        return _load(path)
     if path is not None:
         outputs.check(path, "set XDG_CACHE_HOME to a folder that can be written to")
-    params = _train(network, images, labels, seed, epochs)
-    accuracy = float(np.mean(_predict(network, params, test[0]) == test[1]))
+    params = _train(network, images, labels, seed, epochs, batch)
+    accuracy = float(np.mean(predict(network, params, test[0]) == test[1]))
     if path is not None:
         _save(path, params, accuracy)
-    return _as_features(network, dataset, params, accuracy)
+    return params, accuracy
 
 
 def _as_features(network: Network, dataset: str, params, accuracy: float) -> Classifier:
@@ -126,11 +149,11 @@ def _as_features(network: Network, dataset: str, params, accuracy: float) -> Cla
 
     name = f"classifier_{dataset}"
     features = Features(name, fingerprint(params), {"64": 64}, params, apply)
-    return Classifier(features, accuracy, partial(_predict, network, params))
+    return Classifier(features, accuracy, partial(predict, network, params))
 
 
-def _train(network: Network, images, labels, seed: int, epochs: int):
-    steps = epochs * (len(images) // _BATCH or 1)
+def _train(network: nn.Module, images, labels, seed: int, epochs: int, batch: int):
+    steps = epochs * (len(images) // batch or 1)
     optimizer = optax.adamw(optax.cosine_onecycle_schedule(steps, 4e-3), weight_decay=1e-3)
 
     def loss(params, x, y):
@@ -145,7 +168,7 @@ def _train(network: Network, images, labels, seed: int, epochs: int):
     params = network.init(jax.random.key(seed), images[:1])
     state = optimizer.init(params)
     rng = np.random.default_rng(seed)
-    size = min(_BATCH, len(images))
+    size = min(batch, len(images))
     for _ in range(epochs):
         order = rng.permutation(len(images))
         for start in range(0, len(images) - size + 1, size):
@@ -154,14 +177,18 @@ def _train(network: Network, images, labels, seed: int, epochs: int):
     return jax.device_get(params)
 
 
-def _predict(network: Network, params, images) -> np.ndarray:
-    predict = jax.jit(lambda params, x: network.apply(params, x)[1].argmax(axis=-1))
-    parts = [predict(params, images[i : i + 1000]) for i in range(0, len(images), 1000)]
+def predict(network: nn.Module, params, images) -> np.ndarray:
+    """The labels that a fitted network gives to uint8 images [N, H, W, C]."""
+    apply = jax.jit(lambda params, x: network.apply(params, x)[1].argmax(axis=-1))
+    parts = [apply(params, images[i : i + 1000]) for i in range(0, len(images), 1000)]
     return np.concatenate(parts)
 
 
-def _key(*things) -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+def _key(network: nn.Module, *things) -> str:
+    """Of the data and settings, and of the files that say what is fitted and how."""
+    digest = hashlib.sha256()
+    for file in sorted({__file__, inspect.getfile(type(network))}):
+        digest.update(Path(file).read_bytes())
     for thing in map(np.asarray, things):
         digest.update(f"{thing.dtype.str} {thing.shape};".encode())
         digest.update(np.ascontiguousarray(thing).tobytes())

@@ -1,4 +1,7 @@
-"""Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003) of pairs of images."""
+"""Structural similarity of pairs of images, at one scale and at several.
+
+Wang, Bovik, Sheikh & Simoncelli 2004; Wang, Simoncelli & Bovik 2003.
+"""
 
 from functools import partial
 
@@ -14,6 +17,25 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 # Four halvings, each rounded up, must leave one window.
 SMALLEST = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
+
+
+def ssim(x, y) -> jax.Array:
+    """SSIM [B] of images [B, H, W, C] on the scale 0..255, by a Gaussian window; 1 if equal.
+
+    Raises EvaluationError for images smaller than the window of 11 pixels.
+    """
+    if min(x.shape[1:3]) < WINDOW:
+        raise EvaluationError(
+            f"SSIM's window needs images of {WINDOW} pixels a side, these have {x.shape[1]} x"
+            f" {x.shape[2]}"
+        )
+    return _ssim(x, y)
+
+
+@jax.jit
+def _ssim(x, y):
+    luminance, contrast = _terms(x.astype(jnp.float32), y.astype(jnp.float32))
+    return (luminance * contrast).mean(axis=(1, 2, 3))
 
 
 def ms_ssim(x, y) -> jax.Array:

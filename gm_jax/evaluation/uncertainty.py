@@ -1,6 +1,6 @@
-"""How far to trust a Fréchet distance: its interval, its limit for many images, its floor.
+"""How far to trust a score: intervals, and of a Fréchet distance its limit and its floor.
 
-All three use the moments of ten groups to which the images are assigned in turn, so they need no
+The latter use the moments of ten groups to which the images are assigned in turn, so they need no
 second pass and no memory that grows with the number of images.
 """
 
@@ -74,3 +74,11 @@ def floor(groups: Sequence[Moments], splits: int = 10, seed: int = 0) -> tuple[f
         values.append(frechet(gaussian_of_moments(a), gaussian_of_moments(b)))
     side = merged(groups).n // 2
     return float(np.mean(values)), float(np.std(values, ddof=1)), side
+
+
+def share_interval(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a probability of which `hits` of n draws are known: Wilson's (1927)."""
+    z = stats.norm.ppf(0.975)
+    centre = (hits + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
+    return float(centre - half), float(centre + half)

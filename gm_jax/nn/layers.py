@@ -136,6 +136,17 @@ class BatchNorm(nn.Module):
         )(x)
 
 
+def instance_norm(x: Array, epsilon: float = 1e-5) -> Array:
+    """Each channel of each example [B, H, W, C] with mean 0 and variance 1, in float32 within.
+
+    Ulyanov et al. 2016 (arXiv 1607.08022), without scale and shift: the mean over positions of the
+    squares, not the unbiased one. A map of one pixel becomes 0.
+    """
+    wide = full_precision(x)
+    mean, variance = (f(wide, axis=(1, 2), keepdims=True) for f in (jnp.mean, jnp.var))
+    return ((wide - mean) * lax.rsqrt(variance + epsilon)).astype(x.dtype)
+
+
 def layer(module: nn.Module, spectral: bool, train: bool):
     """A layer as it is, or with its weights divided by their largest singular value.
 
@@ -145,33 +156,37 @@ def layer(module: nn.Module, spectral: bool, train: bool):
     return functools.partial(nn.SpectralNorm(module), update_stats=train) if spectral else module
 
 
-def _strided(y: Array, kernel: Array) -> Array:
+def _strided(y: Array, kernel: Array, padding: int | None) -> Array:
     """[B, H', W', D] to [B, H, W, C] with kernel [k, k, D, C]: each side halved, and rounded up."""
+    pads = "SAME" if padding is None else [(padding, padding)] * 2
     return lax.conv_general_dilated(
-        y, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        y, kernel, (2, 2), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def transposed_convolution(x: Array, kernel: Array, sides: tuple[int, int]) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def transposed_convolution(
+    x: Array, kernel: Array, sides: tuple[int, int], padding: int | None = None
+) -> Array:
     """[B, H, W, C] to [B, *sides, D] with kernel [k, k, D, C]: the transpose of stride 2.
 
-    `sides` are 2H and 2W, or one less if the halved image had an odd side. Its gradients are those
-    of the convolution that it transposes: by default JAX computes the kernel's as a convolution
-    dilated on both sides, which XLA runs more than ten times slower on a CPU.
+    `sides` are 2H and 2W, or one less if the halved image had an odd side. The convolution that it
+    transposes pads both ends of a side by `padding`, or as "SAME" does. Its gradients are those of
+    that convolution: by default JAX computes the kernel's as a convolution dilated on both sides,
+    which XLA runs more than ten times slower on a CPU.
     """
     y = jax.ShapeDtypeStruct((len(x), *sides, kernel.shape[2]), x.dtype)
-    (output,) = jax.linear_transpose(lambda y: _strided(y, kernel), y)(x)
+    (output,) = jax.linear_transpose(lambda y: _strided(y, kernel, padding), y)(x)
     return output
 
 
-def _transposed_forward(x, kernel, sides):
-    return transposed_convolution(x, kernel, sides), (x, kernel)
+def _transposed_forward(x, kernel, sides, padding):
+    return transposed_convolution(x, kernel, sides, padding), (x, kernel)
 
 
-def _transposed_backward(sides, saved, gradient):
+def _transposed_backward(sides, padding, saved, gradient):
     x, kernel = saved
-    back, of_kernel = jax.vjp(lambda kernel: _strided(gradient, kernel), kernel)
+    back, of_kernel = jax.vjp(lambda kernel: _strided(gradient, kernel, padding), kernel)
     return back, *of_kernel(x)
 
 
@@ -181,13 +196,16 @@ transposed_convolution.defvjp(_transposed_forward, _transposed_backward)
 class TransposedConv(nn.Module):
     """A transposed convolution of stride 2: [B, H, W, C] to [B, *sides, features].
 
-    size   of the kernel
-    sides  2H and 2W, or one less if the halved image had an odd side; None for 2H and 2W
+    size     of the kernel
+    sides    2H and 2W, or one less if the halved image had an odd side; None for 2H and 2W
+    padding  of both ends of a side by the convolution that it transposes (of 3x3, 1 is PyTorch's
+             with output_padding 1); None for "SAME", which is the same of 4x4 and 1
     """
 
     features: int
     size: int = 4
     sides: tuple[int, int] | None = None
+    padding: int | None = None
     use_bias: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
     dtype: jnp.dtype = jnp.float32
@@ -197,7 +215,9 @@ class TransposedConv(nn.Module):
         shape = self.size, self.size, self.features, x.shape[-1]
         kernel = self.param("kernel", self.kernel_init, shape)
         sides = self.sides or (2 * x.shape[1], 2 * x.shape[2])
-        x = transposed_convolution(x.astype(self.dtype), kernel.astype(self.dtype), sides)
+        x = transposed_convolution(
+            x.astype(self.dtype), kernel.astype(self.dtype), sides, self.padding
+        )
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             x += bias.astype(self.dtype)

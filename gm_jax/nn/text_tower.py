@@ -8,27 +8,12 @@ mask over the padding: it is read like words. The parts are named as in publishe
 from typing import Annotated, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, attend
+from gm_jax.nn.clip_layers import ACTIVATIONS, EPSILON, Encoder
+from gm_jax.nn.layers import Size
 from gm_jax.settings import at_least, one_of
-
-EPSILON = 1e-5  # of layer normalisation; Flax's own default is 1e-6
-
-
-def quick_gelu(x: Array) -> Array:
-    """x sigmoid(1.702 x), as CLIP was trained with."""
-    return x * jax.nn.sigmoid(1.702 * x)
-
-
-def gelu(x: Array) -> Array:
-    """x times the Gaussian distribution function of x, exactly; OpenCLIP's."""
-    return nn.gelu(x, approximate=False)
-
-
-ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": gelu}
 
 
 class TextFeatures(NamedTuple):
@@ -44,51 +29,6 @@ class TextFeatures(NamedTuple):
     hidden: tuple[Array, ...]
 
 
-class SelfAttention(nn.Module):
-    """Causal attention of x [B, T, C] to itself."""
-
-    heads: int
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        def heads_of(name):
-            y = nn.Dense(x.shape[-1], dtype=self.dtype, name=name)(x)
-            return y.reshape(*x.shape[:2], self.heads, -1)
-
-        mixed = attend(*map(heads_of, ("q_proj", "k_proj", "v_proj")), causal=True)
-        return nn.Dense(x.shape[-1], dtype=self.dtype, name="out_proj")(mixed.reshape(x.shape))
-
-
-class MLP(nn.Module):
-    """Two dense layers."""
-
-    hidden: int
-    activation: str
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        h = ACTIVATIONS[self.activation](nn.Dense(self.hidden, dtype=self.dtype, name="fc1")(x))
-        return nn.Dense(x.shape[-1], dtype=self.dtype, name="fc2")(h)
-
-
-class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
-
-    heads: int
-    hidden: int
-    activation: str
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        h = nn.LayerNorm(EPSILON, dtype=self.dtype, name="layer_norm1")(x)
-        x = x + SelfAttention(self.heads, self.dtype, name="self_attn")(h)
-        h = nn.LayerNorm(EPSILON, dtype=self.dtype, name="layer_norm2")(x)
-        return x + MLP(self.hidden, self.activation, self.dtype, name="mlp")(h)
-
-
 class Embeddings(nn.Module):
     """Symbols [B, T] and their positions to [B, T, width]."""
 
@@ -99,32 +39,12 @@ class Embeddings(nn.Module):
 
     @nn.compact
     def __call__(self, ids: Array) -> Array:
-        def embed(count, name):
-            init = nn.initializers.normal(0.02)
+        def embed(count, name, deviation):
+            init = nn.initializers.normal(deviation)
             return nn.Embed(count, self.width, self.dtype, embedding_init=init, name=name)
 
-        positions = embed(self.length, "position_embedding")(jnp.arange(ids.shape[1]))
-        return embed(self.symbols, "token_embedding")(ids) + positions
-
-
-class Encoder(nn.Module):
-    """Blocks one after the other; returns the states before and after each."""
-
-    layers: int
-    heads: int
-    hidden: int
-    activation: str
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Array) -> tuple[Array, ...]:
-        states = [x]
-        for number in range(self.layers):
-            block = Block(
-                self.heads, self.hidden, self.activation, self.dtype, name=f"layers_{number}"
-            )
-            states.append(block(states[-1]))
-        return tuple(states)
+        positions = embed(self.length, "position_embedding", 0.01)(jnp.arange(ids.shape[1]))
+        return embed(self.symbols, "token_embedding", 0.02)(ids) + positions
 
 
 class TextTower(nn.Module):
@@ -157,7 +77,7 @@ class TextTower(nn.Module):
         """skip  how many of the last blocks `tokens` leaves out ("clip skip")."""
         x = Embeddings(self.symbols, self.length, self.width, self.dtype, name="embeddings")(ids)
         encoder = Encoder(
-            self.layers, self.heads, self.hidden, self.activation, self.dtype, name="encoder"
+            self.layers, self.heads, self.hidden, self.activation, True, self.dtype, name="encoder"
         )
         norm = nn.LayerNorm(EPSILON, dtype=self.dtype, name="final_layer_norm")
         hidden = encoder(x)
@@ -165,8 +85,9 @@ class TextTower(nn.Module):
         end = jnp.argmax(ids == self.end, axis=1)
         pooled = jnp.take_along_axis(norm(hidden[-1]), end[:, None, None], axis=1)[:, 0]
         if self.projection:
+            init = nn.initializers.normal(self.width**-0.5)
             project = nn.Dense(
-                self.projection, use_bias=False, dtype=self.dtype, name="text_projection"
+                self.projection, False, self.dtype, kernel_init=init, name="text_projection"
             )
             pooled = project(pooled)
         return TextFeatures(norm(hidden[-1 - skip]), pooled, hidden)

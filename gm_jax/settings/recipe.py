@@ -25,8 +25,9 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, text, wav, ring, grid, stacked, two_domains;
-               none or blank for models that are only sampled) or an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, scenes, pairs, text, wav, ring, grid,
+               stacked, two_domains; none or blank for models that are only sampled) or an image
+               data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -49,10 +50,20 @@ class Data:
     encoding   of a text file, by Python's name: utf-8, latin-1, utf-16, ...
     captions   "words" gives what is written about each image as an entry `caption`, "clip" as the
                symbols of CLIP's text encoder; "" for none
+    template   what is written about an image of a class that has no caption, {} for the name of
+               the class: "a photo of a {}"; "" for nothing
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
+    frames     of films of shapes; 0 for pictures
+    held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
+    domains    what `image` and `image_b` show: of scenes two of map, outline and photo, of pairs
+               the names of two folders; () for the source's own
+    layout     of pairs: "halves" of one picture, two "folders", or images and "masks"
+    resize     of pairs: what the shorter side is resized to in training before a random crop to
+               `size`; if not set, `size`
+    unpaired   in training `image_b` is not the partner of `image`, but another one's
     """
 
     name: str = "digits"
@@ -75,14 +86,27 @@ class Data:
     resample: bool = False
     mono: bool = False
     encoding: str = "utf-8"
+    frames: Count = 0
+    held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
+    template: str = ""
     caption_length: Annotated[int | None, at_least(1)] = None
     vocabulary: Annotated[str, Restartable(trains=True)] = ""
+    domains: tuple[str, ...] = ()
+    layout: Annotated[str, one_of(("halves", "folders", "masks"))] = "halves"
+    resize: Annotated[int | None, at_least(1)] = None
+    unpaired: bool = False
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
             yield "crop is random: set data.size, too"
+        if self.resize and (self.crop != "random" or self.resize < (self.size or 0)):
+            yield f"resize {self.resize} needs crop=random and a size that is not larger"
+        if len(self.domains) not in (0, 2):
+            yield f"domains must name two, not {len(self.domains)}"
+        if self.frames == 1:
+            yield "frames is 1: a film has at least 2, and 0 is for pictures"
 
 
 @schema
@@ -144,6 +168,14 @@ class Evaluate:
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    translation  examples whose translations are compared with their true partners
+    attributes  {function: examples of the split} that are compared with their captions (of shapes)
+    retrieval   images and captions of the split that CLIP matches, all of different meaning
+    zero_shot   images of the split whose class CLIP finds by `prompts`
+    prompts     texts about a class, {} for its name
+    clip        workdir of the CLIP by which samples are scored
+    clip_score  samples whose similarity to their captions is averaged
+    cmmd        samples whose embeddings are compared with those of the split
     lpips       examples whose LPIPS distance to their reconstruction is taken
     lpips_network  of it
     lpips_weights  the file of that network's weights, torchvision's
@@ -164,6 +196,14 @@ class Evaluate:
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    translation: Count = 0
+    attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
+    retrieval: Count = 0
+    zero_shot: Count = 0
+    prompts: tuple[str, ...] = ("a photo of a {}",)
+    clip: str = ""
+    clip_score: Count = 0
+    cmmd: Count = 0
     lpips: Count = 0
     lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
     lpips_weights: str = ""

@@ -96,7 +96,7 @@ def assign(
     flat = {}
     for name, (path, kind) in table.items():
         values = KINDS[kind].read(tensors[name].load())
-        flat[path] = np.ascontiguousarray(values, dtype)
+        flat[path] = np.asarray(values, dtype, order="C")
     return traverse_util.unflatten_dict(flat)
 
 
@@ -127,11 +127,16 @@ def _few(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
+def layout_of(tables: Mapping[str, Table], tensors: Tensors) -> str:
+    """The layout whose names a file holds most of."""
+    return max(tables, key=lambda name: sum(tensor in tensors for tensor in tables[name]))
+
+
 def export(table: Table, params: PyTree) -> dict[str, np.ndarray]:
     """Parameters by the names and in the layout of a file: the inverse of `assign`."""
     flat = traverse_util.flatten_dict(params)
     return {
-        name: np.ascontiguousarray(KINDS[kind].write(np.asarray(flat[path])))
+        name: np.asarray(KINDS[kind].write(np.asarray(flat[path])), order="C")
         for name, (path, kind) in table.items()
     }
 
@@ -141,11 +146,6 @@ def renamed(name: str, rules: Iterable[tuple[str, str]]) -> str:
     for pattern, other in rules:
         name = re.sub(pattern, other, name)
     return name
-
-
-def layout_of(tables: Mapping[str, Table], tensors: Tensors) -> str:
-    """The layout whose names a file holds most of."""
-    return max(tables, key=lambda name: sum(tensor in tensors for tensor in tables[name]))
 
 
 def count(shapes: PyTree) -> int:

@@ -23,12 +23,15 @@ from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
+from mutants.clip import CLIPS
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
+from mutants.shapes import WORLD
 from mutants.studies import STUDIES
+from mutants.translation import TRANSLATION
 
 MUTANTS = (
     GANS
@@ -39,8 +42,11 @@ MUTANTS = (
     | DENOISERS
     | DITS
     | PUBLISHED
+    | CLIPS
+    | WORLD
     | BACKBONES
     | CASCADES
+    | TRANSLATION
     | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")

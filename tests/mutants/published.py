@@ -2,7 +2,7 @@
 
 from mutants import Mutant
 
-TOWER, FIRST = "nn/text_tower.py", "nn/latent_autoencoder.py"
+TOWER, LAYERS, FIRST = "nn/text_tower.py", "nn/clip_layers.py", "nn/latent_autoencoder.py"
 GENERATE, NETWORKS = "stable_diffusion/generate.py", "stable_diffusion/networks.py"
 TEXT = "published/test_text_tower.py::test_every_output"
 KL = "published/test_first_stages.py::test_kl"
@@ -32,14 +32,16 @@ PUBLISHED = {
         "dict(config)", "published/test_stable_diffusion.py"
         "::test_an_old_schedulers_settings_are_those_that_the_reference_corrects",
     ),
-    "text: Flax's epsilon": Mutant(TOWER, "EPSILON = 1e-5", "EPSILON = 1e-6", TEXT),
+    "text: Flax's epsilon": Mutant(LAYERS, "EPSILON = 1e-5", "EPSILON = 1e-6", TEXT),
     "text: exact GELU for quick GELU": Mutant(
-        TOWER, '"quick_gelu": quick_gelu', '"quick_gelu": gelu', TEXT
+        LAYERS, '"quick_gelu": quick_gelu', '"quick_gelu": gelu', TEXT
     ),
     "text: tanh GELU for the exact one": Mutant(
-        TOWER, "approximate=False", "approximate=True", TEXT
+        LAYERS, "approximate=False", "approximate=True", TEXT
     ),
-    "text: not causal": Mutant(TOWER, "causal=True", "causal=False", TEXT),
+    "text: not causal": Mutant(
+        TOWER, "self.activation, True, self.dtype", "self.activation, False, self.dtype", TEXT
+    ),
     "text: pooled at the largest symbol": Mutant(
         TOWER, "jnp.argmax(ids == self.end, axis=1)", "ids.shape[1] - 1 - jnp.argmax("
         "ids[:, ::-1] == self.end, axis=1)", TEXT,

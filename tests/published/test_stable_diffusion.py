@@ -13,9 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 import gm_jax
 from gm_jax.diffusion import stable_diffusion
-from gm_jax.diffusion.stable_diffusion import inputs, layouts, tuning
+from gm_jax.diffusion.stable_diffusion import inputs, tuning
 from gm_jax.diffusion.stable_diffusion.files import SCHEDULER
 from gm_jax.recipes import recipe
+from gm_jax.weights.clip import join_parts
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_prompts_take_turns_and_the_negative_one_counts(folder, tmp_path):
 def single(tmp_path, name, text="original"):
     """A checkpoint in the original layout with the same numbers."""
     parts = tiny_tensors(layouts={"unet": "original", "vae": "original", "text_encoder": text})
-    tensors = layouts.join_parts({k: x for part in parts.values() for k, x in part.items()})
+    tensors = join_parts({k: x for part in parts.values() for k, x in part.items()})
     tensors |= {"model_ema.decay": np.float32(0.99), "betas": np.ones(3, np.float32)}
     path = tmp_path / name
     if name.endswith(".ckpt"):

@@ -29,13 +29,14 @@ def small(recipe: str, **overrides):
         changes["data.path"] = str(wav_folder())
     elif config.data.name == "two_domains":
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
-    elif config.data.name not in ("ring", "grid"):
+    elif config.data.name not in ("ring", "grid", "scenes"):
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
     for stage in (name for name, own in config.stages.items() if own):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
         changes |= {f"stages.{stage}.{name}": value for name, value in data.items()}
+    changes |= {"batch_size": COUNT, "evaluate.batch_size": COUNT}
     with config.unlocked():
-        config.update_from_flattened_dict({**changes, "batch_size": COUNT, **overrides})
+        config.update_from_flattened_dict({**changes, **overrides})
     return config
 
 
@@ -59,6 +60,11 @@ def batch_of(config) -> dict:
     if config.data.name in ("ring", "grid"):
         point = jnp.float32(rng.normal(0.0, 2.0, (COUNT, 2)))
         return {"point": point, "label": label % 8, "index": index}
+    if config.data.name == "scenes":
+        a, b = jnp.float32(
+            rng.uniform(-1.0, 1.0, (2, COUNT, config.data.size, config.data.size, 3))
+        )
+        return {"image": a, "image_b": b, "index": index}
     image = jnp.float32(np.load(config.data.path)["image"][:COUNT]) / 127.5 - 1.0
     if config.data.binarize:
         image = jnp.where(image > 0.0, 1.0, -1.0)

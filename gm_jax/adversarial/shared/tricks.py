@@ -11,8 +11,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from gm_jax import replicas
-from gm_jax.model import Array, Batch
+from gm_jax.model import Array
 from gm_jax.nn.layers import normal
 from gm_jax.settings import at_least, at_most, schema
 
@@ -87,34 +86,6 @@ def instance_noise(keys: Array, x: Array, step: Array, deviation: float, steps: 
     return x + now.astype(x.dtype) * normal(keys, x.shape[1:]).astype(x.dtype)
 
 
-def empty_pool(size: int, shape: tuple[int, ...]) -> dict:
-    """A pool of old fakes: `kept` [size, *shape], and the number of `filled` slots."""
-    return {"kept": jnp.zeros((size, *shape)), "filled": jnp.zeros((), jnp.int32)}
-
-
-def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> tuple[Array, dict]:
-    """Fakes [b, ...] of which about `share` are old ones, and the pool with the new ones in it.
-
-    Each position of the global batch draws whether it shows an old fake, and which; every new fake
-    takes a random slot of the pool (the first ones fill it in order). The key is the same on all
-    devices, and so is the pool. Raises ValueError if the pool is smaller than a global batch.
-    """
-    new = replicas.gather(jax.lax.stop_gradient(fakes))
-    count, size = len(new), len(pool["kept"])
-    if size < count:
-        raise ValueError(f"a replay pool of {size} cannot take a batch of {count}: make it larger")
-    old_key, slot_key, target_key = jax.random.split(key, 3)
-    filled = pool["filled"]
-    slots = jax.random.randint(slot_key, (count,), 0, jnp.maximum(filled, 1))
-    old = jax.random.bernoulli(old_key, share, (count,)) & (filled > 0)
-    rows = batch["index"]
-    shown = _where(old[rows], pool["kept"][slots[rows]], fakes)
-    in_order = (filled + jnp.arange(count)) % size
-    target = jnp.where(filled < size, in_order, jax.random.permutation(target_key, size)[:count])
-    kept = pool["kept"].at[target].set(new.astype(pool["kept"].dtype))
-    return shown, {"kept": kept, "filled": jnp.minimum(filled + count, size)}
-
-
 def pack(x: Array, count: int) -> Array:
     """Neighbouring examples [B, ..., C] side by side as channels, [B / count, ..., count C]."""
     if count == 1:
@@ -127,7 +98,3 @@ def unpack(x: Array, count: int) -> Array:
     """The examples [B, ..., C] of packs [B / count, ..., count C]."""
     x = jnp.moveaxis(x.reshape(*x.shape[:-1], count, -1), -2, 1)
     return x.reshape(-1, *x.shape[2:])
-
-
-def _where(condition: Array, a: Array, b: Array) -> Array:
-    return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)

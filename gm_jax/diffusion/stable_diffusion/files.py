@@ -15,6 +15,7 @@ from gm_jax.errors import UserError, note
 from gm_jax.model import Variables
 from gm_jax.weights import Tensors, assign, open_weights
 from gm_jax.weights.assigning import check, layout_of
+from gm_jax.weights.clip import split_joint
 from gm_jax.weights.first_stages import FILES, VAE
 
 PREFIXES = {"text_encoder": layouts.TEXT, "unet": layouts.UNET, "vae": VAE}
@@ -149,7 +150,7 @@ def _length(components) -> int:
 
 
 def _open_file(path: Path, dtype, architecture: str) -> Opened:
-    tensors = layouts.split_joint(open_weights(path))
+    tensors = split_joint(open_weights(path))
     for name, prefix in PREFIXES.items():
         if not any(tensor.startswith(prefix) for tensor in tensors):
             raise UserError(

@@ -1,18 +1,15 @@
 """The names of Stable Diffusion's tensors: in diffusers' folders, and in the original checkpoints.
 
 A network's table (`gm_jax.weights.Table`) is by diffusers' names. The functions here make from it
-the tables of the other layouts in which the same network is published; a file has the layout whose
-names it holds most of.
+the tables of the other layouts in which the same network is published.
 """
 
 import re
-from collections.abc import Mapping
 
-from gm_jax.weights import Table, Tensors
-from gm_jax.weights.assigning import join_rows, renamed, split_rows
+from gm_jax.weights import Table
+from gm_jax.weights.clip import openai_name
 
 UNET, TEXT = "model.diffusion_model.", "cond_stage_model."
-JOINT = ("q_proj.", "k_proj.", "v_proj.")
 # What a single file holds beside the three networks: averages, the schedule, a loss, remains.
 IGNORED = (
     r"model_ema\..*", r"first_stage_model\.(loss|model_ema)\..*", r"(sqrt_)?(one_minus_)?alphas_.*",
@@ -31,17 +28,6 @@ _UNET_OUTER = {
     "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
     "mid_block.resnets.1": "middle_block.2",
 }  # fmt: skip
-_OPENCLIP = (
-    (r"^embeddings\.token_embedding", "token_embedding"),
-    (r"^embeddings\.position_embedding\.weight", "positional_embedding"),
-    (r"^final_layer_norm", "ln_final"),
-    (r"^encoder\.layers\.", "transformer.resblocks."),
-    (r"self_attn\.(.)_proj\.(weight|bias)", r"attn.\1_proj.\2"),
-    (r"self_attn\.", "attn."),
-    (r"layer_norm(\d)", r"ln_\1"),
-    (r"mlp\.fc1", "mlp.c_fc"),
-    (r"mlp\.fc2", "mlp.c_proj"),
-)
 
 
 def unet_tables(table: Table, blocks: int) -> dict[str, Table]:
@@ -93,23 +79,5 @@ def text_tables(table: Table) -> dict[str, Table]:
         "transformers 5": prefixed(""),
         "original": prefixed(TEXT + "transformer.text_model."),
         "original 5": prefixed(TEXT + "transformer."),
-        "openclip": {TEXT + "model." + _openclip_name(n): entry for n, entry in table.items()},
+        "openclip": {TEXT + "model." + openai_name(name): entry for name, entry in table.items()},
     }
-
-
-def _openclip_name(name: str) -> str:
-    return renamed(name, _OPENCLIP)
-
-
-def split_joint(tensors: Tensors) -> dict:
-    """OpenCLIP's joint queries, keys and values as three tensors: "in_proj_weight" of each."""
-    for leaf in ("weight", "bias"):
-        tensors = split_rows(tensors, f"in_proj_{leaf}", tuple(part + leaf for part in JOINT))
-    return dict(tensors)
-
-
-def join_parts(arrays: Mapping) -> dict:
-    """The inverse of `split_joint`."""
-    for leaf in ("weight", "bias"):
-        arrays = join_rows(arrays, f"in_proj_{leaf}", tuple(part + leaf for part in JOINT))
-    return dict(arrays)

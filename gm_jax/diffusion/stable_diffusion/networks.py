@@ -12,8 +12,9 @@ from gm_jax.diffusion.stable_diffusion import layouts
 from gm_jax.errors import UserError
 from gm_jax.model import PyTree
 from gm_jax.networks import Network
+from gm_jax.nn.clip_layers import ACTIVATIONS
 from gm_jax.nn.latent_autoencoder import KLAutoencoder
-from gm_jax.nn.text_tower import ACTIVATIONS, TextTower
+from gm_jax.nn.text_tower import TextTower
 from gm_jax.nn.unet import UNet
 from gm_jax.weights import Table, torch_names
 from gm_jax.weights.first_stages import vae_tables

@@ -1,0 +1,1 @@
+"""Translation: from pictures to other pictures."""

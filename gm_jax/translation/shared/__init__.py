@@ -1,0 +1,1 @@
+"""What several translation systems share: no system imports another."""
