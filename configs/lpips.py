@@ -9,7 +9,7 @@ hardware: 2 CPU cores (AMD EPYC, shared), float32
 time: trains nothing
 metric: none of its own; equality with a float64 twin at full width and random weights
 reference: the paper's networks and version 0.1 of its heads, which come with the library
-measured: equal within 1e-5 (relative)
+measured: equal within 1e-4 (relative)
 target: equal within 1e-5
 again: python -m pytest tests/test_backbones.py
 departs: in nothing that is known; the networks' weights, torchvision's, are the user's
