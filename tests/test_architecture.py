@@ -9,7 +9,7 @@ PACKAGE = Path("gm_jax")
 CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
-COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools"}
+COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools", "image_tokens"}
 FAMILIES = (
     "adversarial",
     "autoencoders",
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "optimizers": CONTRACT,
     "games": CONTRACT | {"optimizers"},
     "pools": CONTRACT,
+    "image_tokens": CONTRACT,
     **dict.fromkeys(FAMILIES, COMMON | {"weights", "tokenizers"}),
     "weights": CONTRACT,
     "tokenizers": CONTRACT | {"weights"},

@@ -15,12 +15,12 @@ from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from gm_jax import games, networks
+from gm_jax import games, image_tokens, networks
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.autoregressive.shared.causal import Causal, Sampler, log_prob, of_module, sample
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
-from gm_jax.model import Aux, Field, Phase, Stage, classes_of, example_keys, field_of
+from gm_jax.model import Aux, Field, Phase, classes_of, example_keys
 from gm_jax.networks import Network
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
 from gm_jax.nn.transformer import Transformer, TransformerSettings
@@ -108,7 +108,7 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the codes, in one phase; configs/vqvae_prior_mnist.py."""
-    first = first_stage(spec, stages)
+    first = image_tokens.first_stage(spec, stages)
     code, sampler = first.model.spec["code"], arguments(settings.sampler)
     length = math.prod(code.shape)
     classes = classes_of(spec) if settings.conditional else 0
@@ -160,27 +160,3 @@ def prior_of(settings: Settings, code: Field, classes: int) -> Prior:
     """The network that a recipe names, for codes like these."""
     own = getattr(settings.network, settings.network.name)
     return NETWORKS[settings.network.name](own, code, classes, jnp.dtype(settings.dtype))
-
-
-def first_stage(spec, stages) -> Stage:
-    """The stage `codes`. Raises UserError if there is none, or none for images like these."""
-    if set(stages) != {"codes"}:
-        raise UserError(
-            "a prior over codes needs one first stage: configs/vqvae_prior_mnist.py:frozen with"
-            " --config.stages.codes=WORKDIR of a run with codes, such as one of"
-            " configs/vqvae_mnist.py"
-        )
-    first = stages["codes"]
-    if "code" not in first.model.spec:
-        known = ", ".join(first.model.functions)
-        raise UserError(
-            f"stages.codes is a model without codes (it has the functions {known}): give the"
-            " workdir of a vqvae, vqvae2 or dvae"
-        )
-    theirs, ours = first.model.spec["image"], field_of(spec, "image")
-    if theirs != ours:
-        raise UserError(
-            f"stages.codes was trained on images {theirs.shape} of {theirs.cardinality} values, the"
-            f" data of this recipe has {ours.shape} of {ours.cardinality}: use the same `data`"
-        )
-    return first
