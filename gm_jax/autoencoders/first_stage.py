@@ -65,8 +65,8 @@ class Settings(Recipe):
     optimizer      of the autoencoder
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
     bottleneck: bottlenecks.Settings = bottlenecks.Settings()
     perceptual: Annotated[float, at_least(0.0)] = 0.0
     network: AutoencoderSettings = AutoencoderSettings()

@@ -44,12 +44,12 @@ class Settings(Recipe):
     sha256    of a file that is not the published one, as you state it
     """
 
-    steps: Annotated[int, Restartable()]
+    steps: Annotated[int, Restartable(trains=True)]
     network: Annotated[str, one_of(backbones.NETWORKS)] = "vgg16"
     layers: tuple[str, ...] = ()
     distance: Annotated[str, one_of(DISTANCES)] = "lpips"
     scale: Annotated[str, one_of(SCALES)] = "imagenet"
-    weights: Annotated[str, Restartable()] = ""
+    weights: Annotated[str, Restartable(trains=True)] = ""
     sha256: str = ""
     show: Annotated[Show, Restartable()] = Show(every=0, counts={})
 

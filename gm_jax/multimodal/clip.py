@@ -89,8 +89,8 @@ class Settings(Recipe):
     optimizer    one of optax's
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
     activation: Annotated[str, one_of(("", *ACTIVATIONS))] = ""
     embedding: Size = 512
     temperature: Annotated[float, above(0.0)] = 0.07
