@@ -140,6 +140,8 @@ GAMES = {
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
+    # The second of two phases, which begins by itself here; frozen features.
+    "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True),
     "vqvae": Game(
         "vqvae_mnist",
         {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},

@@ -30,6 +30,7 @@ from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
+from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
 from mutants.translation import TRANSLATION
 
@@ -47,6 +48,7 @@ MUTANTS = (
     | BACKBONES
     | CASCADES
     | TRANSLATION
+    | SRGANS
     | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")

@@ -43,6 +43,7 @@ RECIPES = {
     "pixelrnn": "pixelrnn_mnist",
     "pix2pix": "pix2pix_scenes",
     "cyclegan": "cyclegan_scenes",
+    "srgan": "srgan_scenes",
 }
 
 
