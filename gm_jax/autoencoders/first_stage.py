@@ -37,7 +37,7 @@ MOST = 1e4  # that lambda may be
 
 
 @schema
-class Discriminator(part_of(PatchGAN, "dtype")):
+class Discriminator(part_of(PatchGAN, "padding", "dtype")):
     """The player that tells reconstructions from images.
 
     start      round from which it plays, and its judgement counts

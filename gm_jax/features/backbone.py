@@ -117,9 +117,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """d(image, image_b), [B], named after the weights."""
         maps = (network(variables, scaled(batch[x])) for x in ("image", "image_b"))
         x, y = ([found[layer] for layer in settings.compared] for found in maps)
-        far = (
-            feature_error(x, y) if settings.distance == "squares" else feature_distance(x, y, heads)
-        )
+        if settings.distance in POWERS:
+            far = feature_error(x, y, POWERS[settings.distance], settings.importance)
+        else:
+            far = feature_distance(x, y, heads)
         return {f"{settings.distance}_{name}": far}
 
     fields = {"image": spec["image"], "image_b": spec["image"]} if "image" in spec else {}

@@ -30,6 +30,7 @@ from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
+from mutants.spade import SPADES
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
 from mutants.translation import TRANSLATION
@@ -49,6 +50,7 @@ MUTANTS = (
     | CASCADES
     | TRANSLATION
     | SRGANS
+    | SPADES
     | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")

@@ -44,6 +44,7 @@ RECIPES = {
     "pix2pix": "pix2pix_scenes",
     "cyclegan": "cyclegan_scenes",
     "srgan": "srgan_scenes",
+    "spade": "spade_scenes",
 }
 
 
