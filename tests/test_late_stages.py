@@ -145,7 +145,7 @@ def test_a_classifier_is_no_base():
 
 def test_the_small_image_is_what_data_size_makes_of_it():
     """One kernel in training and in the chain: within half of one of 256 levels."""
-    from gm_jax.diffusion.shared.low_resolution import shrunk
+    from gm_jax.nn.upsampling import shrunk
 
     for size in (4, 2):
         large, small = (
