@@ -313,6 +313,9 @@ def test_settings_that_cannot_be_meant():
     )
     assert "LPIPS does not know vgg19" in refused(network="vgg19", distance="plain")
     assert "set distance=plain" in refused(layers=("relu1_1",))
+    assert "importance weighs the 1 layers" in refused(
+        layers=("relu1_1",), distance="absolute", importance=(1.0, 2.0)
+    )
     assert "is not trained" in refused(steps=1)
 
 
