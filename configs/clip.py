@@ -13,7 +13,7 @@ departs: in nothing that is known; pixels are resized by data.size, before train
 reference: the outputs of the reference implementations
 measured: equal within 1e-9 in float64, 2e-5 in float32
 target: outputs equal to the reference's within 2e-5
-again: python -m pytest tests/published/test_clip.py
+again: python -m pytest tests/published/test_clip_weights.py
 status: unverified
 
 PATH is a folder in transformers' layout (config.json, model.safetensors), or a file under the names

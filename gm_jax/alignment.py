@@ -8,6 +8,7 @@ from gm_jax.errors import UserError
 from gm_jax.evaluation import matching, shapes
 from gm_jax.evaluation.resize import pil_bicubic
 from gm_jax.evaluation.uncertainty import share_interval
+from gm_jax.tokenizers.words import encode_prompts
 from gm_jax.trained import Trained, sample
 
 SEARCHED = 40  # examples of an endless source for each that is wanted, until the search ends
@@ -102,10 +103,11 @@ def zero_shot(trained: Trained, count: int) -> dict[str, dict]:
     evaluate = trained.config.evaluate
     source = data.open_source(trained.phase.data, evaluate.split)
     image, label, classes = _labelled(source, count)
-    if source.prompts is None:
+    field = source.spec.get("caption")
+    if field is None:
         raise UserError("evaluate.zero_shot reads texts: set data.captions")
     texts = [prompt.format(name) for name in classes for prompt in evaluate.prompts]
-    texts = _encoded(trained, "caption", source.prompts(texts), evaluate.split)
+    texts = _encoded(trained, "caption", encode_prompts(texts, field), evaluate.split)
     texts = texts.reshape(len(classes), len(evaluate.prompts), -1)
     images = _encoded(trained, "image", image, evaluate.split)
     hits = matching.classify(images, matching.prompt_ensemble(texts)) == label
@@ -135,11 +137,11 @@ def clip_score(trained: Trained, count: int) -> dict[str, dict]:
     evaluate = trained.config.evaluate
     clip, name = _clip_of(evaluate)
     source = data.open_source(trained.phase.data, evaluate.split)
-    prompts = data.open_source(clip.phase.data).prompts
-    if source.captions is None or prompts is None:
+    field = data.open_source(clip.phase.data).spec.get("caption")
+    if source.captions is None or field is None:
         raise UserError("evaluate.clip_score needs data with captions, of the model and of CLIP")
     indices = np.arange(count)
-    texts = _encoded(clip, "caption", prompts(source.captions(indices)))
+    texts = _encoded(clip, "caption", encode_prompts(source.captions(indices), field))
     made = _encoded(clip, "image", sample(trained, count, "sample", evaluate.split)["image"])
     reals = _encoded(clip, "image", source.load(indices)["image"])
     scores, own = matching.clip_scores(made, texts), matching.clip_scores(reals, texts)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import optax
 
+from gm_jax.errors import UserError
 from gm_jax.model import GenerativeModel, Move, Phase, Player, Spec, Stage
 from gm_jax.optimizers import optimizer, warmed_up
 
@@ -42,3 +43,21 @@ def phase(
 def every(rounds: int) -> Callable[[int], int]:
     """step -> 1 in the first of every `rounds` rounds, else 0: the times of a lazy regulariser."""
     return lambda step: int(step % rounds == 0)
+
+
+def feature_distances(stages: Mapping[str, Stage]) -> Callable:
+    """(variables, x, y, key) -> {its name: d(x, y) [B]}, of `stages.features`.
+
+    Raises UserError if that has no distance.
+    """
+    own = stages["features"].model.functions
+    if "distance" not in own:
+        raise UserError(
+            "stages.features has no distance of images (it has the functions"
+            f" {', '.join(own)}): take a backbone or a classifier"
+        )
+
+    def distances(variables, x, y, key):
+        return own["distance"](variables.frozen["features"], {"image": x, "image_b": y}, key)
+
+    return distances

@@ -96,7 +96,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
             variables = begun(phase, variables)
             functions = mapped_functions(phase, devices)
             trained = functools.partial(Trained, recipe, phase, functions, devices=devices)
-            stage = "" if recipe is config else phase.name
+            stage = "" if recipe is config and phase.name == phases[-1].name else phase.name
             settings = loop.Settings(
                 seed=recipe.seed,
                 report_every=recipe.report.every,

@@ -2,7 +2,8 @@
 
 A model's `translate` returns `image_b` made of `image`, and perhaps `image` made of `image_b`. Each
 is compared with the true partner. Beside each value stands the same value of the input, copied, and
-where the truth itself is judged, of the truth.
+where the truth itself is judged, of the truth. A model that restores `image` from less of it, such
+as a smaller one, has a function `baseline`, whose outputs stand beside its own as those copied.
 """
 
 import dataclasses
@@ -15,11 +16,11 @@ from gm_jax.data import scenes
 from gm_jax.errors import UserError
 from gm_jax.evaluation import segmentation
 from gm_jax.evaluation.ssim import ssim
-from gm_jax.model import field_of
 from gm_jax.settings import Data, read
 from gm_jax.trained import Trained, sample
 
 CANDIDATES = 500  # true partners among which one is sought
+PARTNERS = {"image": "image_b", "image_b": "image"}
 EXAMPLES = 2000  # of the training split, to train a segmenter on
 
 
@@ -41,18 +42,20 @@ def translation(trained: Trained, count: int) -> dict[str, dict]:
     source = data.open_source(config, split)
     if source.size is not None and count > source.size:
         raise UserError(f"evaluate.translation is {count}, but {split} has {source.size} examples")
-    a, b = (field_of(source.spec, name).domain for name in ("image", "image_b"))
-    if a != b:
+    restored = "baseline" in trained.functions
+    domains = [source.spec[name].domain for name in PARTNERS if name in source.spec]
+    if len(set(domains)) > 1 and not restored:
         raise UserError(
             f"evaluate.translation needs the true partner of each image, which {source.name} does"
             f" not know in its split {split}"
         )
     outputs = sample(trained, count, "translate", split)
+    beside = sample(trained, count, "baseline", split) if restored else {}
     truth = source.load(np.arange(count))
     results = {}
     for name, made in outputs.items():
-        given = truth["image" if name == "image_b" else "image_b"]
-        given = given if given.shape == made.shape else None
+        given = beside.get(name) if restored else truth.get(PARTNERS[name])
+        given = given if given is not None and given.shape == made.shape else None
         rows = _distances(made, truth[name], given)
         rows["retrieval"] = _row(_retrieved, made, truth[name], given)
         if "segmentation" in truth:

@@ -26,7 +26,7 @@ from gm_jax.diffusion import (
 )  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip
-from gm_jax.translation import cyclegan, pix2pix
+from gm_jax.translation import cyclegan, pix2pix, spade, srgan
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -62,4 +62,6 @@ SYSTEMS = {
     "pixelrnn": pixelrnn,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
+    "srgan": srgan,
+    "spade": spade,
 }

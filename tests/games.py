@@ -23,6 +23,8 @@ KEYS = tuple(
     for tower in ("image", "text")
 )
 
+SCALES = tuple(f"['discriminator']['PatchGAN_{number}']['Conv_2']['bias']" for number in (0, 1))
+
 FIRST_STAGE = (
     "['discriminator']['Conv_2']['bias']",
     "['autoencoder']['decoder']['mid_block']['attentions_0']['to_k']['bias']",
@@ -140,6 +142,10 @@ GAMES = {
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
+    # The second of two phases, which begins by itself here; frozen features.
+    "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True),
+    # A term that is summed over the batch of all devices.
+    "spade": Game("spade_scenes", {"average": 0.9}, undecided=SCALES, slow=True),
     "vqvae": Game(
         "vqvae_mnist",
         {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},

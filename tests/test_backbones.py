@@ -216,6 +216,7 @@ def test_lpips_by_hand(published):
     np.testing.assert_array_equal(between(grey, y), between(np.repeat(grey, 3, -1), y))
 
 
+@pytest.mark.slow
 def test_the_metric_is_the_distance(published, tmp_path):
     """LPIPS of uint8 pairs is `distance` of the same images, and says whose weights it is of."""
     network, path, _ = published
@@ -313,6 +314,9 @@ def test_settings_that_cannot_be_meant():
     )
     assert "LPIPS does not know vgg19" in refused(network="vgg19", distance="plain")
     assert "set distance=plain" in refused(layers=("relu1_1",))
+    assert "importance weighs the 1 layers" in refused(
+        layers=("relu1_1",), distance="absolute", importance=(1.0, 2.0)
+    )
     assert "is not trained" in refused(steps=1)
 
 
@@ -362,6 +366,7 @@ def test_a_first_stage_is_held_to_it_and_says_whose_features_they_are(tmp_path):
     assert set(frozen.params["backbone"]) == {f"features_{n}" for n in (0, 2, 5, 7)}
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_absolute_error_and_the_distance_of_features():
     """L_rec = sum (|x - x'| + w d): by the metrics that it reports."""
     values = {}

@@ -20,6 +20,7 @@ from gm_jax.losses.contrastive import info_nce
 from gm_jax.model import Variables
 from gm_jax.multimodal.shared import clip_files
 from gm_jax.recipes import recipe
+from gm_jax.tokenizers.words import encode_prompts
 from gm_jax.trained import Trained, mapped_functions
 
 ONE = jax.devices()[:1]
@@ -254,7 +255,8 @@ def test_names_of_classes_are_captions():
         source.spec["caption"] == test.spec["caption"] and len(source.spec["caption"].symbols) == 14
     )
     np.testing.assert_array_equal(
-        source.prompts(source.captions(np.arange(9))), source.load(np.arange(9))["caption"]
+        encode_prompts(source.captions(np.arange(9)), source.spec["caption"]),
+        source.load(np.arange(9))["caption"],
     )
 
 

@@ -59,6 +59,7 @@ def test_a_classifier_guides_a_model_that_is_trained_already(small):
     assert not np.array_equal(images[5.0], before["image"])
 
 
+@pytest.mark.slow
 def test_training_goes_on_bitwise_as_without_the_stage(small, tmp_path):
     plain, _, folder = small
     guided = with_stage(
@@ -89,6 +90,7 @@ def test_a_stage_that_the_run_itself_trains_may_not_change(small, tmp_path):
         gm_jax.load(folder / "model", own, ONE)
 
 
+@pytest.mark.slow
 def test_a_base_comes_after_training_and_its_labels_travel(tmp_path):
     """An upsampler that is told no label; its images' labels are the base's."""
     alone = gm_jax.load_config("configs/super_resolution_digits.py:alone")
@@ -145,7 +147,7 @@ def test_a_classifier_is_no_base():
 
 def test_the_small_image_is_what_data_size_makes_of_it():
     """One kernel in training and in the chain: within half of one of 256 levels."""
-    from gm_jax.diffusion.shared.low_resolution import shrunk
+    from gm_jax.nn.upsampling import shrunk
 
     for size in (4, 2):
         large, small = (

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gm_jax.losses.perceptual import feature_distance
+from gm_jax.losses.perceptual import feature_distance, feature_error
 from gm_jax.nn.patchgan import PatchGAN
 
 
@@ -23,6 +23,20 @@ def test_feature_distance_by_hand():
     np.testing.assert_allclose(far, 0.0, atol=1e-6)
     slope = jax.grad(lambda m: feature_distance([m], [m + 1.0])[0])(jnp.zeros((1, 2, 2, 3)))
     assert np.isfinite(slope).all()
+
+
+def test_feature_error_by_hand():
+    """Means of maps as they are: unlike a distance of directions, twice as long is not the same."""
+    rng = np.random.default_rng(0)
+    x, y = ([rng.normal(size=(2, s, s, c)) for s, c in ((4, 3), (2, 5))] for _ in range(2))
+    for power, weights in ((2, (1.0, 1.0)), (1, (0.25, 3.0))):
+        expected = sum(
+            w * (np.abs(a - b) ** power).mean((1, 2, 3))
+            for w, a, b in zip(weights, x, y, strict=True)
+        )
+        maps = ([jnp.asarray(m) for m in maps] for maps in (x, y))
+        found = feature_error(*maps, power, () if power == 2 else weights)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_patch_is_70_pixels_wide():

@@ -96,6 +96,14 @@ def test_a_later_phase_is_loaded_though_it_begins_from_the_one_before(both, tmp_
     assert gm_jax.load(tmp_path, devices=ONE).variables.params["w"] == 4 + 100 + 2
 
 
+def test_each_phase_has_pictures_of_its_own(both, tmp_path):
+    both.show.every, both.show.counts = 2, {"sample": 4}
+    gm_jax.train(both, tmp_path, ONE)
+    pictures = {p.relative_to(tmp_path / "samples").as_posix() for p in tmp_path.rglob("*.png")}
+    assert pictures >= {"a/step_0000002_sample.png", "a/step_0000004_sample.png"}
+    assert "step_0000002_sample.png" in pictures and "step_0000004_sample.png" not in pictures
+
+
 def test_a_phase_cannot_go_on_beneath_the_next(both, tmp_path):
     gm_jax.train(both, tmp_path, ONE)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}

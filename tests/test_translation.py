@@ -198,6 +198,7 @@ def test_baselines_play_without_what_they_lack():
         assert len(phase.model.players) == players
 
 
+@pytest.mark.slow
 def test_the_cycle_reaches_both_generators(digits16):
     """A cycle of detached fakes would have another slope than the loss that it minimises."""
     weights = ("adversarial", 0.0), ("identity", 0.0)

@@ -14,11 +14,13 @@ WORLD = {"name": "scenes", "size": 32, "unpaired": True}
 COUNT = 40
 
 
-def scored(outputs, monkeypatch, config=WORLD, count=COUNT):
+def scored(outputs, monkeypatch, config=WORLD, count=COUNT, baseline=None):
     """The metrics of a model whose translations of the test split are `outputs`."""
-    monkeypatch.setattr(translations, "sample", lambda *_: outputs)
+    functions = {"translate": outputs} | ({"baseline": baseline} if baseline else {})
+    monkeypatch.setattr(translations, "sample", lambda trained, count, name, _: functions[name])
     monkeypatch.setattr(translations, "EXAMPLES", 320)
     trained = SimpleNamespace(
+        functions=functions,
         phase=SimpleNamespace(data=ConfigDict(config)),
         config=ConfigDict({"evaluate": {"split": "test"}}),
     )
@@ -85,3 +87,16 @@ def test_without_known_partners_there_is_nothing_to_score(truth, root, monkeypat
         scored({}, monkeypatch, config, 1)
     with pytest.raises(gm_jax.UserError, match="evaluate.translation is 2, but test has 1"):
         scored({}, monkeypatch, config, 2)
+
+
+def test_a_restored_picture_stands_beside_its_models_baseline(truth, monkeypatch):
+    """Of data that has no partners, too: the picture itself is the truth."""
+    grey = {"image": np.full_like(truth["image"], 128)}
+    rows = scored({"image": truth["image"]}, monkeypatch, baseline=grey)
+    copied = np.abs(128 / 255 - truth["image"] / 255.0).mean()
+    np.testing.assert_allclose(rows["image_l1"]["copied"], copied, rtol=1e-5)
+    assert rows["image_l1"]["value"] == 0 and rows["image_retrieval"]["copied"] < 0.1
+    digits = data.open_source({"name": "digits"}, "test").load(np.arange(8))["image"]
+    config = {"name": "digits"}
+    rows = scored({"image": digits}, monkeypatch, config, 8, baseline={"image": 0 * digits})
+    np.testing.assert_allclose(rows["image_l1"]["copied"], digits.mean() / 255, rtol=1e-5)

@@ -37,7 +37,7 @@ MOST = 1e4  # that lambda may be
 
 
 @schema
-class Discriminator(part_of(PatchGAN, "dtype")):
+class Discriminator(part_of(PatchGAN, "padding", "dtype")):
     """The player that tells reconstructions from images.
 
     start      round from which it plays, and its judgement counts
@@ -65,8 +65,8 @@ class Settings(Recipe):
     optimizer      of the autoencoder
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
     bottleneck: bottlenecks.Settings = bottlenecks.Settings()
     perceptual: Annotated[float, at_least(0.0)] = 0.0
     network: AutoencoderSettings = AutoencoderSettings()
@@ -95,7 +95,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     autoencoder, latent, expand = BOTTLENECKS[held.name](held, **sizes)
     patches = arguments(own, "start", "weight", "optimizer")
     discriminator = Network("discriminator", PatchGAN(**patches, dtype=dtype))
-    distances = distances_of(stages) if settings.perceptual else lambda *_: {}
+    distances = games.feature_distances(stages) if settings.perceptual else lambda *_: {}
     latent_field = Field(latent_shape(settings, shape))
 
     def init(key, batch, previous):
@@ -224,24 +224,6 @@ def with_last_kernel(variables, kernel: Array):
     decoder = decoder | {"conv_out": decoder["conv_out"] | {"kernel": kernel}}
     own = {"autoencoder": parts | {"decoder": decoder}}
     return variables._replace(params=variables.params | own)
-
-
-def distances_of(stages) -> Callable:
-    """(variables, x, x', key) -> {its name: d(x, x') [B]}, of `stages.features`.
-
-    Raises UserError if that has no distance.
-    """
-    own = stages["features"].model.functions
-    if "distance" not in own:
-        raise UserError(
-            "stages.features has no distance of images (it has the functions"
-            f" {', '.join(own)}): take a backbone or a classifier"
-        )
-
-    def distances(variables, x, y, key):
-        return own["distance"](variables.frozen["features"], {"image": x, "image_b": y}, key)
-
-    return distances
 
 
 def adaptive_weight(terms: Callable[[Array], tuple], kernel: Array) -> Array:

@@ -16,19 +16,17 @@ from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.model import Field
 from gm_jax.tokenizers.clip import LENGTH
-from gm_jax.tokenizers.words import encode_prompt, encode_words, numbered, vocabulary_of, words
+from gm_jax.tokenizers.words import encode_words, numbered, vocabulary_of, words
 
 
 class Encoding(NamedTuple):
     """Captions to numbers.
 
-    encode   texts -> their numbers [N, L]
-    prompts  the same of texts that a user gives
-    field    what the entry looks like
+    encode  texts -> their numbers [N, L]
+    field   what the entry looks like
     """
 
     encode: Callable[[Sequence[str]], np.ndarray]
-    prompts: Callable[[Sequence[str]], np.ndarray]
     field: Field
 
 
@@ -41,8 +39,8 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
     """
     if not config.captions:
         return source
-    if not source.spec and config.captions == "clip":  # Nothing to describe: prompts alone.
-        return source._replace(prompts=_clip(training, config).prompts)
+    if not source.spec and config.captions == "clip":  # Nothing to describe: texts come later.
+        source = source._replace(captions=lambda indices: [""] * len(indices))
     if source.captions is None and source.classes and config.template:
         named = _of_classes(source, config.template)
         return captioned(named, lambda: named, config)
@@ -52,7 +50,7 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
             " metadata.jsonl or in a .txt beside each picture, an npz file in the array `caption`;"
             " of images in classes data.template='a photo of a {}' makes some"
         )
-    encode, prompts, field = ENCODINGS[config.captions](training, config)
+    encode, field = ENCODINGS[config.captions](training, config)
 
     def with_captions(batch: dict[str, np.ndarray], indices: np.ndarray) -> dict[str, np.ndarray]:
         return {**batch, "caption": encode(source.captions(indices))}
@@ -63,7 +61,6 @@ def captioned(source: Source, training: Callable[[], Source], config) -> Source:
     return source._replace(
         load=lambda indices: with_captions(source.load(indices), indices),
         visit=visit,
-        prompts=prompts,
         spec={**source.spec, "caption": field},
     )
 
@@ -95,7 +92,7 @@ def _words(training: Callable[[], Source], config) -> Encoding:
         return np.stack([encode_words(text, numbers, length) for text in texts])
 
     field = Field((length,), len(symbols), symbols)
-    return Encoding(encode, lambda texts: np.stack([encode_prompt(t, field) for t in texts]), field)
+    return Encoding(encode, field)
 
 
 def _clip(training: Callable[[], Source], config) -> Encoding:
@@ -107,7 +104,7 @@ def _clip(training: Callable[[], Source], config) -> Encoding:
     def encode(texts):
         return tokenizers.tokenize(tokenizer, texts)
 
-    return Encoding(encode, encode, tokenizers.field_of(tokenizer))
+    return Encoding(encode, tokenizers.field_of(tokenizer))
 
 
 ENCODINGS = {"words": _words, "clip": _clip}

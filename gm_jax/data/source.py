@@ -22,7 +22,6 @@ class Source(NamedTuple):
               (random crops); None if visits do not differ
     captions  indices -> the caption of each; None if there are none
     wordings  of an endless source: captions that hold every word, and the longest of all
-    prompts   texts -> entries `caption` [N, L], if it has any; UserError for words it never has
     classes   names of the labels, if they have any
     key       identifies the data, and changes if files changed; "" if unknown
     """
@@ -34,7 +33,6 @@ class Source(NamedTuple):
     visit: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
     captions: Callable[[np.ndarray], list[str]] | None = None
     wordings: tuple[str, ...] = ()
-    prompts: Callable[[list[str]], np.ndarray] | None = None
     classes: tuple[str, ...] = ()
     key: str = ""
 

@@ -25,6 +25,7 @@ from gm_jax.diffusion.shared.choices import Share
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, example_keys, field_of
 from gm_jax.networks import Network
+from gm_jax.nn import upsampling
 from gm_jax.settings import Recipes, Restartable, at_least, schema
 
 
@@ -71,7 +72,8 @@ class Settings(conditions.Conditioned):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns to enlarge, in one phase; configs/super_resolution_digits.py."""
     field, dtype, process = field_of(spec, "image"), jnp.dtype(settings.dtype), settings.process()
-    shape, small = field.shape, low.small_shape(field.shape, settings.factor)
+    shape, small = field.shape, upsampling.small_shape(field.shape, settings.factor)
+    small_of = upsampling.small_images(small)
     condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
     augmentation = low.augmentation(process.schedule, settings.augmentation)
     chosen_level = low.level_of(process.schedule, settings.sampler.augmentation)
@@ -88,9 +90,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return variables._replace(
             params=variables.params | known.params, state=core.state(settings)
         )
-
-    def small_of(batch):
-        return batch["image_low"] if "image_low" in batch else low.shrunk(batch["image"], small)
 
     def given(variables, batch, key, training):
         """The batch with z_s and its level s."""
@@ -117,7 +116,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     )
     functions, drawn = core.functions(model), core.spec_of(model, spec)
     enlarge = functions.pop("sample")
-    functions |= _upsampling(enlarge, small_of, shape, small)
+    functions |= upsampling.functions(enlarge, shape, small)
     small_images = {"image": field._replace(shape=small)}
     if "base" in stages:
         _check_base(stages["base"], drawn | small_images)
@@ -137,38 +136,6 @@ def _cascade(base: Stage, enlarge):
         return enlarge(variables, dict(batch, image_low=drawn["image"], **labels), key) | labels
 
     return sample
-
-
-def _upsampling(enlarge, small_of, shape, small) -> dict:
-    def upsample(variables, batch, key):
-        """The small image enlarged by repetition, linearly, cubically and by the model, and the
-        image itself, if that is known, [B, 4 or 5, H, W, C]."""
-        z = small_of(batch)
-        images = [low.enlarged(z, shape, method) for method in ("nearest", "linear", "cubic")]
-        images += [enlarge(variables, batch, key)["image"]]
-        images += [] if "image_low" in batch else [batch["image"]]
-        return {"image": jnp.stack(images, axis=1)}
-
-    def restoration(variables, batch, key):
-        """Of the model's images and of cubic enlargements, [B]: peak signal-to-noise ratios to the
-        image, and of what they are when made small again to the small image, in decibels."""
-        x, z = batch["image"], small_of(batch)
-        results = {}
-        for name, y in (
-            ("", enlarge(variables, batch, key)["image"]),
-            ("_cubic", low.enlarged(z, shape)),
-        ):
-            y = jnp.clip(y, -1.0, 1.0)
-            results[f"psnr{name}"] = _psnr(y, x)
-            results[f"consistency{name}"] = _psnr(low.shrunk(y, small), z)
-        return results
-
-    return {"upsample": upsample, "restoration": restoration}
-
-
-def _psnr(x, y):
-    """Of images in [-1, 1], [B]."""
-    return 10.0 * jnp.log10(4.0 / jnp.mean((x - y) ** 2, axis=(1, 2, 3)))
 
 
 def _check_base(base: Stage, needed) -> None:

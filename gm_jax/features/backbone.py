@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from gm_jax import games, networks
 from gm_jax.errors import UserError
-from gm_jax.losses.perceptual import feature_distance
+from gm_jax.losses.perceptual import feature_distance, feature_error
 from gm_jax.model import Phase, Variables
 from gm_jax.networks import Network
 from gm_jax.nn import backbones
@@ -25,7 +25,8 @@ from gm_jax.settings import Recipe, Restartable, one_of, schema
 from gm_jax.settings.recipe import Show
 from gm_jax.weights.backbones import lpips_heads, open_backbone
 
-DISTANCES = ("lpips", "plain")
+POWERS = {"squares": 2, "absolute": 1}  # Of distances of maps as they are.
+DISTANCES = ("lpips", "plain", *POWERS)
 SCALES = {"imagenet": backbones.normalized, "none": backbones.rgb}
 RANDOM = "random"
 
@@ -37,19 +38,22 @@ class Settings(Recipe):
     steps     0: it is not trained
     network   which
     layers    whose maps are its features; () for those that LPIPS compares
-    distance  lpips: by LPIPS's heads (version 0.1); plain: all channels alike
+    distance  lpips: by LPIPS's heads (version 0.1); plain: all channels alike; squares
+              and absolute: the mean error of the maps as they are, not scaled to length 1
+    importance  the layers' weights in squares and absolute; () for ones
     scale     of what it sees: imagenet, as it was trained, or none for images in [-1, 1]
     weights   torchvision's file; "" for where GM_JAX_VGG16 and its like say, or the cache; random
               for He's initial weights by the seed
     sha256    of a file that is not the published one, as you state it
     """
 
-    steps: Annotated[int, Restartable()]
+    steps: Annotated[int, Restartable(trains=True)]
     network: Annotated[str, one_of(backbones.NETWORKS)] = "vgg16"
     layers: tuple[str, ...] = ()
     distance: Annotated[str, one_of(DISTANCES)] = "lpips"
+    importance: tuple[float, ...] = ()
     scale: Annotated[str, one_of(SCALES)] = "imagenet"
-    weights: Annotated[str, Restartable()] = ""
+    weights: Annotated[str, Restartable(trains=True)] = ""
     sha256: str = ""
     show: Annotated[Show, Restartable()] = Show(every=0, counts={})
 
@@ -68,6 +72,14 @@ class Settings(Recipe):
             yield (
                 "distance lpips compares the layers that its heads were learned on: set"
                 " distance=plain for others"
+            )
+
+        if self.importance and (
+            self.distance not in POWERS or len(self.importance) != len(self.compared)
+        ):
+            yield (
+                f"importance weighs the {len(self.compared)} layers of distance"
+                f" {' or '.join(POWERS)}: give as many numbers, or ()"
             )
 
     @property
@@ -105,7 +117,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """d(image, image_b), [B], named after the weights."""
         maps = (network(variables, scaled(batch[x])) for x in ("image", "image_b"))
         x, y = ([found[layer] for layer in settings.compared] for found in maps)
-        return {f"{settings.distance}_{name}": feature_distance(x, y, heads)}
+        if settings.distance in POWERS:
+            far = feature_error(x, y, POWERS[settings.distance], settings.importance)
+        else:
+            far = feature_distance(x, y, heads)
+        return {f"{settings.distance}_{name}": far}
 
     fields = {"image": spec["image"], "image_b": spec["image"]} if "image" in spec else {}
     functions = {"features": features, "distance": distance}

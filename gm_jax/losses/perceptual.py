@@ -27,6 +27,17 @@ def feature_distance(
     return sum(terms)
 
 
+def feature_error(
+    x: Sequence[Array], y: Sequence[Array], power: int = 2, weights: Sequence[float] = ()
+) -> Array:
+    """sum over layers of the mean over positions and channels of |x - y|^power, as they are, [B].
+
+    Johnson et al. 2016 (arXiv 1603.08155), section 3.2: squares. With `weights` of the layers.
+    """
+    terms = [jnp.mean(jnp.abs(a - b) ** power, axis=(1, 2, 3)) for a, b in zip(x, y, strict=True)]
+    return sum(w * term for w, term in zip(weights or [1.0] * len(terms), terms, strict=True))
+
+
 def _unit(x: Array) -> Array:
     """Channels scaled to length 1 at each position; its slope is finite at 0."""
     return x / (jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-20) + 1e-10)

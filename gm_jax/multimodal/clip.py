@@ -89,8 +89,8 @@ class Settings(Recipe):
     optimizer    one of optax's
     """
 
-    steps: Annotated[int, at_least(0), Restartable()]
-    weights: Annotated[str, Restartable()] = ""
+    steps: Annotated[int, at_least(0), Restartable(trains=True)]
+    weights: Annotated[str, Restartable(trains=True)] = ""
     activation: Annotated[str, one_of(("", *ACTIVATIONS))] = ""
     embedding: Size = 512
     temperature: Annotated[float, above(0.0)] = 0.07
@@ -105,8 +105,6 @@ class Settings(Recipe):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        if not self.steps and not self.weights:
-            yield "steps is 0: give the published weights to use, --config.weights=PATH"
         for name, tower in (("image.vit", self.image.vit), ("text", self.text)):
             if tower.width % tower.heads:
                 yield f"{name}.width {tower.width} does not divide into heads {tower.heads}"
@@ -117,6 +115,8 @@ class Settings(Recipe):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns both towers; or published ones, as they are. configs/clip_shapes.py."""
     dtype, opened = jnp.dtype(settings.dtype), None
+    if not (settings.steps or settings.weights):
+        raise UserError("steps is 0: give the published weights to use, --config.weights=PATH")
     if settings.weights:
         opened = clip_files.open_clip(settings.weights, dtype, settings.activation)
     towers = opened.towers if opened else towers_of(settings, spec, dtype)

@@ -120,10 +120,14 @@ def _scale_around_one(key, shape, dtype=jnp.float32):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over the global batch, as one device would compute it."""
+    """Batch normalisation over the global batch, as one device would compute it.
+
+    affine  whether a scale and a shift are learned
+    """
 
     train: bool
     dtype: jnp.dtype = jnp.float32
+    affine: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -131,6 +135,8 @@ class BatchNorm(nn.Module):
             use_running_average=not self.train,
             momentum=0.9,
             dtype=self.dtype,
+            use_scale=self.affine,
+            use_bias=self.affine,
             scale_init=_scale_around_one,
             axis_name=replicas.name(),
         )(x)

@@ -60,3 +60,8 @@ def encode_prompt(text: str, field: Field) -> np.ndarray:
             f" are {', '.join(field.symbols[2:22])}"
         )
     return encode_words(text, numbers, *field.shape)
+
+
+def encode_prompts(texts: Iterable[str], field: Field) -> np.ndarray:
+    """`encode_prompt` of each, [N, L]."""
+    return np.stack([encode_prompt(text, field) for text in texts])

@@ -41,7 +41,7 @@ class Generator(part_of(ResNet, "features", "dtype")):
 
 
 @schema
-class Discriminator(part_of(PatchGAN, "dtype", normalization="instance")):
+class Discriminator(part_of(PatchGAN, "padding", "dtype", normalization="instance")):
     """The player that tells real pictures from translated ones, in both domains.
 
     optimizer  one of optax's

@@ -39,7 +39,7 @@ class Generator(part_of(UNet, "features", "dtype")):
 
 
 @schema
-class Discriminator(part_of(PatchGAN, "dtype")):
+class Discriminator(part_of(PatchGAN, "padding", "dtype")):
     """The player that tells real pairs from translated ones, patch by patch.
 
     optimizer  one of optax's

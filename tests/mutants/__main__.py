@@ -30,6 +30,8 @@ from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
+from mutants.spade import SPADES
+from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
 from mutants.translation import TRANSLATION
 
@@ -47,6 +49,8 @@ MUTANTS = (
     | BACKBONES
     | CASCADES
     | TRANSLATION
+    | SRGANS
+    | SPADES
     | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")

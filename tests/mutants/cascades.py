@@ -29,7 +29,8 @@ CASCADES = {
         LOSS,
     ),
     "cascade: another filter than data.size's": Mutant(
-        LOW, '(image.shape[0], *shape), "cubic")', '(image.shape[0], *shape), "linear")',
+        "nn/upsampling.py", '(image.shape[0], *shape), "cubic")',
+        '(image.shape[0], *shape), "linear")',
         f"{LATE}the_small_image_is_what_data_size_makes_of_it",
     ),
     "cascade: no noise on the small image in sampling": Mutant(

@@ -5,7 +5,7 @@ from mutants import Mutant
 CLIP, LOSS = "multimodal/clip.py", "losses/contrastive.py"
 VIT, RESNET, LAYERS = "nn/vit.py", "nn/clip_resnet.py", "nn/clip_layers.py"
 MATCHING, FILES = "evaluation/matching.py", "shared/clip_files.py"
-GOLDEN = "published/test_clip.py::test_every_output"
+GOLDEN = "published/test_clip_weights.py::test_every_output"
 CLOSED = "test_clip.py::test_the_loss_of_equal_and_of_orthogonal_embeddings"
 BOUND = "test_clip.py::test_the_temperature_is_bounded_after_the_step_and_learns_at_the_bound"
 TWIN = "twins/test_clip.py::test_the_loss"

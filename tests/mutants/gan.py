@@ -86,7 +86,7 @@ GANS = {
         LOSSES, "jax.nn.relu(1.0 + fake)", "jax.nn.relu(1.0 - fake)", _twins("gan")
     ),
     "wgan trap: weights clipped before the step": Mutant(
-        "optimizers.py", "jnp.clip(p + u, -bound, bound) - p", "jnp.clip(p, -bound, bound) - p + u",
+        "optimizers.py", "jnp.clip(p + u, low, high) - p", "jnp.clip(p, low, high) - p + u",
         "test_adversarial.py::test_weights_are_clipped_after_the_step_not_before",
     ),
     "wgan-gp trap: one-sided": Mutant(

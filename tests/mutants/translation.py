@@ -216,7 +216,7 @@ TRANSLATION = {
         SCORED + "permuted_labels_cost_class_accuracy_and_another_partner_costs_retrieval",
     ),
     "scores: partners that nobody knows": Mutant(
-        SCORES, "    if a != b:", "    if False:",
+        SCORES, "if len(set(domains)) > 1 and not restored:", "if False:",
         SCORED + "without_known_partners_there_is_nothing_to_score",
     ),
     "optimizers: the hold forgotten": Mutant(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gm_jax
+from gm_jax import run
 from twins.inputs import away_from_start, batch_of, small
 from twins.numbers import bernoulli, log_normal, sigmoid
 from twins.watch import Call, watch
@@ -87,9 +88,9 @@ def game(recipe: str, **overrides) -> Game:
 @functools.cache
 def _game(recipe: str, overrides: tuple) -> Game:
     config = small(recipe, **dict(overrides))
-    *earlier, phase = gm_jax.build(config)
-    batch = batch_of(config)
-    stages = [away_from_start(stage.model.init, batch) for stage in earlier]
+    *before, (_, phases) = run.plan(config)
+    phase, batch = phases[-1], batch_of(config)
+    stages = [away_from_start(ended[-1].model.init, batch) for _, ended in before]
     variables = away_from_start(phase.model.init, batch)
     if stages:
         variables = variables._replace(frozen=dict(zip(phase.stages, stages, strict=True)))

@@ -61,10 +61,11 @@ def batch_of(config) -> dict:
         point = jnp.float32(rng.normal(0.0, 2.0, (COUNT, 2)))
         return {"point": point, "label": label % 8, "index": index}
     if config.data.name == "scenes":
-        a, b = jnp.float32(
-            rng.uniform(-1.0, 1.0, (2, COUNT, config.data.size, config.data.size, 3))
-        )
-        return {"image": a, "image_b": b, "index": index}
+        sides = COUNT, config.data.size, config.data.size
+        a, b = jnp.float32(rng.uniform(-1.0, 1.0, (2, *sides, 3)))
+        of_pixels = {"segmentation": 5, "segmentation_instance": 4}
+        maps = {name: jnp.int32(rng.integers(0, n, sides)) for name, n in of_pixels.items()}
+        return {"image": a, "image_b": b, "index": index, **maps}
     image = jnp.float32(np.load(config.data.path)["image"][:COUNT]) / 127.5 - 1.0
     if config.data.binarize:
         image = jnp.where(image > 0.0, 1.0, -1.0)

@@ -1,6 +1,7 @@
 """Functions of float64 NumPy in which the papers' equations are written."""
 
 import numpy as np
+from PIL import Image
 
 
 def agree(found, expected, rtol=1e-5):
@@ -66,3 +67,14 @@ def drawn_from(outputs, z, other_outputs, other_z):
     assert np.abs(log_variance - other_log_variance).max() > 0.01
     np.testing.assert_allclose(noise, other_noise, atol=2e-4)
     assert abs(noise.std() - 1.0) < 0.1 and abs(noise.mean()) < 0.12
+
+
+def bicubic(images, side):
+    """Images [B, H, W, C] at another size, by Pillow, channel by channel."""
+    sizes = (side, side), Image.Resampling.BICUBIC
+    rows = [
+        Image.fromarray(x).resize(*sizes)
+        for x in np.moveaxis(np.float32(images), -1, 1).reshape(-1, *images.shape[1:3])
+    ]
+    rows = np.stack([np.asarray(row, np.float64) for row in rows])
+    return np.moveaxis(rows.reshape(len(images), -1, side, side), 1, -1)

@@ -43,6 +43,8 @@ RECIPES = {
     "pixelrnn": "pixelrnn_mnist",
     "pix2pix": "pix2pix_scenes",
     "cyclegan": "cyclegan_scenes",
+    "srgan": "srgan_scenes",
+    "spade": "spade_scenes",
 }
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from twins.game import also, game, image_of
 from twins.inputs import COUNT
+from twins.numbers import bicubic
 
 RECIPE, T = "super_resolution_digits", 10
 SMALL = {"times": T, "label_dropout": 0.5, "network.multipliers": (1,)}
@@ -21,13 +21,6 @@ def signal_and_noise(t):
     """alpha and sigma at times t [B], for images."""
     value = abar()[np.asarray(t).astype(int)].reshape(-1, 1, 1, 1)
     return np.sqrt(value), np.sqrt(1 - value)
-
-
-def bicubic(images, side):
-    """Images [B, H, W, 1] at another size, by Pillow."""
-    sizes = (side, side), Image.Resampling.BICUBIC
-    rows = [Image.fromarray(np.float32(x[..., 0])).resize(*sizes) for x in images]
-    return np.stack([np.asarray(row, np.float64) for row in rows])[..., None]
 
 
 def small_noise(enlarged):
@@ -102,6 +95,7 @@ def drawn(calls):
     return np.clip((x[..., :1] - sigma * calls[-1].output) / alpha, -1, 1)
 
 
+@pytest.mark.slow
 def test_upsampling_the_data_and_what_is_given():
     of = game(RECIPE, **SMALL, **{"sampler.augmentation": 0.0})
     x = image_of(of)

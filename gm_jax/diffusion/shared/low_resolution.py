@@ -6,8 +6,9 @@ Ho et al. 2022, Cascaded Diffusion Models (arXiv 2106.15282), section 4.2, not t
     z_s = alpha_s z + sigma_s eps,   s uniform on 0 .. S in training, one number in sampling
     network([x_t, up(z_s)], t, s)    s is told like a second time, and embedded beside it
 
-Enlarging is bicubic, as in SR3 (Saharia et al. 2021, arXiv 2104.07636). Shrinking is that of
-`data.size`, by which the small images were made that the model below in a cascade has learned.
+Enlarging is bicubic, as in SR3 (Saharia et al. 2021, arXiv 2104.07636). Shrinking
+(`nn/upsampling.py`) is that of `data.size`, by which the small images were made that the model
+below in a cascade has learned.
 """
 
 from typing import NamedTuple
@@ -17,20 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.diffusion.shared.schedules import Continuous, Schedule
-from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.layers import normal
-
-
-def shrunk(image: Array, shape: tuple[int, int, int]) -> Array:
-    """[B, H, W, C] in [-1, 1] to [B, *shape]: antialiased bicubic and clipped, as Pillow's."""
-    small = jax.image.resize(image, (image.shape[0], *shape), "cubic")
-    return jnp.clip(small, -1.0, 1.0)
-
-
-def enlarged(small: Array, shape: tuple[int, int, int], method: str = "cubic") -> Array:
-    """[B, h, w, C] to [B, *shape]; method cubic, linear or nearest."""
-    return jax.image.resize(small, (small.shape[0], *shape), method)
+from gm_jax.nn.upsampling import enlarged
 
 
 class Augmentation(NamedTuple):
@@ -69,14 +59,3 @@ def level_of(schedule: Schedule | Continuous, share: float) -> int:
 def beside(x: Array, small: Array) -> Array:
     """The network's input: x_t [B, H, W, C] and the small image enlarged, [B, H, W, C + C']."""
     return jnp.concatenate([x, enlarged(small, (*x.shape[1:-1], small.shape[-1]))], axis=-1)
-
-
-def small_shape(shape: tuple[int, int, int], factor: int) -> tuple[int, int, int]:
-    """[h, w, C] of the low-resolution image. Raises UserError if the sides do not divide."""
-    *sides, channels = shape
-    if any(side % factor for side in sides):
-        raise UserError(
-            f"factor {factor} does not divide the sides of {sides[0]}x{sides[1]} images: choose"
-            " another factor, or another data.size"
-        )
-    return (*(side // factor for side in sides), channels)
