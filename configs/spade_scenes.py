@@ -32,7 +32,7 @@ def features(**own):
     return recipe(
         "",
         dict(
-            system="backbone", steps=0, batch_size=8, data=dict(name="none"), network="vgg19",
+            system="backbone", steps=0, batch_size=1, data=dict(name="none"), network="vgg19",
             distance="absolute", scale="none", **own,
         ),
     )  # fmt: skip

@@ -30,7 +30,7 @@ def features(**own):
     return recipe(
         "",
         dict(
-            system="backbone", steps=0, batch_size=16, data=dict(name="none"), network="vgg19",
+            system="backbone", steps=0, batch_size=1, data=dict(name="none"), network="vgg19",
             distance="squares", **own,
         ),
     )  # fmt: skip

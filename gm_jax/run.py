@@ -80,7 +80,7 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
         agree("settings", json.loads(config.to_json_best_effort()))
         config = located(workdir, config)
         recipes = plan(config)
-        rows = [parallel.rows(recipe.batch_size, devices) for recipe, _ in recipes]
+        rows = [rows_of(recipe, devices) for recipe, _ in recipes]
     with alone(workdir):
         begin(workdir, config, [phase for _, phases in recipes for phase in phases])
         return _train(config, workdir, recipes, rows, devices)
@@ -197,6 +197,12 @@ def _periodic(
 
     acts = ((config.show.every, pictures), (config.evaluate.every, scores))
     return tuple((every, act) for every, act in acts if every)
+
+
+def rows_of(config: ConfigDict, devices: parallel.Devices) -> slice:
+    """The rows of a recipe's batches that this process feeds; of one without rounds, any."""
+    every = slice(0, config.batch_size)
+    return parallel.rows(config.batch_size, devices) if config.steps else every
 
 
 def batches_of(phase: Phase, config: ConfigDict, rows: slice) -> loop.Batches:

@@ -293,7 +293,7 @@ def _begin(settings, devices, dtype, create):
     for own, phases in run.plan(settings):
         for phase in phases:
             phase = run.with_stages(phase, ended)
-            batches = run.batches_of(phase, own, parallel.rows(own.batch_size, devices))
+            batches = run.batches_of(phase, own, run.rows_of(own, devices))
             variables = create(
                 phase.model, batches.prepare, batches.first, jax.random.key(own.seed)
             )
