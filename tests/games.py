@@ -220,6 +220,15 @@ GAMES = {
         "vqvae_prior_mnist",
         {"data.name": "digits", "stages.codes.quantizer.averaged.revive_below": 0.95},
     ),
+    "maskgit": Game(
+        "maskgit_mnist",
+        {
+            "data.name": "digits",
+            "stages.codes.quantizer.averaged.revive_below": 0.95,
+            "network.dropout": 0.2,
+        },
+        slow=True,
+    ),
     # JAX's attention takes its softmax in float32 always: rounding, which Adam would make large in
     # the bias of the keys, whose gradient is zero.
     "latent_prior_gpt": Game(

@@ -9,7 +9,9 @@ PACKAGE = Path("gm_jax")
 CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
-COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools", "image_tokens"}
+COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools"} | {
+    "image_tokens", "conditions"
+}  # fmt: skip
 FAMILIES = (
     "adversarial",
     "autoencoders",
@@ -29,6 +31,7 @@ MAY_IMPORT = {
     "games": CONTRACT | {"optimizers"},
     "pools": CONTRACT,
     "image_tokens": CONTRACT,
+    "conditions": CONTRACT | {"networks", "nn", "tokenizers"},
     **dict.fromkeys(FAMILIES, COMMON | {"weights", "tokenizers"}),
     "weights": CONTRACT,
     "tokenizers": CONTRACT | {"weights"},

@@ -16,8 +16,8 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from gm_jax import games, networks, replicas
-from gm_jax.diffusion.shared import checkpoints, classifiers, conditions, core, denoisers
+from gm_jax import conditions, games, networks, replicas
+from gm_jax.diffusion.shared import checkpoints, classifiers, conditioned, core, denoisers
 from gm_jax.diffusion.shared.choices import ScheduleName
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Stage, field_of
@@ -29,14 +29,14 @@ OF_PIXELS = ("bound", "ode_bits")
 
 
 @schema
-class LatentSampler(conditions.PromptedSampler):
+class LatentSampler(conditioned.PromptedSampler):
     """From noise to latent."""
 
     clip: bool = False
 
 
 @schema
-class Settings(conditions.Conditioned):
+class Settings(conditioned.Conditioned):
     """A diffusion model of latents.
 
     scale  what multiplies the latents; 0 for 1 / the deviation of the first batch

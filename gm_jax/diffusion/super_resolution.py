@@ -18,8 +18,8 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from gm_jax import games, networks
-from gm_jax.diffusion.shared import classifiers, conditions, core, denoisers
+from gm_jax import conditions, games, networks
+from gm_jax.diffusion.shared import classifiers, conditioned, core, denoisers
 from gm_jax.diffusion.shared import low_resolution as low
 from gm_jax.diffusion.shared.choices import Share
 from gm_jax.errors import UserError
@@ -30,7 +30,7 @@ from gm_jax.settings import Recipes, Restartable, at_least, schema
 
 
 @schema
-class UpSampler(conditions.PromptedSampler):
+class UpSampler(conditioned.PromptedSampler):
     """From noise and a small image to an image.
 
     augmentation  level of the noise on the small image, as a share of `times`
@@ -40,7 +40,7 @@ class UpSampler(conditions.PromptedSampler):
 
 
 @schema
-class Settings(conditions.Conditioned):
+class Settings(conditioned.Conditioned):
     """An upsampler.
 
     factor        how many times smaller the sides of the image are that it sees

@@ -28,6 +28,7 @@ from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
+from mutants.maskgit import MASKGITS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.spade import SPADES
@@ -45,6 +46,7 @@ MUTANTS = (
     | DITS
     | PUBLISHED
     | CLIPS
+    | MASKGITS
     | WORLD
     | BACKBONES
     | CASCADES

@@ -156,3 +156,15 @@ def likelihood(of: Game, x, output):
 def mean_image(of: Game, output):
     """The mean of p(x|z) by the recipe's likelihood."""
     return 2 * sigmoid(output) - 1 if of.config.likelihood == "bernoulli" else output
+
+
+def codebook(of):
+    """The frozen stage's codes, wherever the stage keeps them."""
+    paths = jax.tree_util.tree_leaves_with_path(of.variables.frozen)
+    (vectors,) = [leaf for path, leaf in paths if "vectors" in jax.tree_util.keystr(path)]
+    return np.float64(vectors)
+
+
+def codes_of(of, vectors_found):
+    """The numbers of the codes nearest to what the frozen encoder found, [B, h, w]."""
+    return ((vectors_found[..., None, :] - codebook(of)) ** 2).sum(-1).argmin(-1)

@@ -2,13 +2,12 @@
 
 import collections
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from twins.game import also, game
+from twins.game import also, codebook, game
 from twins.inputs import COUNT, SYMBOLS, text_file
 from twins.numbers import log_softmax, pick, sigmoid, softplus
 
@@ -280,10 +279,3 @@ def test_latent_prior(network):
     shown = drawn[..., None] if network == "gated_pixelcnn" else drawn.reshape(COUNT, -1)
     logits = call.module.apply({"params": of.variables.params["prior"]}, shown, jnp.asarray(label))
     np.testing.assert_array_equal(drawn.ravel(), np.asarray(logits).argmax(-1).ravel())
-
-
-def codebook(of):
-    """The frozen stage's codes, wherever the stage keeps them."""
-    paths = jax.tree_util.tree_leaves_with_path(of.variables.frozen)
-    (vectors,) = [leaf for path, leaf in paths if "vectors" in jax.tree_util.keystr(path)]
-    return np.float64(vectors)

@@ -31,6 +31,7 @@ RECIPES = {
     "dvae": "dvae_fashion_mnist",
     "first_stage": "first_stage_emoji",
     "clip": "clip_shapes",
+    "maskgit": "maskgit_mnist",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
     "gpt": "gpt_tinyshakespeare",

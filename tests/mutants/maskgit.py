@@ -1,0 +1,86 @@
+"""Mistakes in MaskGIT. Traps are of public ports."""
+
+from mutants import Mutant
+
+MASKED, SYSTEM = "multimodal/shared/masked.py", "multimodal/maskgit.py"
+TESTS, TWINS = "test_masked.py::test_", "twins/test_maskgit.py::test_"
+COUNTS = TESTS + "as_many_are_masked_as_the_cosine_says_and_at_least_half"
+ROUNDS = TESTS + "masks_fall_as_the_cosine_says_and_none_is_left"
+SURE = TESTS + "the_surest_codes_are_kept_first_unless_noise_is_large"
+ALIKE = TESTS + "codes_that_depend_on_one_another_come_out_as_drawn_one_by_one"
+GUIDED = TESTS + "guidance_of_weight_zero_is_the_conditional_model"
+LOSS, SAMPLES = TWINS + "the_loss", TWINS + "samples"
+HALF = TWINS + "the_known_half_stays_when_the_other_is_made_anew"
+
+MASKGITS = {
+    "maskgit: masks fall linearly": Mutant(
+        MASKED, "return jnp.cos(0.5 * jnp.pi * share)", "return 1.0 - share", COUNTS
+    ),
+    "maskgit: few codes masked in training": Mutant(
+        MASKED,
+        "share = jnp.maximum(cosine(jax.random.uniform(share_key)), least)",
+        "share = cosine(jax.random.uniform(share_key))",
+        COUNTS,
+    ),
+    "maskgit: the first codes masked": Mutant(
+        MASKED,
+        "return _rank(jax.random.uniform(order_key, (length,)))",
+        "return jnp.arange(length)",
+        COUNTS,
+    ),
+    "maskgit trap: the answer is what is carried": Mutant(
+        MASKED,
+        "(codes, _), _ = jax.lax.scan(round_, start, jnp.arange(steps))",
+        "(codes, left), _ = jax.lax.scan(round_, start, jnp.arange(steps))\n"
+        "    codes = jnp.where(left, mask, codes)",
+        ROUNDS,
+    ),
+    "maskgit: known codes masked again": Mutant(
+        MASKED,
+        "temperature * (1.0 - done) * noise, jnp.inf)",
+        "temperature * (1.0 - done) * noise, sure)",
+        ROUNDS,
+    ),
+    "maskgit: masks of all codes, known or not": Mutant(
+        MASKED,
+        "jnp.floor(cosine(done) * unknown)",
+        "jnp.floor(cosine(done) * codes.shape[1])",
+        ROUNDS,
+    ),
+    "maskgit: those that it is surest of are masked again": Mutant(
+        MASKED, "jax.vmap(_rank)(sure)", "jax.vmap(_rank)(-sure)", SURE
+    ),
+    "maskgit: no noise on the confidence": Mutant(
+        MASKED,
+        "temperature * (1.0 - done) * noise",
+        "0.0 * temperature * (1.0 - done) * noise",
+        SURE,
+    ),
+    "maskgit: one round's noise in all": Mutant(
+        MASKED, "jax.random.fold_in(key, number)", "jax.random.fold_in(key, 0 * number)", ALIKE
+    ),
+    "maskgit: guidance with its sign turned": Mutant(
+        MASKED, "weight * (conditional - null)", "weight * (null - conditional)", GUIDED
+    ),
+    "maskgit: a loss of all codes": Mutant(
+        SYSTEM, "jnp.sum(chosen * smoothed(", "jnp.sum(1.0 * smoothed(", LOSS
+    ),
+    "maskgit: no smoothing": Mutant(
+        SYSTEM, "smoothed(z, outputs, settings.smoothing)", "smoothed(z, outputs, 0.0)", LOSS
+    ),
+    "maskgit: the network sees what it is to find": Mutant(
+        SYSTEM, "jnp.where(chosen, mask, z), hidden", "z, hidden", LOSS
+    ),
+    "maskgit: a condition that is never hidden": Mutant(
+        SYSTEM, "jax.random.bernoulli(key, share)", "jax.random.bernoulli(key, 0.0 * share)", LOSS
+    ),
+    "maskgit: guided by itself": Mutant(
+        SYSTEM,
+        "null = logits(variables, batch, codes, True)",
+        "null = logits(variables, batch, codes, False)",
+        SAMPLES,
+    ),
+    "maskgit: the known half is the lower one": Mutant(
+        SYSTEM, "jnp.arange(length) < length // 2", "jnp.arange(length) >= length // 2", HALF
+    ),
+}
