@@ -229,7 +229,7 @@ def test_every_recipe_builds(path, request):
     """At its full size: nothing is compiled."""
     phases = gm_jax.build(needs(gm_jax.load_config(path), request))
     untrained = path.stem in ("stable_diffusion", "clip", "lpips")  # Published weights as they are.
-    assert phases and all((phase.steps == 0) == untrained for phase in phases)
+    assert (phases[-1].steps == 0) == untrained  # Stages may be of published weights, too.
 
 
 @pytest.mark.parametrize(
