@@ -105,7 +105,7 @@ AUTOREGRESSIVE = {
         _twins("pixels"),
     ),
     "pixelcnn trap: mask A in every layer": Mutant(
-        "masked.py", '"B": np.less_equal', '"B": np.less', "test_pixels.py"
+        "nn/masked.py", '"B": np.less_equal', '"B": np.less', "test_pixels.py"
     ),
     "pixelcnn++: scales without their bound": Mutant(
         "logistic_mixture.py", "jnp.maximum(log_scales, MIN_LOG_SCALE)", "log_scales",
