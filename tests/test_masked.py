@@ -78,6 +78,11 @@ def test_codes_that_depend_on_one_another_come_out_as_drawn_one_by_one():
     assert (one == one[:, :1]).mean() < 0.5 and alike.mean() > 0.8
 
 
+def test_each_round_draws_anew():
+    many, one = (seen_by(steps)[1] for steps in (6, 1))
+    assert (many == one).mean() < 0.5
+
+
 def test_guidance_of_weight_zero_is_the_conditional_model():
     given, null = (jax.random.normal(k, (2, 3, 4)) for k in KEYS[:2])
     np.testing.assert_array_equal(masked.guided(given, null, 0.0), given)

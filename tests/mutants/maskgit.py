@@ -7,7 +7,7 @@ TESTS, TWINS = "test_masked.py::test_", "twins/test_maskgit.py::test_"
 COUNTS = TESTS + "as_many_are_masked_as_the_cosine_says_and_at_least_half"
 ROUNDS = TESTS + "masks_fall_as_the_cosine_says_and_none_is_left"
 SURE = TESTS + "the_surest_codes_are_kept_first_unless_noise_is_large"
-ALIKE = TESTS + "codes_that_depend_on_one_another_come_out_as_drawn_one_by_one"
+ANEW = TESTS + "each_round_draws_anew"
 GUIDED = TESTS + "guidance_of_weight_zero_is_the_conditional_model"
 LOSS, SAMPLES = TWINS + "the_loss", TWINS + "samples"
 HALF = TWINS + "the_known_half_stays_when_the_other_is_made_anew"
@@ -57,7 +57,7 @@ MASKGITS = {
         SURE,
     ),
     "maskgit: one round's noise in all": Mutant(
-        MASKED, "jax.random.fold_in(key, number)", "jax.random.fold_in(key, 0 * number)", ALIKE
+        MASKED, "jax.random.fold_in(key, number)", "jax.random.fold_in(key, 0 * number)", ANEW
     ),
     "maskgit: guidance with its sign turned": Mutant(
         MASKED, "weight * (conditional - null)", "weight * (null - conditional)", GUIDED
