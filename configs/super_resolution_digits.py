@@ -4,21 +4,22 @@ paper: Ho et al. 2022, Cascaded Diffusion Models for High Fidelity Image Generat
   arXiv 2106.15282
 command: python launch.py --config=configs/super_resolution_digits.py
   --workdir=runs/super_resolution_digits
-hardware: not measured yet
-time: not measured yet
+hardware: 2 CPU cores (AMD EPYC, shared), float32
+time: about 6 min of training, other work beside
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
-  features of a small classifier of the same data (held-out accuracy .97), mean of ten random
+  features of a small classifier of the same data (held-out accuracy .98), mean of ten random
   choices of the reals, not FID; agreement: share of 1,000 samples of the class that was asked for
   by that classifier; consistency: peak signal-to-noise ratio of what 297 test images become when
   enlarged and made small again, to the small images
 departs: digits (the paper: ImageNet, 32x32 to 256x256), networks of 32 channels without attention,
   1,000 rounds of 64 at each stage, averages of 0.995, one cosine schedule for images and
   augmentation, which goes up to half of its times
-reference: 4.48, real against real at the same N (mean of ten random splits)
-measured: not yet
+reference: 4.53, real against real at the same N (mean of ten random splits; a classifier of .98)
+measured: fd 5.37 (1.2 x real against real), agreement 0.976 ± 0.005, PSNR to the image 15.3 dB
+  (bicubic 13.2), consistency 22.6 dB (24.1), one seed
 target: at most 3 times real against real
 again: python launch.py --workdir=runs/super_resolution_digits --mode=evaluate
-status: unverified
+status: toy
 
 One command trains the base and the upsampler. `:alone` trains the upsampler by itself; a base comes
 later, by --config.stages.base=WORKDIR.
