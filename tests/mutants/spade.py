@@ -42,11 +42,6 @@ SPADES = {
         NETWORKS, "count_include_pad=False", "count_include_pad=True",
         TESTS + "halving_does_not_count_what_is_beyond_the_border",
     ),
-    "spade: labels washed away": Mutant(
-        NETWORKS, "gamma, beta = conv(h, x.shape[-1]), conv(h, x.shape[-1])",
-        "h = instance_norm(h)\n        gamma, beta = conv(h, x.shape[-1]), conv(h, x.shape[-1])",
-        TESTS + "spade_keeps_what_a_norm_of_a_uniform_label_map_loses",
-    ),
     "spade: no spectral norm in the blocks": Mutant(
         NETWORKS, "return layer(module, True, train)(x)", "return layer(module, False, train)(x)",
         FIRST,
