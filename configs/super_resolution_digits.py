@@ -5,7 +5,7 @@ paper: Ho et al. 2022, Cascaded Diffusion Models for High Fidelity Image Generat
 command: python launch.py --config=configs/super_resolution_digits.py
   --workdir=runs/super_resolution_digits
 hardware: 2 CPU cores (AMD EPYC, shared), float32
-time: about 6 min of training, other work beside
+time: about 6 min of training, by the rates of the rounds that other work disturbed least
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data (held-out accuracy .98), mean of ten random
   choices of the reals, not FID; agreement: share of 1,000 samples of the class that was asked for

@@ -49,6 +49,18 @@ def categorical(x: Array, logits: Array, weight: Array | float = 1.0) -> Array:
     return sum_over_example(weight * (of_x - jax.nn.logsumexp(logits, axis=-1)))
 
 
+def smoothed_categorical(
+    x: Array, logits: Array, share: float, weight: Array | float = 1.0
+) -> Array:
+    """`categorical` with a `share` of the target spread evenly over all values: label smoothing.
+
+    Szegedy et al. 2016 (arXiv 1512.00567), section 7.
+    """
+    exact = categorical(x, logits, weight)
+    log_p = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    return (1.0 - share) * exact + share * sum_over_example(weight * jnp.mean(log_p, axis=-1))
+
+
 def logit_laplace(x: Array, mean: Array, log_scale: Array) -> Array:
     """log of exp(-|logit x - mean| / b) / (2 b x (1 - x)), b = exp(log_scale), for x in (0, 1).
 

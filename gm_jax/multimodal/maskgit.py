@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import conditions, games, image_tokens, networks, replicas
+from gm_jax.losses.likelihoods import smoothed_categorical
 from gm_jax.model import Aux, Phase, example_keys
 from gm_jax.multimodal.shared import masked
 from gm_jax.networks import Network
@@ -47,13 +48,13 @@ class Sampler:
 class Settings(Recipe):
     """MaskGIT.
 
-    condition        what the network knows besides
+    condition          what the network knows besides
     condition_dropout  share of examples whose condition is hidden in training
-    least            share of the codes that is masked at least in training
-    smoothing        share of the target that is spread over all codes
-    network          the transformer over codes
-    optimizer        one of optax's
-    sampler          how codes are drawn
+    least              share of the codes that is masked at least in training
+    smoothing          share of the target that is spread over all codes
+    network            the transformer over codes
+    optimizer          one of optax's
+    sampler            how codes are drawn
     """
 
     condition: conditions.Settings = conditions.Settings()
@@ -118,7 +119,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         chosen = masked.masks(mask_keys, length, settings.least)
         outputs = logits(variables, batch, jnp.where(chosen, mask, z), hidden, dropout_keys)
         count = replicas.mean(jnp.mean(jnp.sum(chosen, axis=1)))
-        loss = jnp.mean(jnp.sum(chosen * smoothed(z, outputs, settings.smoothing), axis=1)) / count
+        loss = -jnp.mean(smoothed_categorical(z, outputs, settings.smoothing, chosen)) / count
         right = jnp.sum(chosen & (jnp.argmax(outputs, axis=-1) == z), axis=1)
         return loss, Aux({"accuracy": jnp.mean(right) / count})
 
@@ -160,13 +161,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     players = (games.player("maskgit", owns, moves, settings, settings.average),)
     functions = {"sample": sample, "inpaint": inpaint}
     return (games.phase(settings, init, players, functions, spec, {"codes": first}),)
-
-
-def smoothed(z, logits, share: float):
-    """-log p(z_i), [B, N], with `share` of the target spread over all values."""
-    even = jnp.mean(jax.nn.log_softmax(logits), axis=-1)
-    exact = jnp.take_along_axis(jax.nn.log_softmax(logits), z[..., None], axis=-1)[..., 0]
-    return -(1.0 - share) * exact - share * even
 
 
 def _coins(keys, share):

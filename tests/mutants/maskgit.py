@@ -63,11 +63,9 @@ MASKGITS = {
         MASKED, "weight * (conditional - null)", "weight * (null - conditional)", GUIDED
     ),
     "maskgit: a loss of all codes": Mutant(
-        SYSTEM, "jnp.sum(chosen * smoothed(", "jnp.sum(1.0 * smoothed(", LOSS
+        SYSTEM, "settings.smoothing, chosen)", "settings.smoothing, 1.0)", LOSS
     ),
-    "maskgit: no smoothing": Mutant(
-        SYSTEM, "smoothed(z, outputs, settings.smoothing)", "smoothed(z, outputs, 0.0)", LOSS
-    ),
+    "maskgit: no smoothing": Mutant(SYSTEM, "outputs, settings.smoothing", "outputs, 0.0", LOSS),
     "maskgit: the network sees what it is to find": Mutant(
         SYSTEM, "jnp.where(chosen, mask, z), hidden", "z, hidden", LOSS
     ),
