@@ -1,22 +1,24 @@
 """What can be set, each thing stated once: schemas, and what every recipe has."""
 
 from gm_jax.settings.describe import describe
-from gm_jax.settings.parts import arguments, part_of
-from gm_jax.settings.recipe import Data, Recipe
-from gm_jax.settings.schema import (
+from gm_jax.settings.marks import (
     Recipes,
     Rest,
     Restartable,
     Rule,
     above,
-    as_dict,
     at_least,
     at_most,
     below,
+    one_of,
+)
+from gm_jax.settings.parts import arguments, part_of
+from gm_jax.settings.recipe import Data, Recipe
+from gm_jax.settings.schema import (
+    as_dict,
     defaults,
     fields,
     is_schema,
-    one_of,
     read,
     schema,
     unknown_setting,

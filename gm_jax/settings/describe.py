@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from ml_collections import ConfigDict
 
-from gm_jax.settings.schema import Rest, Rule, fields, is_schema
+from gm_jax.settings.marks import Rest, Rule
+from gm_jax.settings.schema import fields, is_schema
 
 
 def describe(of: type, config: Mapping, path: str = "") -> Iterator[tuple[str, str, str]]:

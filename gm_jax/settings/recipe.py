@@ -5,16 +5,8 @@ from typing import Annotated, Any
 
 import jax
 
-from gm_jax.settings.schema import (
-    Recipes,
-    Restartable,
-    Rule,
-    above,
-    at_least,
-    below,
-    one_of,
-    schema,
-)
+from gm_jax.settings.marks import Recipes, Restartable, Rule, above, at_least, below, one_of
+from gm_jax.settings.schema import schema
 
 Count = Annotated[int, at_least(0)]
 Every = Annotated[int, at_least(1)]

@@ -1,7 +1,8 @@
 """Schemas: the settings of a system, a network or a data set, each stated once.
 
-A schema is a frozen dataclass. Its annotations are the checks, its defaults what a recipe starts
-from, its docstring the help: a line for each field, with its name, two spaces and its meaning.
+A schema is a frozen dataclass. Its annotations are the checks (`settings.marks`), its defaults what
+a recipe starts from, its docstring the help: a line for each field, with its name, two spaces and
+its meaning.
 
     @schema
     class Sampler:
@@ -20,14 +21,13 @@ choices that is not allowed.
 """
 
 import dataclasses
-import difflib
 import functools
 import inspect
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -35,85 +35,9 @@ from ml_collections import config_dict
 from ml_collections.config_dict import FieldReference
 
 from gm_jax.errors import UserError
+from gm_jax.settings.marks import Recipes, Rest, Rule, nearest
 
 schema = dataclasses.dataclass(frozen=True, kw_only=True)
-
-
-class Rule(NamedTuple):
-    """A check of one value, and the names to choose from, if it is a choice.
-
-    wrong  value -> what is wrong with it, or ""
-    """
-
-    wrong: Callable[[Any], str]
-    choices: Any = ()
-
-
-def at_least(bound: float) -> Rule:
-    """value >= bound."""
-    return Rule(lambda value: "" if value >= bound else f"must be at least {bound}")
-
-
-def above(bound: float) -> Rule:
-    """value > bound."""
-    return Rule(lambda value: "" if value > bound else f"must be above {bound}")
-
-
-def at_most(bound: float) -> Rule:
-    """value <= bound."""
-    return Rule(lambda value: "" if value <= bound else f"must be at most {bound}")
-
-
-def below(bound: float) -> Rule:
-    """value < bound."""
-    return Rule(lambda value: "" if value < bound else f"must be below {bound}")
-
-
-def one_of(table) -> Rule:
-    """A name from a table, or from any other iterable of names."""
-
-    def wrong(value):
-        names = [name or '""' for name in table]
-        return (
-            "" if value in table else f"must be one of: {', '.join(names)}{_nearest(value, names)}"
-        )
-
-    return Rule(wrong, table)
-
-
-class Restartable(NamedTuple):
-    """Marks settings that may differ between a run and its continuation.
-
-    trains  whether another value is another training, such as of more rounds or of data elsewhere;
-            the others are about the use of a trained model and about reports
-    """
-
-    trains: bool = False
-
-
-class Recipes(NamedTuple):
-    """Marks a dict of recipes within a recipe, each with the schema of its own system.
-
-    late  names of those that only functions read, never an objective; "" for none. They may come,
-          go and change after training
-    """
-
-    late: tuple[str, ...] = ()
-
-    def read_in_training(self, stages: Mapping, before: Mapping) -> dict:
-        """`stages` without the late ones, but with those that a run trains, now and `before`."""
-        trained = {n for n, s in stages.items() if isinstance(s, Mapping)}
-        trained &= {n for n, s in before.items() if isinstance(s, Mapping)}
-        return {n: s for n, s in stages.items() if n not in self.late or n in trained}
-
-
-class Rest(NamedTuple):
-    """Marks the dict that takes the keys no field has, such as the arguments of an optimizer.
-
-    offered  keys that the command line can always set; None leaves them out
-    """
-
-    offered: tuple[str, ...] = ()
 
 
 class Setting(NamedTuple):
@@ -226,7 +150,7 @@ def read(of: type, config, path: str = ""):
 def unknown_setting(path: str, name: str, known) -> str:
     """The message for a setting that a schema does not have."""
     return (
-        f"unknown setting {path}{name}{_nearest(name, known)}; there are:"
+        f"unknown setting {path}{name}{nearest(name, known)}; there are:"
         f" {', '.join(sorted(known)) or 'none'}"
     )
 
@@ -303,8 +227,3 @@ def _meanings(docstring: str) -> dict[str, str]:
         else:
             last = ()
     return found
-
-
-def _nearest(name, known) -> str:
-    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
