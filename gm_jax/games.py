@@ -28,7 +28,7 @@ def player(
 
 def untrained(*owns: str) -> Player:
     """A player without moves: what it owns is read, and stays as it is."""
-    return Player("published", owns, optax.set_to_zero(), ())
+    return Player(owns[0], owns, optax.set_to_zero(), ())
 
 
 def phase(

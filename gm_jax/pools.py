@@ -30,8 +30,7 @@ def replay(key: Array, pool: dict, fakes: Array, batch: Batch, share: float) -> 
     old = jax.random.bernoulli(old_key, share, (count,)) & (filled > 0)
     rows = batch["index"]
     shown = jnp.where(_along(old[rows], fakes), pool["kept"][slots[rows]], fakes)
-    in_order = (filled + jnp.arange(count)) % size
-    target = jnp.where(filled < size, in_order, jax.random.permutation(target_key, size)[:count])
+    target = _slots(target_key, filled, count, size)
     kept = pool["kept"].at[target].set(new.astype(pool["kept"].dtype))
     return shown, {"kept": kept, "filled": jnp.minimum(filled + count, size)}
 
@@ -62,6 +61,34 @@ def exchange(key: Array, pool: dict, fakes: Array, batch: Batch) -> tuple[Array,
 
     pool, shown = lax.scan(one, pool, (keys, new.astype(pool["kept"].dtype)))
     return shown[batch["index"]].astype(fakes.dtype), pool
+
+
+def history(key: Array, pool: dict, fakes: Array, batch: Batch) -> tuple[Array, dict]:
+    """What D sees in place of fakes [b, ...], and the pool after it. Shrivastava et al. 2017, 2.3.
+
+    The first half of the global batch shows old fakes, drawn from the pool, and the second half new
+    ones, each of which then takes a slot of its own: the next while the pool is not full, then one
+    of a random half batch. While nothing is in the pool all are new. The key is the same on all
+    devices, and so is the pool.
+    """
+    size = len(pool["kept"])
+    if not size:
+        return fakes, pool
+    new = replicas.gather(lax.stop_gradient(fakes))
+    half, filled, (old_key, slot_key) = len(new) // 2, pool["filled"], jax.random.split(key)
+    slots = jax.random.randint(old_key, (half,), 0, jnp.maximum(filled, 1))
+    old = jnp.where(filled > 0, pool["kept"][slots], new[:half])
+    shown = jnp.concatenate([old, new[half:]])[batch["index"]].astype(fakes.dtype)
+    given = len(new) - half
+    target = _slots(slot_key, filled, given, size)
+    kept = pool["kept"].at[target].set(new[half:].astype(pool["kept"].dtype))
+    return shown, {"kept": kept, "filled": jnp.minimum(filled + given, size)}
+
+
+def _slots(key: Array, filled: Array, count: int, size: int) -> Array:
+    """`count` different slots: the next ones while the pool is not full, then random ones."""
+    in_order = (filled + jnp.arange(count)) % size
+    return jnp.where(filled < size, in_order, jax.random.permutation(key, size)[:count])
 
 
 def _along(condition: Array, x: Array) -> Array:

@@ -26,7 +26,7 @@ from gm_jax.diffusion import (
 )  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, maskgit
-from gm_jax.translation import cyclegan, pix2pix, spade, srgan
+from gm_jax.translation import cyclegan, pix2pix, simgan, spade, srgan
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -63,6 +63,7 @@ SYSTEMS = {
     "pixelrnn": pixelrnn,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
+    "simgan": simgan,
     "srgan": srgan,
     "spade": spade,
 }

@@ -141,6 +141,8 @@ GAMES = {
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
+    # The last of three phases; half of each global batch is old.
+    "simgan": Game("simgan_scenes", {"average": 0.9}, slow=True),
     "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
     # The second of two phases, which begins by itself here; frozen features.
     "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True),

@@ -90,7 +90,10 @@ def test_unpaired_pictures_are_of_other_scenes_in_training_and_of_the_same_in_th
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"domains": ("map", "drawing")}, "'drawing', but scenes are shown as map, outline, photo"),
+        (
+            {"domains": ("map", "drawing")},
+            "'drawing', but scenes are shown as map, outline, plain, photo",
+        ),
         ({"domains": ("map",)}, "domains must name two, not 1"),
         ({"name": "digits", "unpaired": True}, r"digits has no such setting \(scenes, pairs have"),
     ],
@@ -98,3 +101,16 @@ def test_unpaired_pictures_are_of_other_scenes_in_training_and_of_the_same_in_th
 def test_what_no_scene_can_show_is_refused(settings, message):
     with pytest.raises(UserError, match=message):
         data.open_source({"name": "scenes", **settings})
+
+
+def test_a_plain_scene_has_the_photographs_colours_flat():
+    """One colour a class, to which the mean of the photographs' is nearest."""
+    view = scenes.viewed(scenes.drawn(np.arange(200)), 32)
+    plain, photo = scenes.render_plain(view), scenes.render_photo(view)
+    of_class = [view.label == number for number in range(len(scenes.CLASSES))]
+    colours = [np.unique(plain[mask], axis=0) for mask in of_class]
+    assert [len(colour) for colour in colours] == [1] * len(colours)
+    means = np.stack([photo[mask].mean(0) for mask in of_class])
+    apart = np.abs(means[:, None] - np.concatenate(colours)).max(-1)
+    np.testing.assert_array_equal(apart.argmin(1), np.arange(len(colours)))
+    assert np.diag(apart).max() < 0.2

@@ -8,6 +8,7 @@ in [0, 1], lengths in widths of the image, x to the right and y down.
     segmentation_instance   the object that it shows, from 1 on; 0 for none
     map                     the classes in MAP_COLOURS
     outline                 the borders of the classes
+    plain                   the classes in the colours of the photograph, without texture or light
     photo                   texture, light from the left or the right, shadows, an exposure
 
 Light and exposure are drawn for each scene and unseen in map and outline: what the photograph of a
@@ -184,6 +185,11 @@ def render_outline(view: View) -> np.ndarray:
     return np.repeat(np.where(border, 0.0, 1.0)[..., None], 3, axis=-1).astype(np.float32)
 
 
+def render_plain(view: View) -> np.ndarray:
+    """The classes in the photograph's colours, flat, [n, S, S, 3] in [0, 1]."""
+    return np.stack([SKY, GROUND, *COLOURS])[view.label]
+
+
 def render_photo(view: View) -> np.ndarray:
     """The photograph, [n, S, S, 3] in [0, 1]."""
     s, size = view.scenes, view.size
@@ -220,7 +226,12 @@ def _shadow(view: View, number: int) -> np.ndarray:
     return (across**2 + down**2 < 1) & (kind >= 0)
 
 
-RENDERINGS = {"map": render_map, "outline": render_outline, "photo": render_photo}
+RENDERINGS = {
+    "map": render_map,
+    "outline": render_outline,
+    "plain": render_plain,
+    "photo": render_photo,
+}
 
 
 def to_levels(image: np.ndarray) -> np.ndarray:

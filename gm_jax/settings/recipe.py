@@ -50,8 +50,8 @@ class Data:
     held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
-    domains    what `image` and `image_b` show: of scenes two of map, outline and photo, of pairs
-               the names of two folders; () for the source's own
+    domains    what `image` and `image_b` show: of scenes two of map, outline, plain and
+               photo, of pairs the names of two folders; () for the source's own
     layout     of pairs: "halves" of one picture, two "folders", or images and "masks"
     resize     of pairs: what the shorter side is resized to in training before a random crop to
                `size`; if not set, `size`

@@ -31,6 +31,7 @@ from mutants.gan import GANS
 from mutants.maskgit import MASKGITS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
+from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
@@ -51,6 +52,7 @@ MUTANTS = (
     | BACKBONES
     | CASCADES
     | TRANSLATION
+    | SIMGANS
     | SRGANS
     | SPADES
     | STUDIES
