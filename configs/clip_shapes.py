@@ -24,7 +24,7 @@ def get_config(variant=""):
             system="clip",
             steps=3000,
             batch_size=128,
-            data=dict(name="shapes", captions="words"),
+            data=dict(name="shapes", captions="words", held_out=("purple circle", "cyan cross")),
             embedding=64,
             image=dict(vit=dict(patch=8, width=96, layers=3, heads=3, hidden=384)),
             text=dict(width=96, layers=2, heads=3, hidden=384),

@@ -1,4 +1,4 @@
-"""VQ-VAE on the shapes world: 64 codes a picture of 32 x 32, out of 128.
+"""VQ-VAE on the shapes world: 64 codes a picture of 32 x 32, out of 256.
 
 paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
   arXiv 1711.00937
@@ -7,8 +7,8 @@ hardware: one of 2 CPU cores (AMD EPYC), float32
 time: not measured yet
 metric: share of 1,000 unseen scenes whose reconstruction shows all that the scene does, by the
   judge of the shapes world; mean squared error (pixels -1 and 1) and codes in use
-departs: drawn scenes, 128 codes of 16 numbers that follow moving averages and restart when unused,
-  32 and 64 channels, 3,000 steps at 1e-3 with a cosine decay; the paper has CIFAR10 and ImageNet,
+departs: drawn scenes, 256 codes of 16 numbers that follow moving averages and restart when unused,
+  32 and 64 channels, 6,000 steps at 1e-3 with a cosine decay; the paper has CIFAR10 and ImageNet,
   512 codes moved by the gradient of eq. 3, 256 channels, 250,000 steps at 2e-4
 reference: none on these data
 measured: not yet
@@ -28,17 +28,17 @@ def get_config(variant=""):
         variant,
         dict(
             system="vqvae",
-            steps=3000,
+            steps=6000,
             batch_size=64,
             data=dict(name="shapes", captions="words", held_out=("purple circle", "cyan cross")),
             quantizer=dict(
-                name="averaged", count=128, width=16, beta=0.25,
+                name="averaged", count=256, width=16, beta=0.25,
                 averaged=dict(decay=0.99, epsilon=1e-5, revive_below=0.5),
             ),
             likelihood="gaussian",
             network=dict(widths=(32, 64), blocks=2),
-            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=3000),
-            show=dict(every=1000, counts=dict(sample=16, reconstruct=32)),
+            optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=6000),
+            show=dict(every=2000, counts=dict(sample=16, reconstruct=32)),
             evaluate=dict(
                 counts=dict(distortion=1000), attributes=dict(reconstruct=1000), split="unseen"
             ),

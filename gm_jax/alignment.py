@@ -156,6 +156,31 @@ def clip_score(trained: Trained, count: int) -> dict[str, dict]:
     }
 
 
+def r_precision(trained: Trained, count: int) -> dict[str, dict]:
+    """How often a sample's own caption is the nearest of a hundred, by the CLIP of `evaluate.clip`.
+
+    Xu et al. 2018 (AttnGAN, arXiv 1711.10485), section 4. No two captions mean the same; beside it
+    the same share of the data's own images.
+    """
+    evaluate = trained.config.evaluate
+    clip, name = _clip_of(evaluate)
+    source = data.open_source(trained.phase.data, evaluate.split)
+    field = data.open_source(clip.phase.data).spec.get("caption")
+    batch, groups = _distinct(source, count), range(0, count, GROUP)
+    if field is None or field.shape != batch["caption"].shape[1:]:
+        raise UserError("evaluate.r_precision needs a CLIP of the model's own captions")
+    given = {"caption": batch["caption"]}
+    made = sample(trained, count, "sample", evaluate.split, given=given)["image"]
+    texts = _encoded(clip, "caption", batch["caption"])
+    found = {}
+    for key, images in (("made", made), ("of_the_data", batch["image"])):
+        encoded = _encoded(clip, "image", images)
+        hits = [matching.recall(encoded[i : i + GROUP], texts[i : i + GROUP]) for i in groups]
+        found[key] = np.concatenate(hits)
+    row = {**_share(found["made"]), "of_the_data": float(found["of_the_data"].mean())}
+    return {"r_precision": row | {"clip": name, "split": evaluate.split}}
+
+
 def cmmd(trained: Trained, count: int) -> dict[str, dict]:
     """CMMD of samples against as many examples of the split, by the CLIP of `evaluate.clip`.
 

@@ -30,7 +30,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     translation
              N: as in `gm_jax.translations`, of N examples
     attributes  {function: examples}, and
-    retrieval, zero_shot, clip_score, cmmd
+    retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.alignment`
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
@@ -153,6 +153,7 @@ METRICS = {
     "retrieval": alignment.retrieval,
     "zero_shot": alignment.zero_shot,
     "clip_score": alignment.clip_score,
+    "r_precision": alignment.r_precision,
     "cmmd": alignment.cmmd,
     "lpips": lpips_distance,
 }

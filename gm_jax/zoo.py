@@ -25,7 +25,7 @@ from gm_jax.diffusion import (
     super_resolution,
 )  # fmt: skip
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, maskgit
+from gm_jax.multimodal import clip, gan_cls, maskgit
 from gm_jax.translation import cyclegan, pix2pix, simgan, spade, srgan
 
 SYSTEMS = {
@@ -49,6 +49,7 @@ SYSTEMS = {
     "super_resolution": super_resolution,
     "stable_diffusion": stable_diffusion,
     "clip": clip,
+    "gan_cls": gan_cls,
     "maskgit": maskgit,
     "backbone": backbone,
     "ngram": ngram,

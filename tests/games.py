@@ -222,6 +222,8 @@ GAMES = {
         "vqvae_prior_mnist",
         {"data.name": "digits", "stages.codes.quantizer.averaged.revive_below": 0.95},
     ),
+    # Pictures and texts of other devices; frozen texts.
+    "gan_cls": Game("gan_cls_shapes", {"average": 0.9, "stages.clip.batch_size": 16}, slow=True),
     "maskgit": Game(
         "maskgit_mnist",
         {

@@ -270,10 +270,13 @@ def test_a_run_is_scored_by_a_clip_of_its_own(tmp_path):
         evaluate=dict(batch_size=8, clip=str(tmp_path / "clip")),
     ))  # fmt: skip
     (phase,) = gm_jax.build(own)
-    image = data.open_source(own.data, "test").load(np.arange(24))["image"]
+    examples = data.open_source(own.data, "test").load(np.arange(24))
+    image, caption = examples["image"], examples["caption"]
+    clip = gm_jax.load(tmp_path / "clip", None, ONE)
 
     def sample(variables, batch, key):
-        return {"image": data.to_float(jnp.asarray(image)[batch["index"] + shift])}
+        shown = data.to_float(jnp.asarray(image)[batch["index"] + shift])
+        return {"image": shown + 0.0 * batch["caption"][:, :1, None, None]}
 
     for shift in (0, 8):
         model = phase.model._replace(functions={"sample": sample})
@@ -281,9 +284,16 @@ def test_a_run_is_scored_by_a_clip_of_its_own(tmp_path):
         trained = Trained(own, phase._replace(model=model), functions, Variables({}), ONE)
         row = alignment.clip_score(trained, 8)["clip_score"]
         assert (row["value"] == row["of_the_data"]) == (shift == 0) and row["examples"] == 8
+        row = alignment.r_precision(trained, 8)["r_precision"]
+        for key, rows in (("value", slice(shift, shift + 8)), ("of_the_data", slice(0, 8))):
+            encoded = (
+                alignment._encoded(clip, name, v)
+                for name, v in (("image", image[rows]), ("caption", caption[:8]))
+            )
+            assert row[key] == matching.recall(*encoded).mean(), key
         row = alignment.cmmd(trained, 8)["cmmd"]
         if shift:  # These are the others that the data's own are compared with.
-            np.testing.assert_allclose(row["value"], row["real_against_real"], rtol=1e-6)
+            np.testing.assert_allclose(row["value"], row["real_against_real"], rtol=1e-5)
         else:
             assert abs(row["value"]) < 1e-9 < row["real_against_real"]
     own.evaluate.clip = ""

@@ -167,6 +167,7 @@ class Evaluate:
     prompts     texts about a class, {} for its name
     clip        workdir of the CLIP by which samples are scored
     clip_score  samples whose similarity to their captions is averaged
+    r_precision  samples among whose captions CLIP finds their own
     cmmd        samples whose embeddings are compared with those of the split
     lpips       examples whose LPIPS distance to their reconstruction is taken
     lpips_network  of it
@@ -195,6 +196,7 @@ class Evaluate:
     prompts: tuple[str, ...] = ("a photo of a {}",)
     clip: str = ""
     clip_score: Count = 0
+    r_precision: Count = 0
     cmmd: Count = 0
     lpips: Count = 0
     lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"

@@ -28,6 +28,7 @@ from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
+from mutants.gan_cls import GAN_CLSES
 from mutants.maskgit import MASKGITS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
@@ -48,6 +49,7 @@ MUTANTS = (
     | PUBLISHED
     | CLIPS
     | MASKGITS
+    | GAN_CLSES
     | WORLD
     | BACKBONES
     | CASCADES
