@@ -5,9 +5,9 @@ paper: Radford et al. 2021, Learning Transferable Visual Models From Natural Lan
 command: python launch.py --config=configs/clip_shapes.py --workdir=runs/clip_shapes
 hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 21 min, shared with another run
-metric: of 1,000 held-out scenes that mean different things: how often the text of a picture, and the
-  picture of a text, is the nearest of all and of each hundred; zero-shot: share of 1,000 pictures
-  of one object whose colour and shape are found among all 24 pairs
+metric: of 1,000 held-out scenes that mean different things: how often the text of a picture, and
+  the picture of a text, is the nearest of all and of each hundred; zero-shot: share of 1,000
+  pictures of one object whose colour and shape are found among all 24 pairs
 departs: towers of 0.6 million parameters and pictures of 32 pixels (the paper: 151 million and up,
   224), words for byte pairs, batches of 128 (32,768), Adam at 1e-3 with a decay of 0.1 (5e-4, 0.2)
 reference: none on these data

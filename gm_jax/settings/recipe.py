@@ -17,9 +17,9 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, shapes, scenes, pairs, text, wav, ring, grid,
-               stacked, two_domains; none or blank for models that are only sampled) or an image
-               data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, text, wav,
+               ring, grid, stacked, two_domains; none or blank for models that are only sampled) or
+               an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -46,7 +46,7 @@ class Data:
                the class: "a photo of a {}"; "" for nothing
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
-    frames     of films of shapes; 0 for pictures
+    frames     of films of shapes and dancers; 0 for pictures
     held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
