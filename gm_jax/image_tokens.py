@@ -9,13 +9,16 @@ from gm_jax.errors import UserError
 from gm_jax.model import Stage, field_of
 
 
-def first_stage(spec, stages) -> Stage:
-    """The stage `codes`. Raises UserError if there is none, or none for images like these."""
-    if set(stages) != {"codes"}:
+def first_stage(spec, stages, others: tuple[str, ...] = ()) -> Stage:
+    """The stage `codes`. Raises UserError if there is none, or none for images like these.
+
+    others  names of stages that the system may have besides
+    """
+    if set(stages) - set(others) != {"codes"}:
         raise UserError(
-            "a prior over codes needs one first stage: configs/vqvae_prior_mnist.py:frozen with"
-            " --config.stages.codes=WORKDIR of a run with codes, such as one of"
-            " configs/vqvae_mnist.py"
+            "a model over codes needs one first stage: give --config.stages.codes=WORKDIR of a run"
+            " with codes, such as one of configs/vqvae_mnist.py, to a recipe's variant `:frozen`"
+            + (f"; it may have {' and '.join(others)}, too" if others else "")
         )
     first = stages["codes"]
     if "code" not in first.model.spec:

@@ -118,7 +118,5 @@ def test_a_clip_of_other_captions_is_refused():
     with pytest.raises(gm_jax.UserError, match="trained on captions of 20 of"):
         gm_jax.build(settings)
     settings.stages.clip = gm_jax.load_config("configs/vqvae_shapes.py:smoke")
-    with pytest.raises(
-        gm_jax.UserError, match=r"stages.clip reads no texts \(it has the functions"
-    ):
+    with pytest.raises(gm_jax.UserError, match=r"stages.clip is no CLIP \(it has the functions"):
         gm_jax.build(settings)

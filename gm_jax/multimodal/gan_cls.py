@@ -20,6 +20,7 @@ from gm_jax import games, networks, replicas
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Field, Phase, example_keys, field_of
+from gm_jax.multimodal.shared.clip_stage import check_clip
 from gm_jax.multimodal.shared.text_gan import Discriminator, Generator, check_side
 from gm_jax.networks import Network
 from gm_jax.nn.layers import Size, normal
@@ -183,19 +184,8 @@ def text_encoder(field: Field, stages) -> TextEncoder:
             "a GAN of texts needs their embeddings: give stages.clip, the workdir of a clip such as"
             " configs/clip_shapes.py, or its recipe"
         )
+    check_clip(stages["clip"], field)
     model = stages["clip"].model
-    if "encode_text" not in model.functions:
-        known = ", ".join(model.functions)
-        raise UserError(
-            f"stages.clip reads no texts (it has the functions {known}): give the workdir of a clip"
-        )
-    theirs = model.spec["caption"]
-    if (theirs.shape, tuple(theirs.symbols)) != (field.shape, tuple(field.symbols)):
-        raise UserError(
-            f"stages.clip was trained on captions of {theirs.shape[0]} of {theirs.cardinality}"
-            f" symbols, the data of this recipe has {field.shape[0]} of {field.cardinality}: use"
-            " the same `data`"
-        )
     (width,) = model.spec["embedding"].shape
 
     def apply(variables, batch, key):

@@ -41,20 +41,29 @@ class Block(nn.Module):
         self.up, self.down = dense(4 * self.width), dense(self.width, last)
         self.attention_dropout, self.mlp_dropout = Dropout(self.dropout), Dropout(self.dropout)
 
-    def __call__(self, x: Array, keys: Array | None) -> Array:
-        """All positions [B, T, width] at once."""
-        q, k, v = self._split(x)
-        return self._mixed(x, jax.nn.dot_product_attention(q, k, v, is_causal=True), keys)
+    def __call__(self, x: Array, keys: Array | None, seen: Array | None = None) -> Array:
+        """All positions [B, T, width] at once.
 
-    def step(self, cache: tuple[Array, Array], x: Array, position: Array) -> tuple:
+        seen  [T, T], which others each reads; None for all before it
+        """
+        q, k, v = self._split(x)
+        if seen is None:
+            attended = jax.nn.dot_product_attention(q, k, v, is_causal=True)
+        else:
+            attended = jax.nn.dot_product_attention(q, k, v, mask=seen[None, None])
+        return self._mixed(x, attended, keys)
+
+    def step(
+        self, cache: tuple[Array, Array], x: Array, position: Array, seen: Array | None = None
+    ) -> tuple:
         """One position [B, 1, width] after those in the cache."""
         q, k, v = self._split(x)
         k, v = (
             lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), position, 1)
             for old, new in zip(cache, (k, v), strict=True)
         )
-        seen = (jnp.arange(k.shape[1]) <= position)[None, None, None]
-        mixed = jax.nn.dot_product_attention(q.astype(k.dtype), k, v, mask=seen)
+        row = jnp.arange(k.shape[1]) <= position if seen is None else seen[position]
+        mixed = jax.nn.dot_product_attention(q.astype(k.dtype), k, v, mask=row[None, None, None])
         return (k, v), self._mixed(x, mixed, None)
 
     def _split(self, x):

@@ -3,6 +3,7 @@
 from mutants import Mutant
 
 GAN, NETWORKS = "multimodal/gan_cls.py", "shared/text_gan.py"
+CLIP = "shared/clip_stage.py"
 TESTS, TWINS = "test_gan_cls.py::test_", "twins/test_gan_cls.py::test_"
 JUDGING, DRAWING = TWINS + "the_discriminators_loss", TWINS + "the_generators_loss"
 SAMPLES = TWINS + "samples_of_captions_and_of_a_prompt"
@@ -68,11 +69,12 @@ GAN_CLSES = {
     ),
     "gan_cls: one bottleneck in G": Mutant(NETWORKS, "if level < 2:", "if level < 1:", LAYERS),
     "gan_cls: any stage will do": Mutant(
-        GAN, 'if "encode_text" not in model.functions:', "if False:",
+        CLIP, 'if not {"encode_image", "encode_text"} <= set(model.functions):', "if False:",
         TESTS + "a_clip_of_other_captions_is_refused",
     ),
     "gan_cls: any captions will do": Mutant(
-        GAN, "if (theirs.shape, tuple(theirs.symbols)) != (field.shape, tuple(field.symbols)):",
+        CLIP,
+        "if (theirs.shape, tuple(theirs.symbols)) != (caption.shape, tuple(caption.symbols)):",
         "if False:", TESTS + "a_clip_of_other_captions_is_refused",
     ),
 }  # fmt: skip

@@ -1,0 +1,211 @@
+"""DALL-E: a text and the codes of its image as one sequence, symbol after symbol.
+
+Ramesh et al. 2021, Zero-Shot Text-to-Image Generation (arXiv 2102.12092), section 2.2:
+
+    log p(t, z) = sum_i log p(t_i | t_<i) + sum_i log p(z_i | t, z_<i)
+    L = -(mean_i log p(t_i | ..) + 7 mean_i log p(z_i | ..)) / 8                    appendix B.2
+    of n draws of z given t the one is shown that a CLIP finds nearest to t         section 2.5
+
+z are the codes of the frozen first stage `stages.codes`, a workdir or a recipe; the CLIP is
+`stages.clip`. Guided as Ho & Salimans 2022: logits (1 + w) given t - w given an empty text.
+"""
+
+import dataclasses
+import math
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax import games, image_tokens, networks
+from gm_jax.autoregressive.shared import causal
+from gm_jax.autoregressive.shared.causal import Causal, of_module
+from gm_jax.errors import UserError
+from gm_jax.losses.likelihoods import categorical
+from gm_jax.model import Aux, Phase, example_keys, field_of
+from gm_jax.multimodal.shared import masked
+from gm_jax.multimodal.shared.clip_stage import best_of, check_clip
+from gm_jax.networks import Network
+from gm_jax.nn.text_image_transformer import TextImageTransformer, TransformerSettings
+from gm_jax.optimizers import Optimizer
+from gm_jax.settings import (
+    Recipe,
+    Recipes,
+    Restartable,
+    arguments,
+    at_least,
+    at_most,
+    schema,
+)
+from gm_jax.tokenizers.words import encode_prompt
+
+
+@schema
+class Sampler(causal.Sampler):
+    """How codes are drawn.
+
+    guidance  w; 0 for the model as it is
+    best_of   images that are drawn for each text; the one is shown that stages.clip finds nearest
+    prompt    what all samples show; "" for the captions of the data
+    """
+
+    guidance: Annotated[float, at_least(0.0)] = 0.0
+    best_of: Annotated[int, at_least(1)] = 1
+    prompt: str = ""
+
+
+@schema
+class Settings(Recipe):
+    """DALL-E.
+
+    image_weight       weight of a code's loss, of a text's symbol 1
+    condition_dropout  share of examples whose text is empty in training
+    network            the transformer over text and codes
+    optimizer          one of optax's
+    sampler            how codes are drawn
+    """
+
+    image_weight: Annotated[float, at_least(0.0)] = 7.0
+    condition_dropout: Annotated[float, at_least(0.0), at_most(1.0)] = 0.0
+    network: TransformerSettings = TransformerSettings()
+    optimizer: Optimizer = Optimizer(
+        name="adamw",
+        learning_rate=4.5e-4,
+        arguments=dict(b1=0.9, b2=0.96, eps=1e-8, weight_decay=0.045),
+    )
+    sampler: Annotated[Sampler, Restartable()] = Sampler()
+    stages: Annotated[dict[str, Any], Recipes(late=("clip",))] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        yield from super().wrong()
+        if self.sampler.guidance and not self.condition_dropout:
+            yield (
+                "sampler.guidance needs a model trained with condition_dropout > 0: without it"
+                " there is nothing to move away from"
+            )
+        if self.sampler.best_of > 1 and not self.stages.get("clip"):
+            yield (
+                "sampler.best_of ranks images by a CLIP: give stages.clip, the workdir of a clip"
+                " such as configs/clip_shapes.py"
+            )
+
+
+def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
+    """One player learns texts and codes, in one phase; configs/dalle_shapes.py."""
+    first, caption = image_tokens.first_stage(spec, stages, ("clip",)), field_of(spec, "caption")
+    code, sampler = first.model.spec["code"], settings.sampler
+    _check(code, caption)
+    if "clip" in stages:
+        check_clip(stages["clip"], caption)
+    (length,), count = caption.shape, math.prod(code.shape)
+    module = TextImageTransformer(
+        caption.cardinality, length, code.cardinality, code.shape, **arguments(settings.network),
+        dtype=jnp.dtype(settings.dtype),
+    )  # fmt: skip
+    network = Network("transformer", module)
+    given = encode_prompt(sampler.prompt, caption) if sampler.prompt else None
+    own = arguments(sampler, "guidance", "best_of", "prompt")
+    drawing = of_module(module)
+    if sampler.guidance:
+        drawing = guided(drawing, length, sampler.guidance)
+
+    def at_first(name, variables, batch, key):
+        """A function of the first stage, by its frozen variables."""
+        return first.model.functions[name](variables.frozen["codes"], batch, key)
+
+    def sequence(variables, batch, key, hidden):
+        """The text, empty where it is hidden [B], and the codes after it, [B, T]."""
+        text = jnp.where(hidden[:, None], 0, batch["caption"])
+        z = at_first("encode", variables, batch, key)["code"].reshape(-1, count)
+        return jnp.concatenate([text, module.first_code + z], axis=1)
+
+    def init(key, batch, previous):
+        empty = jnp.zeros((len(batch["index"]), length + count), jnp.int32)
+        return networks.init(key[None], (network, empty))
+
+    def negative_log_prob(variables, batch, key, step):
+        hide_keys, dropout_keys = (example_keys(k, batch) for k in jax.random.split(key))
+        share = settings.condition_dropout
+        hidden = jax.vmap(lambda key: jax.random.bernoulli(key, share))(hide_keys)
+        x = sequence(variables, batch, key, hidden)
+        text, image = of_parts(x, network(variables, x, None, dropout_keys))
+        weight = settings.image_weight
+        metrics = {"nats_per_symbol": jnp.mean(text), "nats_per_code": jnp.mean(image)}
+        loss = (metrics["nats_per_symbol"] + weight * metrics["nats_per_code"]) / (1.0 + weight)
+        return loss, Aux(metrics)
+
+    def of_parts(x, logits):
+        """Nats per symbol of the text [B], and per code of the image [B]."""
+        target = jnp.concatenate([module.own_symbols(x[:, :length]), x[:, length:]], axis=1)
+        parts = slice(length), slice(length, None)
+        return [-categorical(target[:, p], logits[:, p]) / len(target[0, p]) for p in parts]
+
+    def drawn(variables, batch, key, text):
+        """Images of codes that are drawn one by one after each text [B, L]."""
+        keys = example_keys(key, batch)
+        params = variables.params["transformer"]
+        x = causal.sample(drawing, params, keys, length + count, prompt=text, **own)
+        codes = (x[:, length:] - module.first_code).reshape(-1, *code.shape)
+        return at_first("decode", variables, {**batch, "code": codes}, key)["image"]
+
+    def sample(variables, batch, key):
+        """An image of each caption, or of the prompt: of `best_of` the nearest by CLIP."""
+        rows = len(batch["index"])
+        text = batch["caption"] if given is None else jnp.broadcast_to(given, (rows, length))
+
+        def draw(key):
+            return drawn(variables, batch, key, text)
+
+        def score(images):
+            pair = {**batch, "image": images, "caption": text}
+            frozen = variables.frozen["clip"]
+            return stages["clip"].model.functions["similarity"](frozen, pair, key)["cosine"]
+
+        if sampler.best_of == 1:
+            return {"image": draw(key)}
+        return {"image": best_of(sampler.best_of, key, draw, score)}
+
+    def likelihood(variables, batch, key):
+        """Nats per symbol of the text, and per code given it, [B] each."""
+        shown = jnp.zeros(len(batch["index"]), bool)
+        x = sequence(variables, batch, key, shown)
+        text, image = of_parts(x, network(variables, x))
+        return {"nats_per_symbol": text, "nats_per_code": image}
+
+    moves, average = {"negative_log_prob": negative_log_prob}, settings.average
+    players = (games.player("dalle", ("transformer",), moves, settings, average),)
+    functions = {"sample": sample, "likelihood": likelihood}
+    return (games.phase(settings, init, players, functions, spec, stages),)
+
+
+def guided(own: Causal, length: int, weight: float) -> Causal:
+    """Logits (1 + w) given the text - w given an empty one, which has a cache of its own."""
+
+    def apply(params, x, condition):
+        empty = x.at[:, :length].set(0)
+        return masked.guided(own.apply(params, x, None), own.apply(params, empty, None), weight)
+
+    def begin(params, batch_size, condition):
+        return own.begin(params, batch_size, None), own.begin(params, batch_size, None)
+
+    def step(params, caches, previous, position):
+        seen = previous, jnp.where(position <= length, 0, previous)
+        steps = [own.step(params, c, p, position) for c, p in zip(caches, seen, strict=True)]
+        after, logits = zip(*steps, strict=True)
+        return after, masked.guided(*logits, weight)
+
+    return Causal(apply, begin, step)
+
+
+def _check(code, caption) -> None:
+    """Raises UserError for codes without rows, and texts without a padding."""
+    if len(code.shape) != 2:
+        raise UserError(
+            f"stages.codes has codes of shape {code.shape}: rows and columns need one grid, such"
+            " as that of a vqvae"
+        )
+    if not caption.symbols:
+        raise UserError("DALL-E reads captions as words: set data.captions=words")

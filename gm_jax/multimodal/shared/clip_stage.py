@@ -1,0 +1,49 @@
+"""What systems ask of a CLIP that is trained already, `stages.clip`."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.errors import UserError
+from gm_jax.model import Array, Field, Stage
+
+
+def check_clip(stage: Stage, caption: Field) -> None:
+    """Raises UserError if a stage is no CLIP of captions like these."""
+    model = stage.model
+    if not {"encode_image", "encode_text"} <= set(model.functions):
+        known = ", ".join(model.functions)
+        raise UserError(
+            f"stages.clip is no CLIP (it has the functions {known}): give the workdir of one"
+        )
+    theirs = model.spec["caption"]
+    if (theirs.shape, tuple(theirs.symbols)) != (caption.shape, tuple(caption.symbols)):
+        raise UserError(
+            f"stages.clip was trained on captions of {theirs.shape[0]} of {theirs.cardinality}"
+            f" symbols, the data of this recipe has {caption.shape[0]} of {caption.cardinality}:"
+            " use the same `data`"
+        )
+
+
+def best_of(count: int, key: Array, draw: Callable, score: Callable) -> Array:
+    """Of `count` draws the one of the highest score, example by example, [B, ...].
+
+    draw   key -> [B, ...]
+    score  draws [B, ...] -> [B]
+    Only scores of one example are compared: those of others say nothing about it.
+    """
+
+    def better(best, own):
+        drawn = draw(own)
+        scored = score(drawn)
+        wins = scored > best[1]
+        along = wins.reshape(-1, *[1] * (drawn.ndim - 1))
+        return (jnp.where(along, drawn, best[0]), jnp.where(wins, scored, best[1])), None
+
+    first, *others = jax.random.split(key, count)
+    drawn = draw(first)
+    begun = drawn, score(drawn)
+    if others:
+        begun, _ = jax.lax.scan(better, begun, jnp.stack(others))
+    return begun[0]
