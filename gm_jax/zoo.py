@@ -25,7 +25,7 @@ from gm_jax.diffusion import (
     super_resolution,
 )  # fmt: skip
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, maskgit
+from gm_jax.multimodal import clip, maskgit, paella
 from gm_jax.translation import cyclegan, pix2pix, simgan, spade, srgan
 
 SYSTEMS = {
@@ -50,6 +50,7 @@ SYSTEMS = {
     "stable_diffusion": stable_diffusion,
     "clip": clip,
     "maskgit": maskgit,
+    "paella": paella,
     "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,

@@ -29,6 +29,7 @@ from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.maskgit import MASKGITS
+from mutants.paella import PAELLAS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -48,6 +49,7 @@ MUTANTS = (
     | PUBLISHED
     | CLIPS
     | MASKGITS
+    | PAELLAS
     | WORLD
     | BACKBONES
     | CASCADES
