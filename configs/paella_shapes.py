@@ -12,16 +12,17 @@ measured: not yet
 target: at least the share of configs/maskgit_shapes.py in as many rounds
 again: python launch.py --workdir=runs/paella_shapes --mode=evaluate
 status: unverified
-departs: drawn scenes and 8x8 of 128 codes (600 million captioned pictures and 64x64 of 8192 codes),
-  a text transformer that is trained along (ByT5-XL and CLIP, frozen), captions dropped by example
+departs: drawn scenes and 8x8 of 128 codes (captioned pictures of the web, 64x64 of 8192 codes), a
+  text transformer that is trained along (ByT5-XL and CLIP, frozen), captions dropped by example
   (one coin a batch), the U-Net of diffusion models with full convolutions, one width a level and
   one number of blocks (depthwise convolutions and response norms, 640, 1280 and 1280 features with
   6, 16 and 6 blocks, on patches of 2x2 codes), Adam's rate 1e-3 with a cosine decay (1e-4)
 
 The first stage is configs/vqvae_shapes.py, trained first in the same workdir. To take one that is
 trained already: --config=configs/paella_shapes.py:frozen --config.stages.codes=WORKDIR.
-`:published` has the paper's widths, codes and optimizer, for captioned pictures of one's own; the
-blocks are ours. The function vary makes variations of the data's pictures: --config.show.counts.
+`:published` has the widths, codes and optimizer of the authors' large model, for captioned pictures
+of one's own; its blocks and its text transformer are ours, 1.05 billion parameters in the U-Net.
+The function `vary` noises a picture's codes and draws them again: sampler.variation.
 """
 
 from pathlib import Path
@@ -48,7 +49,8 @@ def get_config(variant=""):
                 heads=(4,), transformer_blocks=1, groups=16,
             ),
             optimizer=dict(
-                name="adamw", learning_rate=1e-3, warmup_steps=100, decay_steps=5000, clip_norm=1.0
+                name="adamw", learning_rate=1e-3, warmup_steps=100, decay_steps=5000,
+                clip_norm=1.0, weight_decay=0.01,
             ),
             sampler=dict(
                 steps=12, renoise_steps=11, temperature=0.7, last_temperature=0.3, guidance=2.0
@@ -62,7 +64,7 @@ def get_config(variant=""):
             condition=dict(text=dict(width=1024, layers=12, heads=16, hidden=4096)),
             network=dict(
                 width=640, multipliers=(1, 2, 2), blocks=2, attention_levels=(1, 2), heads=(16,),
-                groups=32,
+                groups=32, dropout=0.1,
             ),
             optimizer=dict(learning_rate=1e-4, warmup_steps=10_000, decay_steps=0),
             sampler=dict(guidance=7.0),

@@ -56,7 +56,11 @@ class Settings(code_model.Settings):
     discount: code_model.Share = 0.0
     network: UNetSettings = UNetSettings()
     optimizer: Optimizer = Optimizer(
-        name="adamw", learning_rate=1e-4, warmup_steps=10_000, clip_norm=1.0
+        name="adamw",
+        learning_rate=1e-4,
+        warmup_steps=10_000,
+        clip_norm=1.0,
+        arguments=dict(weight_decay=0.01),
     )
     sampler: Annotated[Sampler, Restartable()] = Sampler()
 
