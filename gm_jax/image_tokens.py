@@ -5,8 +5,48 @@ codes. Its functions are then encode (image [B, H, W, C] to code [B, h, w], int)
 to image), and where it knows the density, distortion (log p(x|z)).
 """
 
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
 from gm_jax.errors import UserError
-from gm_jax.model import Stage, field_of
+from gm_jax.model import Field, Stage, field_of
+
+
+class Tokens(NamedTuple):
+    """Images as sequences, by a frozen first stage.
+
+    code    the grid's shape, and the number of codes
+    length  N, codes of an image
+    at      (name of its function, variables, batch, key) -> what that returns
+    encode  (variables, batch, key) -> codes of the batch's images, [B, N]
+    decode  (variables, batch, key, codes [B, N]) -> images
+    """
+
+    code: Field
+    length: int
+    at: Callable
+    encode: Callable
+    decode: Callable
+
+
+def tokens(spec, stages, others: tuple[str, ...] = ()) -> Tokens:
+    """By the stage `codes`; `others` and what is refused as in `first_stage`."""
+    functions = first_stage(spec, stages, others).model.functions
+    code = stages["codes"].model.spec["code"]
+    length = math.prod(code.shape)
+
+    def at(name, variables, batch, key):
+        return functions[name](variables.frozen["codes"], batch, key)
+
+    def encode(variables, batch, key):
+        return at("encode", variables, batch, key)["code"].reshape(-1, length)
+
+    def decode(variables, batch, key, codes):
+        coded = {**batch, "code": codes.reshape(-1, *code.shape)}
+        return at("decode", variables, coded, key)["image"]
+
+    return Tokens(code, length, at, encode, decode)
 
 
 def first_stage(spec, stages, others: tuple[str, ...] = ()) -> Stage:

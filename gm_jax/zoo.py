@@ -25,7 +25,7 @@ from gm_jax.diffusion import (
     super_resolution,
 )  # fmt: skip
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, dalle, gan_cls, maskgit
+from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella
 from gm_jax.translation import cyclegan, pix2pix, simgan, spade, srgan
 
 SYSTEMS = {
@@ -52,6 +52,7 @@ SYSTEMS = {
     "gan_cls": gan_cls,
     "dalle": dalle,
     "maskgit": maskgit,
+    "paella": paella,
     "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,

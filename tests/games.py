@@ -23,6 +23,8 @@ KEYS = tuple(
     for tower in ("image", "text")
 )
 
+KEYS_OF_TEXT = KEYS[1:]
+
 SCALES = tuple(f"['discriminator']['PatchGAN_{number}']['Conv_2']['bias']" for number in (0, 1))
 
 FIRST_STAGE = (
@@ -222,6 +224,16 @@ GAMES = {
         "vqvae_prior_mnist",
         {"data.name": "digits", "stages.codes.quantizer.averaged.revive_below": 0.95},
     ),
+    "dalle": Game(
+        "dalle_shapes",
+        {
+            "average": 0.9,
+            "condition_dropout": 0.3,
+            "network.dropout": 0.2,
+            "stages.codes.batch_size": 16,
+        },
+        slow=True,
+    ),
     # Pictures and texts of other devices; frozen texts.
     "gan_cls": Game("gan_cls_shapes", {"average": 0.9, "stages.clip.batch_size": 16}, slow=True),
     "maskgit": Game(
@@ -231,6 +243,17 @@ GAMES = {
             "stages.codes.quantizer.averaged.revive_below": 0.95,
             "network.dropout": 0.2,
         },
+        slow=True,
+    ),
+    # A caption by a transformer that is trained along; weights by example.
+    "paella": Game(
+        "paella_shapes",
+        {
+            "condition_dropout": 0.3,
+            "network.dropout": 0.2,
+            "stages.codes.quantizer.averaged.revive_below": 0.95,
+        },
+        undecided=KEYS_OF_TEXT,
         slow=True,
     ),
     # JAX's attention takes its softmax in float32 always: rounding, which Adam would make large in

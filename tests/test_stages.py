@@ -190,7 +190,7 @@ def test_what_cannot_be_a_first_stage_is_refused_in_one_line(digits16, tmp_path)
     )
     levels = workdir_of("vqvae2", tmp_path / "levels")
     cases = (
-        ({}, r"needs one first stage: .*:frozen with --config.stages.codes=WORKDIR"),
+        ({}, r"needs one first stage: give --config.stages.codes=WORKDIR"),
         ({"codes": str(tmp_path)}, "is not the workdir of a run"),
         ({"codes": str(vae)}, r"a model without codes \(it has the functions sample, reconstruct"),
         (

@@ -108,28 +108,20 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the codes, in one phase; configs/vqvae_prior_mnist.py."""
-    first = image_tokens.first_stage(spec, stages)
-    code, sampler = first.model.spec["code"], arguments(settings.sampler)
-    length = math.prod(code.shape)
+    tokens, sampler = image_tokens.tokens(spec, stages), arguments(settings.sampler)
+    length = tokens.length
     classes = classes_of(spec) if settings.conditional else 0
-    prior = prior_of(settings, code, classes)
+    prior = prior_of(settings, tokens.code, classes)
 
     def label_of(batch):
         return batch["label"] if classes else None
-
-    def sequence(codes):
-        return codes.reshape(-1, length)
-
-    def at_first(name, variables, batch, key):
-        """A function of the first stage, by its frozen variables."""
-        return first.model.functions[name](variables.frozen["codes"], batch, key)
 
     def init(key, batch, previous):
         empty = jnp.zeros((len(batch["index"]), length), jnp.int32)
         return prior.init(key, empty, label_of(batch))
 
     def negative_log_prob(variables, batch, key, step):
-        x = sequence(at_first("encode", variables, batch, key)["code"])
+        x = tokens.encode(variables, batch, key)
         logits = prior.logits(variables, x, label_of(batch), example_keys(key, batch))
         loss = -jnp.mean(categorical(x, logits))
         return loss, Aux({"nats_per_code": loss / length})
@@ -138,14 +130,13 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """Codes drawn one by one and decoded; if conditional, with the label of each."""
         params, keys = variables.params["prior"], example_keys(key, batch)
         codes = sample(prior.causal, params, keys, length, label_of(batch), **sampler)
-        codes = {**batch, "code": codes.reshape(-1, *code.shape)}
-        images = at_first("decode", variables, codes, key)
+        images = {"image": tokens.decode(variables, batch, key, codes)}
         return images | ({"label": batch["label"]} if classes else {})
 
     def bound(variables, batch, key):
         """log p(x|z) + log p(z|h), a lower bound on log p(x|h), and its two terms, in nats [B]."""
-        distortion = at_first("distortion", variables, batch, key)
-        x, params = sequence(distortion["code"]), variables.params["prior"]
+        distortion = tokens.at("distortion", variables, batch, key)
+        x, params = distortion["code"].reshape(-1, length), variables.params["prior"]
         log_p = log_prob(prior.causal, params, x, label_of(batch))
         reconstruction = distortion["reconstruction"]
         return {"bound": reconstruction + log_p, "prior": log_p, "reconstruction": reconstruction}
@@ -153,7 +144,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     moves, average = {"negative_log_prob": negative_log_prob}, settings.average
     players = (games.player("prior", ("prior",), moves, settings, average),)
     functions = {"sample": sample_images, "bound": bound}
-    return (games.phase(settings, init, players, functions, stages={"codes": first}),)
+    return (games.phase(settings, init, players, functions, stages=stages),)
 
 
 def prior_of(settings: Settings, code: Field, classes: int) -> Prior:

@@ -11,7 +11,6 @@ z are the codes of the frozen first stage `stages.codes`, a workdir or a recipe;
 """
 
 import dataclasses
-import math
 from typing import Annotated, Any
 
 import jax
@@ -26,7 +25,11 @@ from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.multimodal.shared import masked
 from gm_jax.multimodal.shared.clip_stage import best_of, check_clip
 from gm_jax.networks import Network
-from gm_jax.nn.text_image_transformer import TextImageTransformer, TransformerSettings
+from gm_jax.nn.text_image_transformer import (
+    TextImageTransformer,
+    TransformerSettings,
+    own_symbols,
+)
 from gm_jax.optimizers import Optimizer
 from gm_jax.settings import (
     Recipe,
@@ -95,32 +98,28 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns texts and codes, in one phase; configs/dalle_shapes.py."""
-    first, caption = image_tokens.first_stage(spec, stages, ("clip",)), field_of(spec, "caption")
-    code, sampler = first.model.spec["code"], settings.sampler
+    tokens, caption = image_tokens.tokens(spec, stages, ("clip",)), field_of(spec, "caption")
+    (code, count, *_), sampler = tokens, settings.sampler
     _check(code, caption)
     if "clip" in stages:
         check_clip(stages["clip"], caption)
-    (length,), count = caption.shape, math.prod(code.shape)
+    (length,) = caption.shape
     module = TextImageTransformer(
         caption.cardinality, length, code.cardinality, code.shape, **arguments(settings.network),
         dtype=jnp.dtype(settings.dtype),
     )  # fmt: skip
-    network = Network("transformer", module)
+    network, first_code = Network("transformer", module), module.first_code
     given = encode_prompt(sampler.prompt, caption) if sampler.prompt else None
     own = arguments(sampler, "guidance", "best_of", "prompt")
     drawing = of_module(module)
     if sampler.guidance:
         drawing = guided(drawing, length, sampler.guidance)
 
-    def at_first(name, variables, batch, key):
-        """A function of the first stage, by its frozen variables."""
-        return first.model.functions[name](variables.frozen["codes"], batch, key)
-
     def sequence(variables, batch, key, hidden):
         """The text, empty where it is hidden [B], and the codes after it, [B, T]."""
         text = jnp.where(hidden[:, None], 0, batch["caption"])
-        z = at_first("encode", variables, batch, key)["code"].reshape(-1, count)
-        return jnp.concatenate([text, module.first_code + z], axis=1)
+        codes = first_code + tokens.encode(variables, batch, key)
+        return jnp.concatenate([text, codes], axis=1)
 
     def init(key, batch, previous):
         empty = jnp.zeros((len(batch["index"]), length + count), jnp.int32)
@@ -139,7 +138,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def of_parts(x, logits):
         """Nats per symbol of the text [B], and per code of the image [B]."""
-        target = jnp.concatenate([module.own_symbols(x[:, :length]), x[:, length:]], axis=1)
+        target = own_symbols(x, jnp.arange(x.shape[1]), caption.cardinality, length)
         parts = slice(length), slice(length, None)
         return [-categorical(target[:, p], logits[:, p]) / len(target[0, p]) for p in parts]
 
@@ -148,8 +147,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         keys = example_keys(key, batch)
         params = variables.params["transformer"]
         x = causal.sample(drawing, params, keys, length + count, prompt=text, **own)
-        codes = (x[:, length:] - module.first_code).reshape(-1, *code.shape)
-        return at_first("decode", variables, {**batch, "code": codes}, key)["image"]
+        return tokens.decode(variables, batch, key, x[:, length:] - first_code)
 
     def sample(variables, batch, key):
         """An image of each caption, or of the prompt: of `best_of` the nearest by CLIP."""

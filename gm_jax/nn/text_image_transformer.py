@@ -102,14 +102,8 @@ class TextImageTransformer(nn.Module):
         """Symbols of a text and an image."""
         return self.length + self.grid[0] * self.grid[1]
 
-    def own_symbols(self, text: Array) -> Array:
-        """A text [B, L] with the padding of each position: what the logits are of."""
-        return self._own(text, jnp.arange(self.length))
-
     def _own(self, x, position):
-        """Symbols at these positions; a text's padding becomes its position's."""
-        padding = (x == 0) & (position < self.length)
-        return jnp.where(padding, self.words + position, x)
+        return own_symbols(x, position, self.words, self.length)
 
     def _positions(self):
         """Of the start, the text, and all codes but the last, [T, width]."""
@@ -133,6 +127,14 @@ class TextImageTransformer(nn.Module):
     def _logits(self, h, possible):
         logits = full_precision(self.tokens.attend(self.norm(h)))
         return jnp.where(possible, logits, NEVER)
+
+
+def own_symbols(x: Array, position: Array, words: int, length: int) -> Array:
+    """Symbols [B, ...] at these positions; each padding of a text becomes its position's own.
+
+    They are what the logits are of.
+    """
+    return jnp.where((x == 0) & (position < length), words + position, x)
 
 
 @schema

@@ -24,12 +24,14 @@ from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
 from mutants.clip import CLIPS
+from mutants.dalle import DALLES
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
 from mutants.maskgit import MASKGITS
+from mutants.paella import PAELLAS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -50,6 +52,8 @@ MUTANTS = (
     | CLIPS
     | MASKGITS
     | GAN_CLSES
+    | PAELLAS
+    | DALLES
     | WORLD
     | BACKBONES
     | CASCADES

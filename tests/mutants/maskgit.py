@@ -3,6 +3,7 @@
 from mutants import Mutant
 
 MASKED, SYSTEM = "multimodal/shared/masked.py", "multimodal/maskgit.py"
+CODES = "multimodal/shared/code_model.py"
 TESTS, TWINS = "test_masked.py::test_", "twins/test_maskgit.py::test_"
 COUNTS = TESTS + "as_many_are_masked_as_the_cosine_says_and_at_least_half"
 ROUNDS = TESTS + "masks_fall_as_the_cosine_says_and_none_is_left"
@@ -67,18 +68,21 @@ MASKGITS = {
     ),
     "maskgit: no smoothing": Mutant(SYSTEM, "outputs, settings.smoothing", "outputs, 0.0", LOSS),
     "maskgit: the network sees what it is to find": Mutant(
-        SYSTEM, "jnp.where(chosen, mask, z), hidden", "z, hidden", LOSS
+        SYSTEM, "inputs = (jnp.where(chosen, mask, z),)", "inputs = (z,)", LOSS
     ),
     "maskgit: a condition that is never hidden": Mutant(
-        SYSTEM, "jax.random.bernoulli(key, share)", "jax.random.bernoulli(key, 0.0 * share)", LOSS
+        CODES, "jax.random.bernoulli(key, share)", "jax.random.bernoulli(key, 0.0 * share)", LOSS
     ),
     "maskgit: guided by itself": Mutant(
-        SYSTEM,
-        "null = logits(variables, batch, codes, True)",
-        "null = logits(variables, batch, codes, False)",
+        CODES,
+        "null = logits(variables, batch, inputs, True)",
+        "null = logits(variables, batch, inputs, False)",
         SAMPLES,
     ),
     "maskgit: the known half is the lower one": Mutant(
-        SYSTEM, "jnp.arange(length) < length // 2", "jnp.arange(length) >= length // 2", HALF
+        CODES,
+        "jnp.arange(model.tokens.length) < model.tokens.length // 2",
+        "jnp.arange(model.tokens.length) >= model.tokens.length // 2",
+        HALF,
     ),
 }

@@ -32,6 +32,7 @@ RECIPES = {
     "first_stage": "first_stage_emoji",
     "clip": "clip_shapes",
     "maskgit": "maskgit_mnist",
+    "paella": "paella_shapes",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
     "gpt": "gpt_tinyshakespeare",

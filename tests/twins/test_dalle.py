@@ -1,0 +1,77 @@
+"""By hand, in float64: DALL-E's loss, and what its transformer is given."""
+
+import numpy as np
+import pytest
+
+from twins.game import also, codes_of, game
+from twins.inputs import COUNT
+from twins.numbers import agree, log_softmax, pick
+
+RECIPE = "dalle_shapes"
+
+
+def parts(of, call, z):
+    """(text, codes) of the sequence that the transformer was given."""
+    length = of.batch["caption"].shape[1]
+    (x,) = (v for v in call.inputs if v.ndim == 2)
+    first = call.output.shape[-1] - call.output.shape[-1] + x[:, length:].min() - z.min()
+    return x[:, :length], x[:, length:] - first, first
+
+
+@pytest.mark.parametrize("hidden", [0.0, also(1.0)])
+def test_the_loss(hidden):
+    """(the text's mean + 7 times the codes' mean) / 8; each padding is its position's symbol."""
+    of = game(RECIPE, **{"condition_dropout": hidden, "sampler.guidance": 0.0})
+    played = of.play()
+    (call,) = played.calls["transformer"]
+    z = codes_of(of, played.outputs("encoder")[0]).reshape(COUNT, -1)
+    text, codes, first = parts(of, call, z)
+    np.testing.assert_array_equal(codes, z)
+    captions = np.array(of.batch["caption"])
+    np.testing.assert_array_equal(text, 0 * captions if hidden else captions)
+    length = text.shape[1]
+    words = first - length
+    own = np.where(text == 0, words + np.arange(length), text)
+    log_p = log_softmax(call.output)
+    of_text, of_codes = -pick(log_p[:, :length], own), -pick(log_p[:, length:], first + z)
+    agree(played.metric("nats_per_symbol"), of_text.mean())
+    agree(played.metric("nats_per_code"), of_codes.mean())
+    agree(played.value, (of_text.mean() + 7 * of_codes.mean()) / 8)
+    assert call.keys == 1
+
+
+def test_captions_are_hidden_example_by_example():
+    of = game(RECIPE, condition_dropout=0.5)
+    (call,) = of.play().calls["transformer"]
+    captions = np.asarray(of.batch["caption"])
+    given = next(v for v in call.inputs if v.ndim == 2)[:, : captions.shape[1]]
+    empty = np.all(given == 0, axis=1)
+    assert 0 < empty.sum() < COUNT
+    np.testing.assert_array_equal(given[~empty], captions[~empty])
+
+
+def test_samples_follow_their_captions():
+    of = game(RECIPE, **{"sampler.guidance": 0.0})
+    outputs, calls = of.work("sample")
+    captions = np.asarray(of.batch["caption"])
+    steps = calls["transformer"]
+    first = {int(c.inputs[-1]): c for c in steps if c.method == "step"} if len(steps) > 1 else {}
+    for position in range(1, captions.shape[1] + 1):
+        if position in first:
+            np.testing.assert_array_equal(first[position].inputs[-2], captions[:, position - 1])
+    assert outputs["image"].shape == of.batch["image"].shape
+    prompted = game(RECIPE, **{"sampler.guidance": 0.0, "sampler.prompt": "a seven"})
+    shown, _ = prompted.work("sample", moves=False)
+    others, _ = prompted.work("sample", moves=False, caption=np.zeros_like(captions))
+    np.testing.assert_array_equal(shown["image"], others["image"])
+
+
+def test_likelihood():
+    of = game(RECIPE)
+    outputs, calls = of.work("likelihood")
+    (call,) = calls["transformer"]
+    length, z = of.batch["caption"].shape[1], codes_of(of, calls["encoder"][0].output)
+    log_p, first = log_softmax(call.output), call.inputs[0][:, length:] - z.reshape(COUNT, -1)
+    assert len(np.unique(first)) == 1
+    expected = -pick(log_p[:, length:], call.inputs[0][:, length:]).mean(1)
+    agree(outputs["nats_per_code"], expected)
