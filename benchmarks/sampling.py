@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.autoregressive.shared import pixels
-from gm_jax.autoregressive.shared.causal import of_module, sample, sample_naive
 from gm_jax.autoregressive.wavenet import Dilated
+from gm_jax.causal import of_module, sample, sample_naive
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN
 from gm_jax.nn.transformer import Transformer
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gm_jax import UserError
-from gm_jax.autoregressive.shared.causal import Causal, log_prob, sample, sample_naive, truncate
+from gm_jax.causal import Causal, log_prob, sample, sample_naive, truncate
 
 K, T = 3, 3
 # p(x_t | x_{t-1}, t, label): a table [2, T, K + 1, K]; row K is the start.

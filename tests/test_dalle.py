@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gm_jax
-from gm_jax.autoregressive.shared import causal
+from gm_jax import causal
 from gm_jax.multimodal import dalle
 from gm_jax.multimodal.shared.clip_stage import best_of
 from gm_jax.nn import attention_masks

@@ -15,7 +15,7 @@ from gm_jax.autoregressive.pixelcnn import PixelCNN
 from gm_jax.autoregressive.pixelcnnpp import PixelCNNpp
 from gm_jax.autoregressive.pixelrnn import PixelRNN
 from gm_jax.autoregressive.shared import lstm, pixels
-from gm_jax.autoregressive.shared.causal import log_prob, sample, sample_naive
+from gm_jax.causal import log_prob, sample, sample_naive
 from gm_jax.losses import logistic_mixture
 from gm_jax.model import Field
 from gm_jax.nn.gated_pixelcnn import GatedPixelCNN

@@ -16,8 +16,8 @@ import gm_jax
 from gm_jax import UserError
 from gm_jax.autoregressive import bengio, ngram
 from gm_jax.autoregressive.shared import language
-from gm_jax.autoregressive.shared.causal import Causal, log_prob, of_module, sample, sample_naive
 from gm_jax.autoregressive.wavenet import Dilated
+from gm_jax.causal import Causal, log_prob, of_module, sample, sample_naive
 from gm_jax.nn.transformer import Transformer
 from gm_jax.optimizers import optimizer
 

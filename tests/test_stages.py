@@ -13,7 +13,7 @@ from games import config, opening, perturb
 
 import gm_jax
 from gm_jax.autoregressive import latent_prior
-from gm_jax.autoregressive.shared.causal import log_prob
+from gm_jax.causal import log_prob
 from gm_jax.model import Field
 from gm_jax.recipes import complete, derive
 from gm_jax.settings import read

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from gm_jax import games, image_tokens, networks
 from gm_jax.autoregressive.shared import pixels
-from gm_jax.autoregressive.shared.causal import Causal, Sampler, log_prob, of_module, sample
+from gm_jax.causal import Causal, Sampler, log_prob, of_module, sample
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Field, Phase, classes_of, example_keys

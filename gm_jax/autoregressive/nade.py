@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.autoregressive.shared import pixels
-from gm_jax.autoregressive.shared.causal import Causal
+from gm_jax.causal import Causal
 from gm_jax.errors import UserError
 from gm_jax.model import Phase, Variables, field_of
 from gm_jax.nn.layers import Size

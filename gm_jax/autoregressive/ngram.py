@@ -23,7 +23,7 @@ import optax
 
 from gm_jax import games, replicas
 from gm_jax.autoregressive.shared import language
-from gm_jax.autoregressive.shared.causal import Causal
+from gm_jax.causal import Causal
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Aux, Move, Phase, Player, Variables, field_of
 from gm_jax.settings import at_least, schema

@@ -16,9 +16,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax import games, networks, replicas
-from gm_jax.autoregressive.shared import causal, mulaw
-from gm_jax.autoregressive.shared.causal import of_module, sample
+from gm_jax import causal, games, networks, replicas
+from gm_jax.autoregressive.shared import mulaw
+from gm_jax.causal import of_module, sample
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Array, Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network

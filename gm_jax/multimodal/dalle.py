@@ -16,9 +16,8 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from gm_jax import games, image_tokens, networks
-from gm_jax.autoregressive.shared import causal
-from gm_jax.autoregressive.shared.causal import Causal, of_module
+from gm_jax import causal, games, image_tokens, networks
+from gm_jax.causal import Causal, of_module
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of

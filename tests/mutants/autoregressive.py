@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 LANGUAGE, PIXELS = "shared/language.py", "shared/pixels.py"
-CAUSAL, PRIOR = "shared/causal.py", "autoregressive/latent_prior.py"
+CAUSAL, PRIOR = "gm_jax/causal.py", "autoregressive/latent_prior.py"
 WAVENET, NGRAM = "autoregressive/wavenet.py", "autoregressive/ngram.py"
 
 

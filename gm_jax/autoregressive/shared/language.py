@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gm_jax import games, networks
-from gm_jax.autoregressive.shared import causal
-from gm_jax.autoregressive.shared.causal import Causal, of_module, sample
+from gm_jax import causal, games, networks
+from gm_jax.causal import Causal, of_module, sample
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Array, Aux, Field, Phase, example_keys

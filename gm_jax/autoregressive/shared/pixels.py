@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax import games, networks
-from gm_jax.autoregressive.shared.causal import Causal, Sampler, log_prob, sample
+from gm_jax.causal import Causal, Sampler, log_prob, sample
 from gm_jax.model import Array, Aux, Field, Phase, example_keys
 from gm_jax.networks import Network
 from gm_jax.nn.masked import Pixel, scaled
