@@ -4,17 +4,18 @@ paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation 
   arXiv 1711.00937
 command: python launch.py --config=configs/vqvae_shapes.py --workdir=runs/vqvae_shapes
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet
-metric: share of 1,000 unseen scenes whose reconstruction shows all that the scene does, by the
-  judge of the shapes world; mean squared error (pixels -1 and 1) and codes in use
+time: 47 min beside other runs; 24 min at the 4.1 steps a second that it made alone
+metric: share of 1,000 scenes of unseen pairs of colour and shape whose reconstruction shows all
+  that the scene does, by the judge of the shapes world; mean squared error (pixels -1 and 1)
 departs: drawn scenes, 256 codes of 16 numbers that follow moving averages and restart when unused,
   32 and 64 channels, 6,000 steps at 1e-3 with a cosine decay; the paper has CIFAR10 and ImageNet,
   512 codes moved by the gradient of eq. 3, 256 channels, 250,000 steps at 2e-4
 reference: none on these data
-measured: not yet
+measured: 0.980 [0.969, 0.987] of the split `unseen` (shape 0.980, colour 0.999); squared error
+  0.0021, all 256 codes in use. With 128 codes and 3,000 steps 0.909 and 0.0056
 target: at least 0.97 of the reconstructions show all; more than half of the codes in use
 again: python launch.py --workdir=runs/vqvae_shapes --mode=evaluate
-status: unverified
+status: toy
 
 The first stage of maskgit_shapes, paella_shapes and dalle_shapes, whose score its share bounds.
 Pictures of a purple circle and of a green cross are held out: the split `unseen` has them alone.

@@ -62,6 +62,7 @@ GAMES = {
             "data.binarize": "redrawn",
             "average": 0.9,
         },
+        slow=True,
     ),
     # Of 16x16 pixels, so that both networks have a normalised layer.
     "gan": Game("gan_digits", {"discriminator.times": 2, "data.flip": True, "data.name": "npz"}),
@@ -73,6 +74,7 @@ GAMES = {
             "conditional": True,
             "label_dropout": 0.3,
         },
+        slow=True,
     ),
     "ddpm_dit": Game("dit_digits", {"average": 0.9, "label_dropout": 0.3}, slow=True),
     "classifier": Game("classifier_digits", {"average": 0.9}, slow=True),
@@ -109,6 +111,7 @@ GAMES = {
             "tricks.noise.steps": 9,
             "tricks.replay.size": 32,
         },
+        slow=True,
     ),
     "wgan": Game(
         "wgan_digits",
@@ -223,6 +226,7 @@ GAMES = {
     "latent_prior": Game(
         "vqvae_prior_mnist",
         {"data.name": "digits", "stages.codes.quantizer.averaged.revive_below": 0.95},
+        slow=True,
     ),
     "dalle": Game(
         "dalle_shapes",
@@ -277,11 +281,11 @@ GAMES = {
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()
 ]
-# An average, batch statistics, a pool and codebooks each time; the others in test-all.
+# Batch statistics and codebooks each time; the others in test-all.
 GAMES_WITH_MEMORY = [
     pytest.param(
         name,
-        marks=() if name in ("vae", "gan", "unrolled", "vqvae") else pytest.mark.slow,
+        marks=() if name in ("gan", "vqvae") else pytest.mark.slow,
     )
     for name in GAMES
 ]

@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pytest
+
+# Only float64 sees every mistake: it is tested each time, float32 in test-all.
+TOLERANCES = {"float64": 1e-9, "float32": 2e-5}
+PRECISIONS = ("float64", pytest.param("float32", marks=pytest.mark.slow))
 
 
 class Golden(NamedTuple):

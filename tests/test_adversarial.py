@@ -132,6 +132,7 @@ def test_weights_are_clipped_after_the_step_not_before():
     assert isinstance(clip_weights(0.01).init(params), optax.EmptyState)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_unrolling_differentiates_through_every_step_of_the_optimizer(name):
     """The slope of f after K steps, against finite differences in float64; stopped, it differs."""
@@ -223,6 +224,7 @@ def test_packing_puts_neighbours_side_by_side_as_channels():
     np.testing.assert_array_equal(tricks.pack(jnp.arange(8).reshape(4, 2), 4), [range(8)])
 
 
+@pytest.mark.slow
 def test_replay_shows_old_fakes_at_the_share_asked_for_and_keeps_new_ones():
     batch = {"index": jnp.arange(64)}
     pool = pools.empty_pool(128, (1,))

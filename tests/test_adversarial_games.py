@@ -42,6 +42,7 @@ def norm(tree):
     return float(sum(jnp.sum(x**2) for x in jax.tree.leaves(tree))) ** 0.5
 
 
+@pytest.mark.slow
 def test_a_penalty_reaches_the_gradient_and_refuses_batch_normalisation(digits16):
     slopes = []
     for weight in (0.0, 10.0):
@@ -95,6 +96,7 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
         gm_jax.build(config("cogan", digits16, **{"data.name": "npz"}))
 
 
+@pytest.mark.slow
 def test_the_unrolled_generator_minimises_the_saddle_after_the_discriminators_steps(digits16):
     """Against K steps of the D move played by hand; its slope needs the way through them."""
     plain = {
@@ -137,6 +139,7 @@ def test_extra_critic_moves_come_first_and_at_every_so_manieth_round(digits16):
     assert [times(s) for s in (0, 24, 25, 499, 500, 501)] == [100, 100, 5, 5, 100, 5]
 
 
+@pytest.mark.slow
 def test_the_label_enters_both_players(digits16):
     play, variables, batch, model = opened("cgan", digits16)
     other = {**batch, "label": (batch["label"] + 1) % 10}
@@ -163,6 +166,7 @@ def test_acgan_asks_for_the_class_of_real_and_of_generated_examples(digits16):
     assert a != b
 
 
+@pytest.mark.slow
 def test_information_reaches_d_and_g_and_vanishes_for_a_silent_code(digits16):
     slopes = {}
     for weight in (0.0, 1.0):
@@ -178,6 +182,7 @@ def test_information_reaches_d_and_g_and_vanishes_for_a_silent_code(digits16):
     np.testing.assert_allclose(informed["information"], gaussian, atol=0.15)
 
 
+@pytest.mark.slow
 def test_bigan_flips_the_labels_for_generator_and_encoder(digits16):
     play, variables, batch, _ = opened("bigan", digits16)
     key = jax.random.key(5)
@@ -190,6 +195,7 @@ def test_bigan_flips_the_labels_for_generator_and_encoder(digits16):
     assert norm(slope["generator"]) > 0 and norm(slope["encoder"]) > 0
 
 
+@pytest.mark.slow
 def test_vaegan_gives_the_encoder_no_adversarial_slope(digits16):
     """D's last layer decides L_GAN and not D_l: only decoder and D may feel it."""
     play, variables, batch, _ = opened("vaegan", digits16)
@@ -211,6 +217,7 @@ def test_vaegan_gives_the_encoder_no_adversarial_slope(digits16):
     np.testing.assert_allclose(decoder, 0.01 * like - 0.99 * adversarial, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_began_keeps_its_k_and_uses_the_old_one(digits16):
     play, variables, batch, _ = opened("began", digits16, balance_rate=0.5, gamma=0.5)
     variables = variables._replace(state={**variables.state, "k": jnp.array(0.4)})
@@ -222,6 +229,7 @@ def test_began_keeps_its_k_and_uses_the_old_one(digits16):
     assert 0.0 <= float(k) <= 1.0 and float(k) != 0.4
 
 
+@pytest.mark.slow
 def test_ebgans_generator_minimises_the_energy_and_pulls_codes_apart(digits16):
     values = []
     for weight in (0.0, 0.5):
@@ -233,6 +241,7 @@ def test_ebgans_generator_minimises_the_energy_and_pulls_codes_apart(digits16):
     np.testing.assert_allclose(values[0], fake, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_cogans_domains_share_all_but_the_layers_next_to_the_images(digits16):
     _, variables, batch, model = opened("cogan", digits16)
     assert set(variables.params["discriminator"]) == {"first_a", "first_b", "Discriminator_0"}
@@ -242,6 +251,7 @@ def test_cogans_domains_share_all_but_the_layers_next_to_the_images(digits16):
     assert 2 in last.shape  # One channel a domain; every layer before it is common.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [DCGANDiscriminator, PointDiscriminator])
 def test_spectral_normalisation_reaches_the_largest_singular_value_and_keeps_its_vector(module):
     made = module(width=8, normalization="spectral")

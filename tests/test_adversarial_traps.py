@@ -95,6 +95,7 @@ def players(name):
     return {player.name: player for player in phase.model.players}
 
 
+@pytest.mark.slow
 def test_ebgans_generator_feels_the_energys_target_too():
     """Trap: G's target detached."""
     settings = smoke("ebgan", pulling_away=0.0, **{"discriminator.width": 4})
@@ -148,6 +149,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_linear_outputs_enter_each_recipes_own_value_function(name, monkeypatch):
     """Traps: LSGAN with sigmoid outputs or without its halves; DRAGAN with the Wasserstein loss.
@@ -228,6 +230,7 @@ def test_wgan_remembers_squares_for_as_long_as_its_recipe_says():
         np.testing.assert_allclose(updates, -5e-5 / np.sqrt(1.0 - 0.99), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_sngan_keeps_its_power_iteration_from_move_to_move():
     """Trap: the vector begun anew. A round has five moves of D; its weights stand still."""
     settings = smoke("sngan", **{"discriminator.optimizer.learning_rate": 0.0})
@@ -260,6 +263,7 @@ def test_vaegans_discriminator_is_shown_samples_of_the_prior():
     np.testing.assert_allclose(value, np.mean(softplus(-real) + sum(map(softplus, fakes))), 1e-5)
 
 
+@pytest.mark.slow
 def test_flips_of_every_pair_exchange_the_targets_of_real_and_fake():
     for share, sign in ((0.0, 1.0), (1.0, -1.0)):
         play, variables, batch = opened(smoke("gan", **HARD, **{"tricks.flips": share}))
@@ -268,6 +272,7 @@ def test_flips_of_every_pair_exchange_the_targets_of_real_and_fake():
         np.testing.assert_allclose(value, np.mean(log_loss(sign * real, sign * fake)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_instance_noise_is_on_all_that_the_discriminator_sees_and_fades():
     for deviation in (0.0, 0.3):
         noise = {"tricks.noise": {"deviation": deviation, "steps": 10}}
@@ -285,6 +290,7 @@ def test_instance_noise_is_on_all_that_the_discriminator_sees_and_fades():
             np.testing.assert_allclose(np.std(fake - made(calls)), expected, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_joint_batches_share_their_statistics_and_separate_ones_do_not(digits16):
     """Trap: real and fake in one batch of a normalised D, unless asked for."""
     values = []
@@ -300,6 +306,7 @@ def test_joint_batches_share_their_statistics_and_separate_ones_do_not(digits16)
     assert abs(values[0] - values[1]) > 1e-3
 
 
+@pytest.mark.slow
 def test_cogan_averages_the_losses_of_its_two_domains(digits16):
     """Trap: their sum, or one domain alone."""
     play, variables, batch = opened(config("cogan", digits16))

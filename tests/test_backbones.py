@@ -129,6 +129,7 @@ def narrow(layers):
     return tuple(map(less, layers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network, side", [("vgg19", 36), ("alexnet", 70), ("squeezenet", 45)])
 def test_every_layer_by_hand(network, side):
     layers = narrow(NETWORKS[network])
@@ -184,6 +185,7 @@ def backbone(path, **changed):
     return recipe("", START, own, {"sha256": hash_of(path) if path != "random" else "", **changed})
 
 
+@pytest.mark.slow
 def test_lpips_by_hand(published):
     """Zhang et al. 2018, eq. 1, of whole networks at full width; 0 for equal images, symmetric."""
     network, path, weights = published

@@ -53,6 +53,7 @@ def opened():
     return opening(config("clip", "", temperature=0.05), ONE)
 
 
+@pytest.mark.slow
 def test_loss_and_gradients_on_eight_devices_are_those_on_one():
     """Negatives are those of all devices, and so are the gradients of the gathered embeddings."""
     with jax.enable_x64(True):
@@ -77,6 +78,7 @@ def test_loss_and_gradients_on_eight_devices_are_those_on_one():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), one, found)
 
 
+@pytest.mark.slow
 def test_the_temperature_is_bounded_after_the_step_and_learns_at_the_bound():
     phase, batches, variables = opened()
     (player,) = phase.model.players
@@ -112,6 +114,7 @@ def test_only_matrices_decay():
         assert decays == any(part in name for part in ("kernel", "'embedding'")), name
 
 
+@pytest.mark.slow
 def test_every_caption_has_an_end_the_longest_too():
     """Its last word would else not count: the vector of a text is that at its end."""
     settings = config("clip", "")
@@ -212,6 +215,7 @@ def small(name, **changes):
     return gm_jax.load_config(f"configs/{name}.py:smoke").to_dict() | changes
 
 
+@pytest.mark.slow
 def test_retrieval_is_among_scenes_of_different_meaning():
     """Of 300 captions some say the same with the objects exchanged: no CLIP could tell them."""
     found = alignment.retrieval(oracle(), 300)
@@ -260,6 +264,7 @@ def test_names_of_classes_are_captions():
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_by_a_clip_of_its_own(tmp_path):
     """Another model's samples, here of an untrained one, are encoded as the CLIP sees them."""
     settings = recipe("", small("clip_shapes"))

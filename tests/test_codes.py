@@ -26,6 +26,7 @@ def begun(system, **overrides):
     return phase.model, variables._replace(params=perturb(variables.params)), batch
 
 
+@pytest.mark.slow
 def test_vqvae_quantises_with_the_old_codes_and_then_moves_them():
     game, variables, batch = begun("vqvae", **{"quantizer.averaged.revive_below": 0.0})
     # Sums in another order than the codes: this move changes every code.
@@ -56,6 +57,7 @@ def test_vqvae_quantises_with_the_old_codes_and_then_moves_them():
     assert not np.isclose(metrics["reconstruction"], again["reconstruction"].mean(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_decoding_the_codes_of_an_image_is_its_reconstruction():
     for system in ("vqvae", "vqvae2", "dvae"):
         game, variables, batch = begun(system)
@@ -112,6 +114,7 @@ def test_dvae_schedules_are_functions_of_the_step():
     assert dvae.ramp(1.0, 0.5, 10)(np.int32(10**6)) == 0.5
 
 
+@pytest.mark.slow
 def test_the_bound_of_the_dvae_decodes_codes_and_not_their_mixtures():
     """q is all but sure of code 3: codes that are never drawn must not be seen, however large."""
     game, variables, batch = begun("dvae")
@@ -153,6 +156,7 @@ def test_logit_laplace_is_a_density_and_of_grey_values_a_distribution():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_a_denoiser_is_judged_on_the_clean_image_and_sees_the_corrupted_one(likelihood):
     game, variables, batch = begun("dae", likelihood=likelihood)
@@ -192,6 +196,7 @@ def test_samples_of_an_autoencoder_have_the_moments_of_its_codes():
     np.testing.assert_allclose(root @ root.T, np.cov(z.T, bias=True), rtol=1e-2, atol=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 15])
 def test_grids_fit_any_image_size(side):
     shape, widths = (side, side + 3, 3), (4, 6)
@@ -203,6 +208,7 @@ def test_grids_fit_any_image_size(side):
     assert made.shape == image.shape
 
 
+@pytest.mark.slow
 def test_perplexity_of_the_codes_over_a_split_is_reported(tmp_path):
     settings = config("vqvae", None, **{"show.every": 0, "evaluate.counts": {"distortion": 50}})
     settings.evaluate.batch_size = 16

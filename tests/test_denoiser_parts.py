@@ -30,6 +30,7 @@ NETWORKS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_denoiser_begins_as_zero_reads_all_its_inputs_and_runs_in_bfloat16(name):
     module, x = NETWORKS[name], jax.random.normal(KEY, (2, 9, 15, 2))  # Sides do not halve evenly.
@@ -59,6 +60,7 @@ def test_a_denoiser_begins_as_zero_reads_all_its_inputs_and_runs_in_bfloat16(nam
     assert 0 < np.abs(rough - found).max() < 0.1 * np.abs(found).max()
 
 
+@pytest.mark.slow
 def test_each_block_of_a_dit_begins_as_the_identity():
     module, x = NETWORKS["DiT"], jax.random.normal(KEY, (2, 6, 9, 2))
     label = jnp.zeros(2, int)
@@ -92,6 +94,7 @@ def test_an_adaptive_block_begins_as_the_identity_and_scales_before_it_shifts():
     np.testing.assert_allclose(normed.reshape(2, -1, 2, 4).mean((1, 3)), 0.0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_attention_to_one_key_is_linear_and_ignores_the_query():
     x, context = jax.random.normal(KEY, (2, 7, 8)), CONTEXT[:, :1]
     attention = Attention(2, jnp.float32)
@@ -185,6 +188,7 @@ def test_what_a_network_cannot_take_is_refused():
         jax.eval_shape(UNet(width=8, transformer_blocks=1).init, KEY, x, t)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["unet", "dit"])
 def test_each_of_several_levels_is_told(name):
     """And one of them alone [B, 1] is what a network of one level [B] is told."""

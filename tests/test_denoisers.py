@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import traverse_util
-from golden import Golden, golden
+from golden import PRECISIONS, TOLERANCES, Golden, golden
 from published_files import nchw, relative
 
 from gm_jax.diffusion.stable_diffusion import networks
@@ -23,7 +23,6 @@ from gm_jax.weights.stored import of_array
 KEY = jax.random.key(0)
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "denoisers.json").read_text())
 FIRST_BLOCKS = ("input_blocks.1", "down_blocks.0.resnets.0")
-PRECISIONS = {"float64": 1e-9, "float32": 2e-5}
 
 
 def network_of(case, dtype):
@@ -64,7 +63,7 @@ def agrees(models, name, dtype):
         tensors = {key: of_array(x) for key, x in weights.items()}
         params = assign(table, tensors, shapes, name)
         # guided-diffusion's softmax is in float32 whatever the rest is; before it all is exact.
-        tolerance = max(PRECISIONS[dtype], 0 if "diffusers" in case["torch_class"] else 2e-7)
+        tolerance = max(TOLERANCES[dtype], 0 if "diffusers" in case["torch_class"] else 2e-7)
         for output, inputs in inputs_of(models, name):
             found, block = first_block_and_output(module, params, inputs)
             assert found.dtype == dtype
@@ -75,7 +74,7 @@ def agrees(models, name, dtype):
             if output == case.get("probes_of", "output"):
                 probe = next(v for k, v in case["probes"].items() if k in FIRST_BLOCKS)
                 moments = [block.mean(), np.sqrt((block**2).mean()), block.min(), block.max()]
-                np.testing.assert_allclose(moments, probe, atol=PRECISIONS[dtype])
+                np.testing.assert_allclose(moments, probe, atol=TOLERANCES[dtype])
     back = export(table, params)
     assert all(np.array_equal(back[key], x) for key, x in weights.items())
     return weights
@@ -118,7 +117,8 @@ def test_unets_at_some_pixels(name, dtype):
     assert sum(x.size for x in weights.values()) == FIXTURE["cases"][name]["parameters"]
 
 
-@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("family", ["UNet2DConditionModel", "guided-diffusion"])
 def test_unets_are_the_reference_implementations(family, dtype, shared):
     models = golden(shared, "models")
@@ -129,6 +129,7 @@ def test_unets_are_the_reference_implementations(family, dtype, shared):
         assert {k: list(x.shape) for k, x in weights.items()} == dict(models.cases[name]["keys"])
 
 
+@pytest.mark.slow
 def test_the_default_unet_is_as_it_always_was():
     """Its parameters' names and its results: an old run continues as it began."""
     case, models = FIXTURE["default_unet"], Golden("default", {}, {})
@@ -182,6 +183,7 @@ def test_published_sizes(name):
     assert count(variables["params"]) == parameters
 
 
+@pytest.mark.slow
 def test_a_published_size_is_what_its_own_configuration_makes():
     """Of Stable Diffusion by diffusers' config.json, of ADM by guided-diffusion's flags."""
     for config, ours in (

@@ -90,6 +90,7 @@ def drawn(keys):
     return lambda number: normal(jax.vmap(jax.random.fold_in, (0, None))(keys, number), (1,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make,steps",
     [
@@ -138,6 +139,7 @@ def test_the_last_step_adds_no_noise_and_the_steps_are_counted():
         spaced_times(COSINE, 1001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", ["small", "large"])
 def test_the_bound_exceeds_the_entropy_by_what_the_variances_miss(variance):
     """Gaussian data at 256 levels, exact denoiser. The true p(x_{t-1} | x_t) is a Gaussian whose
@@ -169,6 +171,7 @@ def test_the_bound_exceeds_the_entropy_by_what_the_variances_miss(variance):
     assert worse(x0, keys).mean() > nats.mean() + 1
 
 
+@pytest.mark.slow
 def test_guidance_moves_away_from_the_unconditional_prediction_and_needs_one():
     off = config("ddpm", None)
     (phase,) = gm_jax.build(off)

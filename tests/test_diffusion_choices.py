@@ -68,6 +68,7 @@ def test_continuous_schedules_are_the_limits_of_the_tables():
     np.testing.assert_allclose(scaled.alpha[-1], 0.0683, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_edms_noise_is_log_normal():
     level = MADE["edm"].draw(jax.random.split(jax.random.key(0), 20_000))
     log_sigma = np.log(level.sigma)

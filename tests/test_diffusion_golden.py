@@ -199,6 +199,7 @@ def approximate_decoder(x0, mean, log_variance):
 BOUNDS = {"linear": schedules.linear, "cosine": schedules.cosine}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "cosine", "linear_respaced"])
 def test_learned_variances_of_guided_diffusion(shared, name):
     """L_hybrid's two terms, the model's mean and variance, clipped, and the whole bound."""

@@ -79,6 +79,7 @@ def test_samplers_with_noise_draw_the_mixture(name):
         assert abs((samples < -0.1).mean() - WEIGHTS[0]) < 0.025
 
 
+@pytest.mark.slow
 def test_the_same_samples_in_all_coordinates():
     """The flow of x / alpha knows only sigma / alpha."""
     x, ratios = jnp.linspace(-2.0, 2.0, 9)[:, None], karras(50.0, 0.05, 20)

@@ -23,6 +23,7 @@ from gm_jax.diffusion.shared import guidance, likelihood, samplers, schedules, u
 from gm_jax.diffusion.shared.grids import SPACINGS
 
 
+@pytest.mark.slow
 def test_ode_likelihood_of_a_mixture_and_of_correlated_data_is_exact():
     """Within 1 %; in one dimension, and with a diagonal Jacobian, one probe is exact."""
     with jax.enable_x64(True):
@@ -84,6 +85,7 @@ def test_images_are_dequantised_within_their_level():
     assert set(np.unique(probe)) == {-1.0, 1.0}
 
 
+@pytest.mark.slow
 def test_inpainting_nears_the_conditional_as_resampling_grows_and_keeps_what_is_known():
     """Two values of correlation .9: the second given the first is known in closed form."""
     covariance = 0.25 * np.array([[1.0, 0.9], [0.9, 1.0]])
@@ -150,6 +152,7 @@ def test_dynamic_thresholding_keeps_a_share_of_each_example():
     np.testing.assert_array_equal(both, [[1.0], [0.5]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [LINEAR, FLOW], ids=["preserving", "straight"])
 def test_inversion_then_sampling_returns_the_image(schedule):
     x = jnp.array([-1.1, -0.9, -0.8, -0.7, -0.6, 0.3, 0.5, 0.6, 0.7, 0.9])[:, None]

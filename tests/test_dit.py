@@ -173,6 +173,7 @@ def test_the_dits_of_imagenet_have_the_published_sizes(variant, published, width
     assert found + positions == published
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["dit_digits", "latent_diffusion_emoji"])
 def test_systems_train_a_dit_in_bfloat16(recipe):
     small = {"name": "dit", "dit.width": 8, "dit.layers": 1, "dit.heads": 2}

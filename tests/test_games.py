@@ -105,6 +105,7 @@ def test_a_run_in_two_parts_ends_bitwise_as_one_in_one(system, digits16, tmp_pat
     jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
 
 
+@pytest.mark.slow
 def test_functions_do_not_depend_on_batch_size_or_devices_and_drop_nothing(digits16):
     """37 examples: in one batch on one device, and in padded batches over eight."""
     settings = config("ddpm", digits16)
@@ -154,6 +155,7 @@ def test_bfloat16_keeps_parameters_losses_and_statistics_in_float32(system, digi
             )
 
 
+@pytest.mark.slow
 def test_a_function_is_compiled_once_however_often_it_is_shown(digits16, tmp_path, monkeypatch):
     traces = []
     vae = zoo.SYSTEMS["vae"]

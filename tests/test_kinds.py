@@ -48,6 +48,7 @@ def mirrored(batch, spec=None):
     return found
 
 
+@pytest.mark.slow
 def test_all_that_belongs_to_an_example_is_mirrored_with_it():
     found = mirrored(batch_of(**{name: plain for name, (plain, _) in SPATIAL.items()}))
     assert set(found) == set(SPATIAL) and 150 < found["image"].sum() < 250

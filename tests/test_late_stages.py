@@ -43,6 +43,7 @@ def small(tmp_path_factory):
     return plain, model, folder
 
 
+@pytest.mark.slow
 def test_a_classifier_guides_a_model_that_is_trained_already(small):
     plain, model, folder = small
     before = gm_jax.sample(model, 8)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 RECIPE = re.compile(r"configs/[a-z0-9_]+\.py")
 RECIPES = sorted((ROOT / "configs").glob("[!_]*.py"))
 # One of each kind of data and family, each time; the others in test-all.
-SMOKED = ("vae_digits", "gan_ring", "gpt_tinyshakespeare", "gated_pixelcnn_mnist")
+SMOKED = ("vae_digits", "gan_ring")
 GOOD = "--config=configs/ddpm_digits.py:smoke"
 
 
@@ -224,6 +224,7 @@ def needs(config, request):
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_builds(path, request):
     """At its full size: nothing is compiled."""

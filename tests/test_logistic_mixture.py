@@ -61,6 +61,7 @@ def _small(colors, levels=3, components=2):
     return x, jnp.broadcast_to(raw, (len(x), *raw.shape[1:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colors", [1, 3])
 def test_the_joint_is_a_distribution_and_the_product_of_its_conditionals(colors):
     """Red, then green given red, then blue: components shared, means moved by what came before."""

@@ -36,6 +36,7 @@ def _linear_gaussian(x, posterior_mean, posterior_log_variance, samples=1):
     return likelihoods.elbo(reconstruction.mean(0), kl), reconstruction + prior - posterior
 
 
+@pytest.mark.slow
 def test_elbo_is_a_bound_on_a_linear_gaussian_model_and_tight_at_the_true_posterior():
     x = jnp.linspace(-3.0, 3.0, 7)[:, None]
     exact = stats.norm.logpdf(x[:, 0], 0.0, np.sqrt(2.0**2 + 0.5))

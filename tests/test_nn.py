@@ -15,6 +15,7 @@ from gm_jax.nn.unet import UNet
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size, sides, padding",
     [
@@ -46,6 +47,7 @@ def test_transposed_convolution_and_its_gradients_against_jaxs_own(size, sides, 
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), got, expected)
 
 
+@pytest.mark.slow
 def test_dropout_drops_by_example_key_and_differs_between_layers():
     x = jnp.ones((6, 1000))
     keys = jax.random.split(KEY, 6)
@@ -65,6 +67,7 @@ def test_dropout_drops_by_example_key_and_differs_between_layers():
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_the_unet_begins_as_zero_and_takes_odd_sizes_and_labels():
     net = UNet(width=8, multipliers=(1, 2, 2), blocks=1, attention=(7,), classes=3)
     x, t, label = jnp.ones((2, 14, 14, 1)), jnp.ones(2), jnp.array([0, 3])
@@ -84,6 +87,7 @@ def test_sinusoidal_embedding_tells_all_thousand_steps_apart():
     assert embedding.shape == (1000, 32) and distance.min() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 16, 28, 32])
 def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
     shape = (side, side, 3)
@@ -100,6 +104,7 @@ def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
     assert decoder.apply(decoder.init(KEY, z), z).shape == image.shape
 
 
+@pytest.mark.slow
 def test_the_small_networks_have_the_papers_channels_and_any_side():
     generator, critic = networks.SmallGenerator((28, 28, 3), 8), networks.SmallDiscriminator(2)
     z, x = jnp.ones((2, 256)), jnp.ones((2, 28, 28, 3))
@@ -117,6 +122,7 @@ def test_the_small_networks_have_the_papers_channels_and_any_side():
         assert image.shape == (2, side, side, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_long_sequences_are_attended_to_by_blocks(dtype):
     """As by the whole table of weights, gradients too."""

@@ -8,7 +8,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-QUICK = ("evaluation", "quickstart")  # The others take longer, and `make test-all` runs them.
+QUICK = ("evaluation",)  # The others take longer, and `make test-all` runs them.
 PICTURES = {
     "autoregression": 5,
     "diffusion_samplers": 7,

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from gm_jax.losses.perceptual import feature_distance, feature_error
 from gm_jax.nn.patchgan import PatchGAN
@@ -39,6 +40,7 @@ def test_feature_error_by_hand():
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_patch_is_70_pixels_wide():
     module = PatchGAN(width=2, normalization="none")
     x = jax.random.normal(jax.random.key(0), (1, 128, 128, 1))

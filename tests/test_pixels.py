@@ -71,6 +71,7 @@ def _logits(x, raw, levels):
     return logistic_mixture.level_logits(scaled(x, levels), raw, COMPONENTS, levels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name,shape",
     [(name, (2, 3, 1)) for name in MODELS] + [(name, (1, 2, 3)) for name in IN_COLOR],
@@ -100,6 +101,7 @@ def sight(name, shape):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ("pixelcnn", "row")])
 def test_a_position_sees_all_positions_before_it_and_none_after(name):
     """No blind spot: two stacks, two directions, or one hidden layer of all."""
@@ -115,6 +117,7 @@ def test_the_blind_spot_of_one_stack_and_the_triangle_of_row_lstms_are_as_known(
     np.testing.assert_array_equal(seen, before & (right <= down))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IN_COLOR)
 def test_colors_follow_one_another_within_a_pixel(name):
     """Green sees red, blue sees both, and none sees itself."""
@@ -122,7 +125,9 @@ def test_colors_follow_one_another_within_a_pixel(name):
 
 
 @pytest.mark.parametrize(
-    "name,shape", [(name, (3, 4, 1)) for name in MODELS] + [(name, (2, 2, 3)) for name in IN_COLOR]
+    "name,shape",
+    [(name, (3, 4, 1)) for name in MODELS]
+    + [pytest.param(name, (2, 2, 3), marks=pytest.mark.slow) for name in IN_COLOR],
 )
 def test_cached_is_uncached_and_so_are_the_samples(name, shape):
     levels, length = 2 if name == "nade" else 3, 12

@@ -33,6 +33,7 @@ def drawn(kind):
     return posterior, outputs, z, jnp.exp(posterior.log_share(outputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_prior_over_the_posterior_averages_to_one_and_its_log_to_minus_the_kl(kind):
     """Only if z is drawn from the very density that divides, and parts have their shares."""
@@ -82,6 +83,7 @@ def test_the_relaxation_of_a_categorical_cools_with_the_step_alone():
     np.testing.assert_allclose(draws[1], soft, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixture", "categorical"])
 def test_probabilities_of_all_images_add_up_to_one_under_any_posterior(kind):
     game, variables = model(posterior=KINDS[kind])
@@ -89,6 +91,7 @@ def test_probabilities_of_all_images_add_up_to_one_under_any_posterior(kind):
     np.testing.assert_allclose(np.exp(values["log_likelihood_4000"]).sum(), 1.0, atol=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gaussian", "mixture"])
 def test_the_importance_weighted_bound_is_unbiased_before_its_logarithm(kind):
     """E exp(bound) = p(x) with weights of each sample; with the analytic KL it is not."""

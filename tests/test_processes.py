@@ -44,6 +44,7 @@ def one(tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_run_and_one_process_continues_it(one, tmp_path):
     """Two with a device each until step 6, then one with two devices."""
     finish(*pair(lambda i: tmp_path, "--config.steps=6"))
@@ -56,6 +57,7 @@ def test_two_processes_are_one_run_and_one_process_continues_it(one, tmp_path):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), a, b)
 
 
+@pytest.mark.slow
 def test_processes_that_see_other_checkpoints_refuse_to_begin(one, tmp_path):
     """They would begin at different rounds and wait for each other for ever."""
     for process in pair(lambda i: (one, tmp_path)[i], "--config.steps=15"):
@@ -64,6 +66,7 @@ def test_processes_that_see_other_checkpoints_refuse_to_begin(one, tmp_path):
         assert "the same checkpoints on every process" in output
 
 
+@pytest.mark.slow
 def test_processes_with_other_settings_refuse_to_begin(tmp_path):
     """They would train on, each at its own game."""
     for process in pair(lambda i: tmp_path / "run", only_second=("--config.seed=5",)):

@@ -67,6 +67,7 @@ def numpy_update(vectors, counts, sums, z, indices, decay, epsilon):
     return sums / smoothed[:, None], counts, sums
 
 
+@pytest.mark.slow
 def test_the_moving_average_against_a_float64_twin():
     memory, twin = quantizers.remember(CODES), (CODES, np.ones(7), CODES)
     twin = tuple(np.asarray(x, np.float64) for x in twin)
@@ -125,6 +126,7 @@ def test_counts_and_sums_are_those_of_all_devices():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gumbel_draws_are_exact_and_cool_to_one_code():
     logits = jnp.array([0.5, -1.0, 2.0, 0.0])
     many = jnp.broadcast_to(logits, (20_000, 1, 4))
@@ -161,6 +163,7 @@ def test_lookup_free_codes_are_signs_and_indices_their_bits():
     np.testing.assert_allclose(quantized.losses["commitment"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_entropies_are_those_of_the_positions_and_of_all_together():
     logits = jax.random.normal(KEY, (4, 5, 8))
 
@@ -187,6 +190,7 @@ def test_perplexity_counts_the_codes_in_equal_use():
     np.testing.assert_allclose(quantization.perplexity(frequencies), 3.0, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", quantizers.QUANTIZERS)
 def test_every_quantizer_looks_up_the_code_it_gave(name):
     quantizer = quantizers.make(quantizers.Settings(name=name, count=8, width=3))

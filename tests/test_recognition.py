@@ -18,6 +18,7 @@ def stand_in(config, outputs, monkeypatch):
     return SimpleNamespace(phase=SimpleNamespace(data=ConfigDict(config)), config=evaluate)
 
 
+@pytest.mark.slow
 def test_real_images_agree_with_their_labels_and_with_no_others(digits16, monkeypatch):
     config = {"name": "npz", "path": str(digits16)}
     real = data.open_source(ConfigDict(config)).load(np.arange(200))

@@ -194,6 +194,7 @@ def test_progress_survives_the_checkpoint_bit_by_bit(digits16, tmp_path):
     assert store.manager.all_steps() == [2]
 
 
+@pytest.mark.slow
 def test_a_score_that_cannot_be_computed_costs_no_training(digits16, tmp_path, monkeypatch):
     monkeypatch.delenv("GM_JAX_INCEPTION", raising=False)
     settings = small(digits16, **{"evaluate.every": 6, "evaluate.metrics": "fid"})
@@ -202,6 +203,7 @@ def test_a_score_that_cannot_be_computed_costs_no_training(digits16, tmp_path, m
     assert "6" in {p.name for p in (tmp_path / "checkpoints/train").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_text_that_is_another_one_now_is_refused(tmp_path):
     """Numbers of other characters would be read with no word."""
     text, run = tmp_path / "text.txt", tmp_path / "run"

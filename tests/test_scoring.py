@@ -19,6 +19,7 @@ def trained(digits16, tmp_path, **overrides):
     return gm_jax.train(settings, tmp_path / "run", jax.devices()[:1])
 
 
+@pytest.mark.slow
 def test_the_score_of_the_data_itself_is_the_floor(digits16, tmp_path, monkeypatch):
     """Samples that are real images score like other real images; noise scores far worse."""
     model = trained(digits16, tmp_path)
@@ -38,6 +39,7 @@ def test_the_score_of_the_data_itself_is_the_floor(digits16, tmp_path, monkeypat
         scoring.score_images(model, 101)
 
 
+@pytest.mark.slow
 def test_evaluation_in_training_is_logged_with_the_metrics(digits16, tmp_path):
     trained(digits16, tmp_path, **{"evaluate.every": 2, "evaluate.score": 32, "report.every": 4})
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
@@ -52,6 +54,7 @@ def test_fid_needs_inceptions_weights_and_says_so(digits16, tmp_path, monkeypatc
         gm_jax.evaluate(model, tmp_path)
 
 
+@pytest.mark.slow
 def test_fid_of_a_run_with_true_weights_through_both_doors(digits16, tmp_path, shared, capsys):
     weights = shared / "data/inception-fid-2015/inception_fid_folded_to_mixed_6e.npz"
     model = trained(
@@ -75,6 +78,7 @@ def test_fid_of_a_run_with_true_weights_through_both_doors(digits16, tmp_path, s
     np.testing.assert_allclose(other["value"], row["value"], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_tfds_split_is_a_side_of_the_command(shared, monkeypatch):
     folder = str(shared / "data" / "tfds")
     monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", folder)

@@ -77,6 +77,7 @@ def test_probabilities_of_all_sequences_add_up_to_one(name):
     assert np.std(log_p) > 0.1
 
 
+@pytest.mark.slow
 @EACH
 def test_outputs_see_all_before_them_and_nothing_else(name):
     """Changing symbol j changes the outputs at j + 1 .. j + sees, and no other by one bit."""
@@ -161,6 +162,7 @@ def test_settings_that_no_model_of_text_can_have_are_refused_in_one_line(system,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_gpts_first_weights_tied_head_and_decay():
     network = Transformer(50, 20, width=64, layers=2, heads=4)
     params = jax.jit(network.init)(KEY, jnp.zeros((1, 20), int))["params"]
@@ -253,6 +255,7 @@ def test_discounts_by_hand():
     np.testing.assert_allclose(ngram.discounts(jnp.zeros(3)), [0.75] * 3)
 
 
+@pytest.mark.slow
 def test_ngrams_read_the_whole_text_once_however_often_they_see_it(digits16):
     """Forty windows of a text in batches of 16: after three rounds all of it, after six no more."""
     played = play(config("ngram", digits16), 40, jax.devices()[:1])

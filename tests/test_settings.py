@@ -62,6 +62,7 @@ def refusal(settings):
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_can_be_read_and_set_as_its_help_says(name):
     for variant in ("", ":smoke"):
@@ -72,6 +73,7 @@ def test_every_recipe_can_be_read_and_set_as_its_help_says(name):
             assert meaning.strip(), f"{path} has no meaning: say it in its schema's docstring"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", zoo.SYSTEMS)
 def test_what_no_setting_can_be_is_refused_by_its_name(system):
     settings = smoke(system)
@@ -244,6 +246,7 @@ def test_an_instance_is_a_recipe_and_a_recipe_an_instance():
         }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_functions_are_judged_on_examples_that_there_are(tmp_path, digits16):
     settings = config("vae", digits16, **{"show.every": 0, "data.binarize": "fixed"})
     trained = gm_jax.train(settings, tmp_path, jax.devices()[:1])

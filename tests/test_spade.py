@@ -56,6 +56,7 @@ def test_a_critic_pads_by_two_and_sees_70_pixels():
     assert np.ptp(np.flatnonzero(np.abs(slope[0, ..., 0]).max(0))) + 1 == 70
 
 
+@pytest.mark.slow
 def test_a_critics_inner_layers_have_both_norms_and_the_others_none():
     critic = PatchGAN(4, 2, "spectral_instance")
     x = 10.0 * jax.random.normal(KEY, (2, 16, 16, 3))
@@ -82,6 +83,7 @@ def modulated(m, x, normalization="instance"):
     return params, module.apply({**variables, "params": params}, x, m, train=False)
 
 
+@pytest.mark.slow
 def test_spade_keeps_what_a_norm_of_a_uniform_label_map_loses():
     """Convolution and instance norm make the same of each label alone; figure 3 of the paper."""
     x = jax.random.normal(KEY, (3, 8, 8, 6))

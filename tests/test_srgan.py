@@ -71,6 +71,7 @@ def test_a_batch_norm_keeps_small_variances():
     np.testing.assert_allclose(y.std((0, 1, 2)), np.abs(scale), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_the_generator_goes_on_where_srresnet_ended():
     """Its weights and its statistics; D begins anew."""
     settings = config("srgan", "")

@@ -41,6 +41,7 @@ def whole(tmp_path_factory):
     return gm_jax.train(both(), workdir, ONE), workdir
 
 
+@pytest.mark.slow
 def test_the_second_stage_freezes_what_the_first_ended_with(whole):
     trained, workdir = whole
     folder = workdir / "checkpoints"
@@ -61,6 +62,7 @@ def test_the_second_stage_freezes_what_the_first_ended_with(whole):
     assert_equal(trained, gm_jax.load(workdir / "other", devices=ONE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_in", ["codes_train", "train"])
 def test_a_run_killed_in_either_stage_ends_as_one_never_interrupted(
     killed_in, whole, tmp_path, monkeypatch
@@ -88,6 +90,7 @@ def test_a_run_killed_in_either_stage_ends_as_one_never_interrupted(
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_the_loss_is_minus_the_log_prior_of_the_frozen_codes_and_the_bound_adds_up():
     phase, batches, variables = opening(both(), ONE)
     game, batch = phase.model, jax.jit(batches.prepare)(batches.first, KEY)
@@ -103,6 +106,7 @@ def test_the_loss_is_minus_the_log_prior_of_the_frozen_codes_and_the_bound_adds_
     assert not np.any(other["prior"] == values["prior"])  # The class conditions all of them.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", latent_prior.NETWORKS)
 def test_probabilities_of_all_codes_add_up_to_one_for_each_class(name):
     settings = read(latent_prior.Settings, both(**{"network.name": name}))
@@ -115,6 +119,7 @@ def test_probabilities_of_all_codes_add_up_to_one_for_each_class(name):
     assert not np.allclose(*totals, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_first_stage_that_goes_on_is_no_longer_the_one_built_upon(tmp_path):
     """Half trained it is taken with a warning; trained further, the prior's codes would change."""
     codes = both().stages.codes
@@ -183,6 +188,7 @@ def test_a_stage_cannot_go_on_beneath_what_was_built_upon_it(whole):
     assert content() == before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_a_first_stage_is_refused_in_one_line(digits16, tmp_path):
     vae = workdir_of("vae", tmp_path / "vae")
     large = workdir_of(
@@ -209,6 +215,7 @@ def test_what_cannot_be_a_first_stage_is_refused_in_one_line(digits16, tmp_path)
     assert not (tmp_path / "prior").exists()
 
 
+@pytest.mark.slow
 def test_a_transformer_learns_the_codes_of_two_levels(tmp_path):
     levels = workdir_of("vqvae2", tmp_path / "levels")
     settings = both(**{"network.name": "gpt", "network.gpt.dropout": 0.1})

@@ -41,6 +41,7 @@ def trainings(monkeypatch):
     return folders
 
 
+@pytest.mark.slow
 def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
     entries = {"minimax": STUDY.entries["minimax"], "pacgan_4": STUDY.entries["pacgan_4"]}
     config = ring(entries=entries, seeds=(0, 3), measures=("modes", "high_quality"))
@@ -66,6 +67,7 @@ def test_a_study_reports_every_seed_and_goes_on_where_it_stopped(tmp_path):
         gm_jax.study(gm_jax.load_config("configs/gan_ring.py"), tmp_path)
 
 
+@pytest.mark.slow
 def test_runs_that_differ_only_in_the_use_of_the_model_share_one_training(tmp_path, trainings):
     lr = {"generator": {"optimizer": {"learning_rate": 1e-4}}}
     entries = {"all": {}, "few": FEW, "longer": {"steps": 5}, "slower": lr}
@@ -98,6 +100,7 @@ def test_a_run_waits_for_the_training_it_shares(tmp_path, trainings):
     assert play(config, tmp_path) and trainings == ["all/seed_0"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_each_entry_is_taken_as_it_is(tmp_path, trainings):
     """As in workdirs of before runs shared trainings."""
     config = ring(entries={"all": {}, "few": FEW})
@@ -121,6 +124,7 @@ def test_settings_of_training_are_all_that_training_depends_on():
     assert kept["data"] == json.loads(json.dumps(config["data"])) and kept["steps"] == 1000
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, trainings):
     entries = {"lsgan": STUDY.entries["lsgan"].to_dict(), "minimax": {}}
     entries["lsgan"]["discriminator"] = {"optimizer": {"name": "sgd", "learning_rate": 1e30}}

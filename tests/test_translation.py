@@ -48,6 +48,7 @@ def test_the_published_networks_have_as_many_parameters_as_the_authors():
     assert parameters(PatchGAN(**other), image) == 2_764_737 - (128 + 256 + 512)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layers, patch, side, count", [(1, 16, 64, 30), (2, 34, 64, 14), (3, 70, 96, 10)]
 )
@@ -111,6 +112,7 @@ def opened(name, path, *overrides):
     return moves, functions, batches.prepare(batches.first, KEY), variables
 
 
+@pytest.mark.slow
 def test_pix2pix_is_used_as_it_is_trained(digits16):
     """With dropout, by the statistics of the batch at hand: running averages change nothing."""
     _, functions, batch, variables = opened("pix2pix", digits16, ("evaluate.batch_size", 4))
@@ -143,6 +145,7 @@ def maps_of(module, variables):
     return jax.jit(maps)
 
 
+@pytest.mark.slow
 def test_the_u_net_drops_on_the_way_up_and_norms_no_map_of_one_pixel():
     """Dropout in the three smallest maps of the way up, none on the way down; at one pixel, and
     with a batch of one, a norm would leave nothing of the image."""
@@ -280,6 +283,7 @@ def test_a_pool_is_the_same_on_one_and_eight_devices():
         np.testing.assert_array_equal(kept, one["kept"])
 
 
+@pytest.mark.slow
 def test_d_sees_what_comes_out_of_its_domains_pool(digits16):
     """All that was generated is in the pool or was shown; each domain has its own."""
     moves, functions, batch, variables = opened("cyclegan", digits16, ("pool", 2))

@@ -32,6 +32,7 @@ def truth():
     return data.open_source(WORLD, "test").load(np.arange(COUNT))
 
 
+@pytest.mark.slow
 def test_the_truth_in_the_place_of_translations_has_the_best_scores(truth, monkeypatch):
     outputs = {name: truth[name] for name in ("image", "image_b")}
     rows = scored(outputs, monkeypatch)

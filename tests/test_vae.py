@@ -30,6 +30,7 @@ def model(values: int = 2, **overrides):
     return phase.model, variables._replace(params=shift)
 
 
+@pytest.mark.slow
 def test_importance_sampled_probabilities_of_all_images_add_up_to_one():
     """Only if z is drawn from the very q(z|x) whose density divides: sigma, not the variance."""
     game, variables = model()
@@ -38,6 +39,7 @@ def test_importance_sampled_probabilities_of_all_images_add_up_to_one():
     assert np.all(values["kl"] > 0.01)
 
 
+@pytest.mark.slow
 def test_the_loss_is_minus_the_bound_and_the_bound_is_below_the_likelihood():
     game, variables = model()
     objective = jax.jit(game.players[0].moves[0].objective)
@@ -56,6 +58,7 @@ def test_the_loss_is_minus_the_bound_and_the_bound_is_below_the_likelihood():
     np.testing.assert_allclose(heavy - losses[0], 3 * aux.metrics["kl"][0], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_manifold_spans_the_first_two_latents_at_equal_steps_of_probability():
     game, variables = model()
     batch = {"index": jnp.arange(vae.MANIFOLD**2)}

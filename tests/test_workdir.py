@@ -254,6 +254,7 @@ def test_names_of_paths(monkeypatch):
         files.path_of("gs://b/run")
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket_is_the_run_on_a_disk(begun, recipes, tmp_path, monkeypatch, capsys):
     """Configuration, log, events, pictures and checkpoints; resumed there, and read from there."""
     monkeypatch.chdir(begun)

@@ -24,6 +24,7 @@ def npz(path, **arrays):
     return str(path)
 
 
+@pytest.mark.slow
 def test_folder_against_npz(call, tmp_path):
     x, y = pictures(23), pictures(21, seed=1)
     a, b = folder(tmp_path / "a", x), npz(tmp_path / "b.npz", images=y)

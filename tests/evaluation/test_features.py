@@ -89,6 +89,7 @@ np.save({out!r}, np.vstack([m.shift + m.sum / m.n, moments.mean_and_covariance(m
 """
 
 
+@pytest.mark.slow
 def test_eight_devices_agree_with_np_cov(tmp_path):
     out = str(tmp_path / "eight.npy")
     code = EIGHT.format(tests=os.path.dirname(__file__), out=out)

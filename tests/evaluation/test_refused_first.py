@@ -82,6 +82,7 @@ def test_statistics_that_do_not_go_with_the_images(call, sides, tmp_path, monkey
     )
 
 
+@pytest.mark.slow
 def test_results_in_new_folders_and_statistics_of_any_name(call, sides, tmp_path):
     saved, link = tmp_path / "new/saved", tmp_path / "link.json"
     link.symlink_to(tmp_path / "elsewhere/result.json")
@@ -124,6 +125,7 @@ def test_a_screen_that_shows_ascii_alone(tmp_path, monkeypatch):
     assert b"G?rten.npz (N1 = None)" in shown and shown.count(b"?") == 2 + 2  # names, questions
 
 
+@pytest.mark.slow
 def test_a_run_without_images(call, sides, tmp_path, unread, capsys):
     config = gm_jax.load_config("configs/gan_ring.py:smoke")
     config.update(steps=1, show={"every": 0}, evaluate={"every": 0})

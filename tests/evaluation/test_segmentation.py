@@ -21,6 +21,7 @@ def test_scores_of_one_confusion_matrix_by_hand():
     assert (two.pixel, two.class_, two.iou) == (0.5, 0.5, 0.25)
 
 
+@pytest.mark.slow
 def test_a_segmenter_finds_the_classes_of_photographs(tmp_path):
     source = data.open_source({"name": "scenes", "size": 16})
     real = source.load(np.arange(256))

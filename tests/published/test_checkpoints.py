@@ -114,6 +114,7 @@ def refused(settings):
     return str(error.value)
 
 
+@pytest.mark.slow
 def test_a_dit_is_opened_through_stable_diffusions_first_stage(first, tmp_path):
     module, shapes = dit_shapes(SMALL, 4)
     path, tensors, params = written(tmp_path, module, shapes, 4)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from golden import golden, layouts
+from golden import PRECISIONS, TOLERANCES, golden, layouts
 from published_files import nchw, relative
 from safetensors.numpy import save_file
 
@@ -19,7 +19,6 @@ from gm_jax.nn.vit import ViT
 from gm_jax.weights import clip as names
 from gm_jax.weights.assigning import KINDS, count
 
-PRECISIONS = {"float64": 1e-9, "float32": 2e-5}
 CASES = ("clip_vit", "openai_clip_vit", "openai_clip_resnet")
 
 
@@ -37,7 +36,7 @@ def write(models, name, folder):
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", CASES)
 def test_every_output(name, dtype, shared, tmp_path):
-    models, tolerance = golden(shared, "models"), PRECISIONS[dtype]
+    models, tolerance = golden(shared, "models"), TOLERANCES[dtype]
     case = models.cases[name]
     ids = np.array(case["inputs"]["ids"])
     given = nchw(models.value(f"{name}.image", case["inputs"]["image"]))

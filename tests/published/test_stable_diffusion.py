@@ -40,6 +40,7 @@ def draw(tmp_path, settings, count=2, seed=0, **given):
     return gm_jax.sample(trained, count, seed=seed, **given)["image"]
 
 
+@pytest.mark.slow
 def test_a_folder_is_sampled_without_any_training(folder, tmp_path):
     settings = config(folder)
     trained = gm_jax.load(tmp_path / "run", settings, jax.devices()[:1])
@@ -51,6 +52,7 @@ def test_a_folder_is_sampled_without_any_training(folder, tmp_path):
     np.testing.assert_array_equal(gm_jax.sample(again, 2)["image"], first)
 
 
+@pytest.mark.slow
 def test_prompts_take_turns_and_the_negative_one_counts(folder, tmp_path):
     cat, both = (draw(tmp_path, config(folder, dict(prompt=p))) for p in ("cat", "cat\naaa"))
     np.testing.assert_array_equal(cat[0], both[0])
@@ -80,6 +82,7 @@ def single(tmp_path, name, text="original"):
 CHECKPOINTS = {"sd.safetensors": "original", "sd.ckpt": "original 5", "v2.ckpt": "openclip"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_a_checkpoint_is_the_folder(name, folder, tmp_path):
     path = single(tmp_path, name, CHECKPOINTS[name])
@@ -207,6 +210,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(folder, tmp_path):
     assert "misshapen" in refused(config(tmp_path / "width"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_is_said_in_one_line(folder, tmp_path, capsys):
     assert "1000 times" in refused(config(folder, dict(steps=1001)))
     assert "multiples of 2" in refused(config(folder, dict(height=15, width=16)))

@@ -71,6 +71,7 @@ def tiny(**changed):
                         "hidden": 16, **changed})  # fmt: skip
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_what_follows_and_padding_is_read():
     """Causal; and no mask hides the padding, so another padding gives other features after it."""
     net, ids = tiny(), jnp.array([[7, 1, 8, 8, 8, 8], [7, 1, 8, 0, 0, 0], [7, 1, 8, 3, 2, 1]])
@@ -82,6 +83,7 @@ def test_features_do_not_depend_on_what_follows_and_padding_is_read():
     np.testing.assert_array_equal(found.pooled, found.tokens[:, 2])
 
 
+@pytest.mark.slow
 def test_bfloat16_and_a_projection():
     net, ids = tiny(dtype=jnp.bfloat16, projection=3), jnp.array([[7, 1, 8, 8, 8, 8]])
     params = net.init(jax.random.key(0), ids)
