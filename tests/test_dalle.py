@@ -213,7 +213,31 @@ def test_a_stage_that_does_not_fit_is_refused():
         settings.stages = {"codes": settings.stages.codes, "clip": clip}
     with pytest.raises(gm_jax.UserError, match="stages.clip was trained on captions of 20 of"):
         gm_jax.build(settings)
+    clip.data.caption_length, clip.data.size = None, 64
+    with pytest.raises(gm_jax.UserError, match="stages.clip was trained on images of 64x64, the"):
+        gm_jax.build(settings)
     with settings.unlocked():
         settings.stages = {"clip": clip}
     with pytest.raises(gm_jax.UserError, match="needs one first stage.*it may have clip, too"):
         gm_jax.build(settings)
+
+
+@pytest.mark.slow
+def test_a_run_shows_the_best_of_several_by_its_clip(tmp_path):
+    """Nearer to its caption than one draw is; the CLIP may come after training."""
+    device = jax.devices()[:1]
+    clip = gm_jax.load_config("configs/clip_shapes.py:smoke")
+    gm_jax.train(clip, tmp_path / "clip", device)
+    settings = gm_jax.load_config("configs/dalle_shapes.py:smoke")
+    gm_jax.train(settings, tmp_path / "dalle", device)
+    means, scorer = [], gm_jax.load(tmp_path / "clip", None, device)
+    source = gm_jax.data.open_source(settings.data, "test")
+    caption = source.load(np.arange(16))["caption"]
+    for count in (1, 8):
+        with settings.unlocked():
+            settings.sampler.best_of, settings.stages.clip = count, str(tmp_path / "clip")
+        run = gm_jax.load(tmp_path / "dalle", settings, device)
+        image = gm_jax.sample(run, 16, given={"caption": caption})["image"]
+        found = gm_jax.sample(scorer, 16, "similarity", given={"image": image, "caption": caption})
+        means.append(found["cosine"])
+    assert np.mean(means[1] > means[0]) > 0.7 and means[1].mean() > means[0].mean()

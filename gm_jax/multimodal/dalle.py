@@ -101,7 +101,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     (code, count, *_), sampler = tokens, settings.sampler
     _check(code, caption)
     if "clip" in stages:
-        check_clip(stages["clip"], caption)
+        check_clip(stages["clip"], caption, spec["image"])
     (length,) = caption.shape
     module = TextImageTransformer(
         caption.cardinality, length, code.cardinality, code.shape, **arguments(settings.network),

@@ -39,6 +39,7 @@ def test_the_discriminators_loss(mismatch):
     for call, image in ((real, x), (wrong, wrong_of(x, caption)), (of_fake, fake)):
         np.testing.assert_allclose(call.inputs[0], image, atol=1e-5)
         np.testing.assert_allclose(call.inputs[1], t, atol=1e-4)
+        assert call.options["train"] and len(call.output) == COUNT
     true = log_loss(real.output, of_fake.output), log_loss(real.output, wrong.output)
     agree(played.value, ((1 - mismatch) * true[0] + mismatch * true[1]).mean())
 

@@ -9,8 +9,8 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array, Field, Stage
 
 
-def check_clip(stage: Stage, caption: Field) -> None:
-    """Raises UserError if a stage is no CLIP of captions like these."""
+def check_clip(stage: Stage, caption: Field, image: Field | None = None) -> None:
+    """Raises UserError if a stage is no CLIP of captions, and of images, like these."""
     model = stage.model
     if not {"encode_image", "encode_text"} <= set(model.functions):
         known = ", ".join(model.functions)
@@ -23,6 +23,12 @@ def check_clip(stage: Stage, caption: Field) -> None:
             f"stages.clip was trained on captions of {theirs.shape[0]} of {theirs.cardinality}"
             f" symbols, the data of this recipe has {caption.shape[0]} of {caption.cardinality}:"
             " use the same `data`"
+        )
+    sides = model.spec["image"].shape[:2]
+    if image is not None and sides != image.shape[:2]:
+        raise UserError(
+            f"stages.clip was trained on images of {'x'.join(map(str, sides))}, the data of this"
+            f" recipe has {'x'.join(map(str, image.shape[:2]))}: use the same `data`"
         )
 
 
