@@ -44,6 +44,7 @@ class Game(NamedTuple):
     undecided         leaves that may move or not: the bias of keys, whose gradient is zero but for
                       rounding, or a critic's constant, which a hinge cancels within its margin
     slow              one system per shape of game is tested each time, the others in test-all
+    steps             the setting that holds the rounds of the last phase
     """
 
     recipe: str
@@ -51,6 +52,7 @@ class Game(NamedTuple):
     without_gradient: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     slow: bool = False
+    steps: str = "steps"
 
 
 GAMES = {
@@ -147,10 +149,10 @@ GAMES = {
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     # The last of three phases; half of each global batch is old.
-    "simgan": Game("simgan_scenes", {"average": 0.9}, slow=True),
+    "simgan": Game("simgan_scenes", {"average": 0.9}, slow=True, steps="game_steps"),
     "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
     # The second of two phases, which begins by itself here; frozen features.
-    "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True),
+    "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True, steps="game.steps"),
     # A term that is summed over the batch of all devices.
     "spade": Game("spade_scenes", {"average": 0.9}, undecided=SCALES, slow=True),
     "vqvae": Game(
@@ -234,6 +236,7 @@ GAMES = {
             "average": 0.9,
             "condition_dropout": 0.3,
             "network.dropout": 0.2,
+            "network.bias": False,
             "stages.codes.batch_size": 16,
         },
         slow=True,

@@ -96,12 +96,13 @@ def test_one_and_eight_devices_are_the_same_run_and_trace_every_move_once(
 @pytest.mark.parametrize("system", GAMES_WITH_MEMORY)
 def test_a_run_in_two_parts_ends_bitwise_as_one_in_one(system, digits16, tmp_path):
     """Its memory included: codebooks, counts, pools and measures are variables like any other."""
-    settings = config(system, digits16, **{"checkpoint.every": 2, "show.every": 0, "steps": 4})
-    whole = gm_jax.train(settings, tmp_path / "whole", jax.devices()[:2])
-    settings.steps = 2
-    gm_jax.train(settings, tmp_path / "parts", jax.devices()[:2])
-    settings.steps = 4
-    parts = gm_jax.train(settings, tmp_path / "parts", jax.devices()[:2])
+
+    def trained(steps, folder):
+        own = {"checkpoint.every": 2, "show.every": 0, GAMES[system].steps: steps}
+        settings = config(system, digits16, **own)
+        return gm_jax.train(settings, tmp_path / folder, jax.devices()[:2])
+
+    whole, _, parts = trained(4, "whole"), trained(2, "parts"), trained(4, "parts")
     jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
 
 
@@ -127,7 +128,7 @@ def test_samples_do_not_see_the_data(system, digits16):
     batch = jax.eval_shape(batches.prepare, batches.first, jax.random.key(0))
     if sample := phase.model.functions.get("sample"):
         used = _used(lambda v, b: sample(v, b, jax.random.key(3)), variables, batch)
-        assert used <= {"index", "label"}
+        assert used <= {"index", "label", "caption"}
 
 
 def test_example_keys_follow_the_global_index():

@@ -42,6 +42,7 @@ class TextImageTransformer(nn.Module):
                in every fourth layer, a convolution in the last, and rows in the others
     kernel     side of the convolutions' squares
     dropout    rate, of the embedding and of both branches, not of attention weights
+    bias       whether layers and norms have one
     """
 
     words: int
@@ -54,6 +55,7 @@ class TextImageTransformer(nn.Module):
     attention: Names = ()
     kernel: Kernel = 11
     dropout: Rate = 0.0
+    bias: bool = True
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
@@ -64,10 +66,10 @@ class TextImageTransformer(nn.Module):
         self.text_positions, self.rows, self.columns = map(embed, (self.length, *self.grid))
         self.dropped = Dropout(self.dropout)
         self.blocks = [
-            Block(self.width, self.heads, self.layers, self.dropout, True, self.dtype)
+            Block(self.width, self.heads, self.layers, self.dropout, self.bias, self.dtype)
             for _ in range(self.layers)
         ]
-        self.norm = nn.LayerNorm(dtype=self.dtype)
+        self.norm = nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
 
     def __call__(self, x: Array, condition=None, keys: Array | None = None) -> Array:
         known = self.tokens(self._own(x[:, :-1], jnp.arange(x.shape[1] - 1)))
