@@ -31,6 +31,8 @@ RECIPES = {
     "dvae": "dvae_fashion_mnist",
     "first_stage": "first_stage_emoji",
     "clip": "clip_shapes",
+    "gan_cls": "gan_cls_shapes",
+    "dalle": "dalle_shapes",
     "maskgit": "maskgit_mnist",
     "paella": "paella_shapes",
     "ngram": "ngram_tinyshakespeare",
@@ -45,6 +47,7 @@ RECIPES = {
     "pixelrnn": "pixelrnn_mnist",
     "pix2pix": "pix2pix_scenes",
     "cyclegan": "cyclegan_scenes",
+    "simgan": "simgan_scenes",
     "srgan": "srgan_scenes",
     "spade": "spade_scenes",
 }
