@@ -12,7 +12,7 @@ departs: scenes of 32 pixels in colour (the paper: grey eyes of 55 x 35), width 
   16 (512), a history of 1,000 (25,600), lambda 0.02 (0.5 for eyes)
 reference: the drawing as it is, which `copied` has beside each number
 measured: not yet
-target: pixel, class and IoU scores above those of the drawings
+target: L1 below that of the drawings, and no score below theirs, which are near the truth's
 again: python launch.py --workdir=runs/simgan_scenes --mode=evaluate
 status: unverified
 

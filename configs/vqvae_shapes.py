@@ -4,7 +4,7 @@ paper: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation 
   arXiv 1711.00937
 command: python launch.py --config=configs/vqvae_shapes.py --workdir=runs/vqvae_shapes
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: 47 min beside other runs; 24 min at the 4.1 steps a second that it made alone
+time: 47 min beside other runs
 metric: share of 1,000 scenes of unseen pairs of colour and shape whose reconstruction shows all
   that the scene does, by the judge of the shapes world; mean squared error (pixels -1 and 1)
 departs: drawn scenes, 256 codes of 16 numbers that follow moving averages and restart when unused,

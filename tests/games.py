@@ -307,6 +307,18 @@ def config(name: str, data_path, **overrides):
     return settings
 
 
+def refuses(recipe: str, overrides: dict, message: str) -> None:
+    """Asserts that a recipe's smoke variant with these settings is refused with this message."""
+    settings = gm_jax.load_config(f"configs/{recipe}.py:smoke")
+    with settings.unlocked():
+        if "stages" in overrides:
+            settings.stages = overrides["stages"]
+        else:
+            settings.update_from_flattened_dict(overrides)
+    with pytest.raises(gm_jax.UserError, match=message):
+        gm_jax.build(settings)
+
+
 def opening(settings, devices=None, dtype=None):
     """The last phase, its batches, and its variables before the first move, on the devices given.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import refuses
 
 import gm_jax
 from gm_jax.multimodal import gan_cls
@@ -100,14 +101,7 @@ def test_where_all_captions_are_equal_the_next_picture_stands_in():
     ],
 )
 def test_what_cannot_be_drawn_is_refused(overrides, message):
-    settings = gm_jax.load_config("configs/gan_cls_shapes.py:smoke")
-    with settings.unlocked():
-        if "stages" in overrides:
-            settings.stages = overrides["stages"]
-        else:
-            settings.update_from_flattened_dict(overrides)
-    with pytest.raises(gm_jax.UserError, match=message):
-        gm_jax.build(settings)
+    refuses("gan_cls_shapes", overrides, message)
 
 
 def test_a_clip_of_other_captions_is_refused():

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import refuses
 
 import gm_jax
 from gm_jax.nn.layers import instance_norm
@@ -163,14 +164,7 @@ def test_the_first_map_of_a_published_generator_is_a_32nd():
     ],
 )
 def test_what_cannot_be_translated_is_refused(overrides, message):
-    settings = gm_jax.load_config("configs/spade_scenes.py:smoke")
-    with settings.unlocked():
-        if "stages" in overrides:
-            settings.stages = overrides["stages"]
-        else:
-            settings.update_from_flattened_dict(overrides)
-    with pytest.raises(gm_jax.UserError, match=message):
-        gm_jax.build(settings)
+    refuses("spade_scenes", overrides, message)
 
 
 def test_edges_need_objects():

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config
+from games import config, refuses
 
 import gm_jax
 from gm_jax.nn.layers import BatchNorm
@@ -115,14 +115,7 @@ def test_luminance_is_of_levels_inside_the_border():
     ],
 )
 def test_what_cannot_be_enlarged_is_refused(overrides, message):
-    settings = gm_jax.load_config("configs/srgan_scenes.py:smoke")
-    with settings.unlocked():
-        if "stages" in overrides:
-            settings.stages = overrides["stages"]
-        else:
-            settings.update_from_flattened_dict(overrides)
-    with pytest.raises(gm_jax.UserError, match=message):
-        gm_jax.build(settings)
+    refuses("srgan_scenes", overrides, message)
 
 
 def test_srresnet_alone_is_one_phase():

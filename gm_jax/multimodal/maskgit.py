@@ -60,7 +60,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return Bert(code.cardinality, **own, classes=classes, dtype=dtype)
 
     model = code_model.begin(settings, spec, stages, module_of, lambda codes: (codes,))
-    sampler, mask = settings.sampler, stages["codes"].model.spec["code"].cardinality
+    sampler, mask = settings.sampler, model.tokens.code.cardinality
 
     def masked_loss(variables, batch, key, step):
         mask_keys, hide_keys, dropout_keys = (
