@@ -25,6 +25,7 @@ from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
 from mutants.clip import CLIPS
 from mutants.dalle import DALLES
+from mutants.dancers import DANCING
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
@@ -55,6 +56,7 @@ MUTANTS = (
     | PAELLAS
     | DALLES
     | WORLD
+    | DANCING
     | BACKBONES
     | CASCADES
     | TRANSLATION
