@@ -59,49 +59,56 @@ def _by_chunks(paint, parts, side: int) -> np.ndarray:
 def _bones(side: int, joints: np.ndarray) -> np.ndarray:
     image = np.zeros((len(joints), side, side, 3), np.float32)
     for (a, b, _), colour in zip(BONES, HUES, strict=True):
-        far = capsule(side, joints[:, a], joints[:, b], STICK)
-        image = _over(image, far, colour)
+        _capsule(image, joints[:, a], joints[:, b], STICK, colour)
     return _levels(image)
 
 
 def _figures(side: int, joints, radius, head, clothes, hue, skin, ground) -> np.ndarray:
     share = np.float32((np.arange(side) + 0.5) / side)[:, None, None]
     above, below = np.float32(ground).transpose(1, 0, 2)[:, :, None, None]
-    image = np.broadcast_to(above + share * (below - above), (len(joints), side, side, 3))
+    faded = above + share * (below - above)
+    image = np.broadcast_to(faded, (len(joints), side, side, 3)).copy()
     worn = (hue[:, 0], hue[:, 1], clothes, skin)
     for a, b, part in BONES:
         colour = worn[part] * (LEFT_LIGHTER if b in (3, 5, 7, 9) else 1.0)
         broad = radius * (BROAD if part == 2 else 1.0)
-        image = _over(image, capsule(side, joints[:, a], joints[:, b], broad), colour)
+        _capsule(image, joints[:, a], joints[:, b], broad, colour)
     centre = joints[:, 0]
-    image = _over(image, capsule(side, centre, centre, head), skin)
+    _capsule(image, centre, centre, head, skin)
     for across, down, size in ((-0.38, -0.15, 0.16), (0.38, -0.15, 0.16), (0.0, 0.45, 0.2)):
         at = centre + head[:, None] * np.array([across, down])
-        image = _over(image, capsule(side, at, at, size * head), DARK)
+        _capsule(image, at, at, size * head, DARK)
     return _levels(image)
 
 
-def capsule(side: int, a: np.ndarray, b: np.ndarray, radius) -> np.ndarray:
-    """The signed distance of pixels to all that is within `radius` of the line from a to b [n, 2].
+def _capsule(image: np.ndarray, a: np.ndarray, b: np.ndarray, radius, colour) -> None:
+    """Draws on pictures [n, S, S, 3] all that is within `radius` of the line from a to b [n, 2].
 
-    [n, side, side]; a disc where a and b are one point.
+    A disc if a and b are one point. Only a window around it is computed, of one size for all n.
     """
+    count, side = image.shape[:2]
+    radius = np.broadcast_to(radius, count)[:, None]
+    low, high = np.minimum(a, b) - radius, np.maximum(a, b) + radius
+    size = min(side, int(np.ceil(side * (high - low).max(initial=0.0))) + 3)
+    corner = np.clip(np.floor(side * low).astype(int) - 1, 0, side - size)
+    x, y = corner.T[..., None] + np.arange(size)
     grid = np.float32((np.arange(side) + 0.5) / side)
-    point = np.stack(np.meshgrid(grid, grid), -1)
+    columns = np.broadcast_to(grid[x][:, None], (count, size, size))
+    rows = np.broadcast_to(grid[y][:, :, None], columns.shape)
+    far = _distance(np.stack([columns, rows], -1), a, b) - np.float32(radius)[..., None]
+    cover = np.clip(0.5 - far * side, 0.0, 1.0)[..., None]
+    window = np.arange(count)[:, None, None], y[:, :, None], x[:, None]
+    ink = np.float32(np.broadcast_to(colour, (count, 3)))[:, None, None]
+    image[window] += cover * (ink - image[window])
+
+
+def _distance(points: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of points [n, H, W, 2] to the lines from a to b [n, 2], [n, H, W]."""
     a, line = (np.float32(v)[:, None, None] for v in (a, b - a))
-    away = point - a
+    away = points - a
     square = np.maximum((line**2).sum(-1), np.float32(1e-12))
     share = np.clip((away * line).sum(-1) / square, 0.0, 1.0)[..., None]
-    far = away - share * line
-    radius = np.broadcast_to(np.float32(radius), len(a))[:, None, None]
-    return np.sqrt((far**2).sum(-1)) - radius
-
-
-def _over(image: np.ndarray, far: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """A picture with a shape of one colour on it, at these signed distances."""
-    cover = np.clip(0.5 - far * far.shape[-1], 0.0, 1.0)[..., None]
-    colour = np.float32(np.broadcast_to(colour, (len(far), 3)))[:, None, None]
-    return image + cover * (colour - image)
+    return np.sqrt(((away - share * line) ** 2).sum(-1))
 
 
 def _levels(image: np.ndarray) -> np.ndarray:
