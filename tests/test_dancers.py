@@ -41,6 +41,19 @@ def test_two_moments_are_of_one_person_and_a_film_is_moments_in_turn():
     assert shown > 30 and film["box"].shape == (len(SOME), 20, 4)
 
 
+def test_a_driver_is_another_person_who_does_the_same():
+    """At the same two moments, with limbs and colours of its own."""
+    person, *moments = dancers.drawn(SOME, dancers.STREAMS)
+    driver = dancers.double(person, dancers.drawn(SOME, dancers.STREAMS + dancers.OTHERS)[0])
+    batch = load(size=96)
+    for name, moment in zip(dancers.DRIVERS, moments, strict=True):
+        np.testing.assert_allclose(dancers.angles(driver, moment), dancers.angles(person, moment))
+        assert (np.abs(driver.height - person.height) > 1e-4).all()
+        head = 2 * dancers.joints(driver, moment)[:, :1] - 1
+        for picture, points, skin in zip(batch[name], head, driver.skin, strict=True):
+            np.testing.assert_allclose(at(picture, points)[0], 255 * skin, atol=2)
+
+
 def test_limbs_keep_their_lengths_and_swing_as_their_angles_say():
     person, *_ = dancers.drawn(SOME)
     names = list(dancers.JOINTS)

@@ -5,6 +5,8 @@
                           [S, S, 3]: its bones, coloured, on black
     keypoint, keypoint_b  [11, 2]: JOINTS (x, y) from -1 to 1
     box, box_b            [1, 4]: of the face
+    image_driver, image_b_driver
+                          [S, S, 3]: another person, who does the same at the same two moments
     caption               "a person in red walks left" (`data.captions`)
 
 or with `data.frames` video [T, S, S, 3], video_pose, keypoint [T, 11, 2] and box [T, 4]. Limbs
@@ -26,6 +28,8 @@ from gm_jax.model import Field
 SIZE = 64  # pixels, unless data.size says otherwise
 PERIOD = 32  # moments until limbs are as they were
 STREAMS = 64  # random numbers of an example at most
+OTHERS = STREAMS * len(SPLITS)  # where those of the people who do the same begin
+DRIVERS = "image_driver", "image_b_driver"
 JOINTS = (
     "head", "neck", "hip", "left elbow", "right elbow", "left hand", "right hand", "left knee",
     "right knee", "left foot", "right foot",
@@ -82,7 +86,11 @@ def dancers(config, split: str) -> Source:
             return {name.replace("image", "video"): values for name, values in film.items()}
         image, second = (_moment(person, moment, side) for moment in moments)
         named = {"image": "image_b", "image_pose": "image_b_pose"}
-        return image | {named.get(name, f"{name}_b"): values for name, values in second.items()}
+        image |= {named.get(name, f"{name}_b"): values for name, values in second.items()}
+        driver = double(person, drawn(indices, first + OTHERS)[0])
+        for name, moment in zip(DRIVERS, moments, strict=True):
+            image[name] = dancers_drawing.draw(_figures(driver, joints(driver, moment)), side)
+        return image
 
     def captions(indices):
         return describe(drawn(indices, first)[0])
@@ -99,6 +107,7 @@ def dancers(config, split: str) -> Source:
     else:
         order = ("image", "image_b", "image_pose", "image_b_pose", "keypoint", "keypoint_b", "box")
         spec = {name: spec[name.replace("_b", "")] for name in (*order, "box_b")}
+        spec |= dict.fromkeys(DRIVERS, spec["image"])
     wordings = tuple(f"a person in {colour} {walk}" for colour in COLOURS for walk in WALKS)
     return Source("dancers", None, load, spec, captions=captions, wordings=wordings)
 
@@ -137,6 +146,12 @@ def drawn(indices: np.ndarray, first: int = 0) -> tuple[Person, np.ndarray, np.n
     return person, start, other
 
 
+def double(person: Person, other: Person) -> Person:
+    """The other person, moving as this one."""
+    same = {name: getattr(person, name) for name in ("walk", "wide", "often", "phase")}
+    return other._replace(**same)
+
+
 def angles(person: Person, moment: np.ndarray) -> np.ndarray:
     """Lean, shoulders, elbows, hips and knees at a moment [n], left before right: [n, 9].
 
@@ -168,17 +183,21 @@ def joints(person: Person, moment: np.ndarray) -> np.ndarray:
     return np.stack([found[name] for name in JOINTS], axis=1)
 
 
+def _figures(person: Person, at: np.ndarray) -> Figures:
+    """How people look, their joints being there."""
+    clothes = np.array(list(COLOURS.values()))[person.colour]
+    return Figures(
+        at, person.radius, HEAD * person.height, clothes, person.hue, person.skin, person.ground
+    )
+
+
 def _moment(person: Person, moment: np.ndarray, side: int) -> dict[str, np.ndarray]:
     """All that is known of people at a moment [n]."""
     at = joints(person, moment)
     reach = 3 * HEAD * person.height[:, None] / 2
     face = np.concatenate([at[:, 0] - reach, at[:, 0] + reach], axis=-1)[:, None]
-    clothes = np.array(list(COLOURS.values()))[person.colour]
-    figures = Figures(
-        at, person.radius, HEAD * person.height, clothes, person.hue, person.skin, person.ground
-    )
     return {
-        "image": dancers_drawing.draw(figures, side),
+        "image": dancers_drawing.draw(_figures(person, at), side),
         "image_pose": dancers_drawing.draw_pose(at, side),
         "keypoint": np.float32(2 * at - 1),
         "box": np.float32(2 * face - 1),

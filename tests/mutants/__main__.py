@@ -29,6 +29,7 @@ from mutants.dancers import DANCING
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
+from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
 from mutants.maskgit import MASKGITS
@@ -60,6 +61,7 @@ MUTANTS = (
     | BACKBONES
     | CASCADES
     | TRANSLATION
+    | FIRST_ORDER_MOTIONS
     | SIMGANS
     | SRGANS
     | SPADES

@@ -49,6 +49,7 @@ RECIPES = {
     "cyclegan": "cyclegan_scenes",
     "simgan": "simgan_scenes",
     "srgan": "srgan_scenes",
+    "first_order_motion": "first_order_motion_dancers",
     "spade": "spade_scenes",
 }
 

@@ -19,7 +19,7 @@ DRAWS = ("uniform",)  # of jax.random: what no network is given
 
 
 class Call(NamedTuple):
-    """One call of a network: its method, the arrays it was given, what it returned.
+    """One call of a network: its method, the arrays it was given (leaves of trees), its output.
 
     last     what its last layer was given
     state    its entry of the state after the call
@@ -98,7 +98,7 @@ def _interceptor(names: dict[int, str], note_of: Callable) -> Callable:
         state.pop("intermediates", None)
         name = next((names[id(leaf)] for leaf in own if id(leaf) in names), "")
         module, method = context.module.clone(parent=None), context.method_name
-        arrays = [x for x in (*inputs, *options.values()) if hasattr(x, "dtype")]
+        arrays = [x for x in jax.tree.leaves((inputs, options)) if hasattr(x, "dtype")]
         kept = tuple(x for x in arrays if not jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
         chosen = {key: x for key, x in options.items() if not hasattr(x, "dtype")}
 
