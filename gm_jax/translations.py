@@ -3,7 +3,9 @@
 A model's `translate` returns `image_b` made of `image`, and perhaps `image` made of `image_b`. Each
 is compared with the true partner. Beside each value stands the same value of the input, copied, and
 where the truth itself is judged, of the truth. A model that restores `image` from less of it, such
-as a smaller one, has a function `baseline`, whose outputs stand beside its own as those copied.
+as a smaller one, has a function `baseline`, whose outputs stand beside its own as those copied. A
+model that moves a picture as another film moves (`animate`) makes `image_b` of it, too, if the data
+has a film of someone else who does the same.
 """
 
 import dataclasses
@@ -14,26 +16,28 @@ from gm_jax import data
 from gm_jax.cache import cache_directory
 from gm_jax.data import scenes
 from gm_jax.errors import UserError
-from gm_jax.evaluation import segmentation
+from gm_jax.evaluation import keypoints, segmentation
 from gm_jax.evaluation.ssim import ssim
 from gm_jax.settings import Data, read
 from gm_jax.trained import Trained, sample
 
 CANDIDATES = 500  # true partners among which one is sought
 PARTNERS = {"image": "image_b", "image_b": "image"}
-EXAMPLES = 2000  # of the training split, to train a segmenter on
+DRIVEN = ("animate", "animate_absolute")  # what moves `image` by the data's `image_driver`
+EXAMPLES = 2000  # of the training split, to train a segmenter or a finder of points on
 
 
 def translation(trained: Trained, count: int) -> dict[str, dict]:
     """`count` examples of the split translated, and compared with their true partners.
 
-    For each entry that `translate` returns, as `image_b_l1`:
+    For each entry that `translate` returns, as `image_b_l1` (of `animate`: `animate_image_b_l1`):
     l1, psnr, ssim    distance on the scale 0 to 1, decibels, structural similarity
     retrieval         share of the first 500 whose nearest true partner, by squares of pixels, is
                       their own
     pixel, class, iou  if the data has a label map: `evaluation.segmentation.scores` of what a
                       segmenter finds, or of the nearest colour in maps of scenes
     contrast          of photographs of scenes: the discs' mean contrast, of the truth's
+    keypoint          if the data has them: how far off they are found, in pixels of a coordinate
 
     Raises UserError if the split is too small, or does not know the partners.
     """
@@ -49,21 +53,47 @@ def translation(trained: Trained, count: int) -> dict[str, dict]:
             f"evaluate.translation needs the true partner of each image, which {source.name} does"
             f" not know in its split {split}"
         )
-    outputs = sample(trained, count, "translate", split)
+    truth, results = source.load(np.arange(count)), {}
+    driven = [name for name in DRIVEN if name in trained.functions and "image_driver" in truth]
     beside = sample(trained, count, "baseline", split) if restored else {}
-    truth = source.load(np.arange(count))
-    results = {}
-    for name, made in outputs.items():
-        given = beside.get(name) if restored else truth.get(PARTNERS[name])
-        given = given if given is not None and given.shape == made.shape else None
-        rows = _distances(made, truth[name], given)
-        rows["retrieval"] = _row(_retrieved, made, truth[name], given)
-        if "segmentation" in truth:
-            rows |= _found(config, name, made, truth, given)
-        if _rendering(config, name) == "photo":
-            rows["contrast"] = _contrast(made, truth, name)
-        results |= {f"{name}_{key}": row | {"split": split} for key, row in rows.items()}
+    for function in ("translate", *driven):
+        prefix = "" if function == "translate" else f"{function}_"
+        for name, made in sample(trained, count, function, split).items():
+            given = beside.get(name) if restored else truth.get(PARTNERS[name])
+            given = given if given is not None and given.shape == made.shape else None
+            rows = _rows(config, name, made, truth, given)
+            results |= {
+                f"{prefix}{name}_{key}": row | {"split": split} for key, row in rows.items()
+            }
     return results
+
+
+def _rows(config: Data, name: str, made, truth, given) -> dict[str, dict]:
+    """All metrics of translations `made`; `given` is what they are made of, or None."""
+    rows = _distances(made, truth[name], given)
+    rows["retrieval"] = _row(_retrieved, made, truth[name], given)
+    if "segmentation" in truth:
+        rows |= _found(config, name, made, truth, given)
+    if _rendering(config, name) == "photo":
+        rows["contrast"] = _contrast(made, truth, name)
+    points = name.replace("image", "keypoint")
+    if points in truth:
+        rows["keypoint"] = _keypoints(config, made, truth[points], truth[name], given)
+    return rows
+
+
+def _keypoints(config: Data, made, points, true, given) -> dict:
+    """How far from where they are a trained network finds points; in the truth, too."""
+    source = data.open_source(config)
+    real = source.load(np.arange(min(source.size or EXAMPLES, EXAMPLES)))
+    finder = keypoints.train_finder(
+        real["image"], real["keypoint"], source.name, cache_directory() / "classifiers"
+    )
+
+    def off(images, points):
+        return keypoints.distance(finder.predict(images), points, images.shape[1])
+
+    return _row(off, made, points, given) | {"truth": float(np.mean(off(true, points)))}
 
 
 def _row(metric, made, true, given) -> dict:

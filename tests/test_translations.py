@@ -101,3 +101,23 @@ def test_a_restored_picture_stands_beside_its_models_baseline(truth, monkeypatch
     config = {"name": "digits"}
     rows = scored({"image": digits}, monkeypatch, config, 8, baseline={"image": 0 * digits})
     np.testing.assert_allclose(rows["image_l1"]["copied"], digits.mean() / 255, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_keypoints_are_found_where_they_are_and_a_driven_picture_has_the_same_truth(monkeypatch):
+    """The truth as it is has the finder's own error, a copy of the source that of the pose."""
+    config = {"name": "dancers", "size": 32}
+    truth = data.open_source(config, "test").load(np.arange(COUNT))
+    outputs = {"translate": {"image_b": truth["image_b"]}, "animate": {"image_b": truth["image"]}}
+    monkeypatch.setattr(translations, "sample", lambda trained, count, name, _: outputs[name])
+    trained = SimpleNamespace(
+        functions=outputs,
+        phase=SimpleNamespace(data=ConfigDict(config)),
+        config=ConfigDict({"evaluate": {"split": "test"}}),
+    )
+    rows = translations.translation(trained, COUNT)
+    found, copied = rows["image_b_keypoint"], rows["animate_image_b_keypoint"]
+    assert found["value"] == found["truth"] < 0.6 * found["copied"]
+    assert copied["value"] == copied["copied"] == found["copied"]
+    assert rows["animate_image_b_l1"]["value"] == rows["image_b_l1"]["copied"] > 0
+    assert not {"animate_absolute_image_b_l1", "image_b_pixel"} & set(rows)
