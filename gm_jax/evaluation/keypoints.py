@@ -25,7 +25,7 @@ class Finder(NamedTuple):
 
 
 class PointNet(nn.Module):
-    """uint8 images [B, S, S, C] to (a map, logits of each point's pixel [B, num_classes, S * S])."""
+    """uint8 images [B, S, S, C] to (a map, logits of points' pixels [B, num_classes, S * S])."""
 
     num_classes: int
 
