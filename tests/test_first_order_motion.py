@@ -190,6 +190,18 @@ def test_stillness_shows_the_map_and_occlusion_hides_it():
     np.testing.assert_allclose(motion.moved(x, hidden), 0.25 * motion.moved(x, still), atol=1e-6)
 
 
+def test_with_skips_the_image_itself_is_seen_where_nothing_is_occluded():
+    """And what is generated where it is, whatever the image has there."""
+    net, x = motion.Generator(3, 2, halvings=1, blocks=1, skips=True), jnp.zeros((1, 8, 8, 3)) + 0.3
+    still = motion.stillness(x)
+    variables = net.init(KEY, x, still, True)
+    np.testing.assert_allclose(net.apply(variables, x, still, False), x, atol=1e-5)
+    hidden = still._replace(occlusion=jnp.zeros((1, 8, 8)))
+    one, other = (net.apply(variables, image, hidden, False) for image in (x, 0.5 * x))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    assert np.abs(one - x).max() > 0.1
+
+
 def size(module, *inputs):
     shapes = jax.eval_shape(functools.partial(module.init, train=True), KEY, *inputs)["params"]
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))

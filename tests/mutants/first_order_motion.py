@@ -72,9 +72,15 @@ FIRST_ORDER_MOTIONS = {
     ),
     "fomm: nothing is occluded": Mutant(
         NETWORKS,
-        'return warp(x, flow, "constant") * shown[..., None].astype(x.dtype)',
-        'return warp(x, flow, "constant")',
+        "return warp(x, flow) * shown + hidden * (1 - shown)",
+        "return warp(x, flow) + hidden * (1 - shown)",
         TESTS + "stillness_shows_the_map_and_occlusion_hides_it",
+    ),
+    "fomm: what is occluded beside what hides it": Mutant(
+        NETWORKS,
+        "return warp(x, flow) * shown + hidden * (1 - shown)",
+        "return warp(x, flow) * shown + hidden",
+        TESTS + "with_skips_the_image_itself_is_seen_where_nothing_is_occluded",
     ),
     "fomm: residual blocks activated after": Mutant(
         NETWORKS,

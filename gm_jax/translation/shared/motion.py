@@ -180,6 +180,8 @@ class Generator(nn.Module):
     halvings  how often the image is halved before it is moved
     blocks    residual blocks of what was moved
     widest    channels at most
+    skips     whether the image and its maps of all sizes are moved, too, and what is generated is
+              only seen where they are occluded (Siarohin et al. 2021, arXiv 2104.11280)
     """
 
     features: int
@@ -187,6 +189,7 @@ class Generator(nn.Module):
     halvings: Size = 2
     blocks: Size = 6
     widest: Size = 512
+    skips: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -195,8 +198,10 @@ class Generator(nn.Module):
             return min(self.widest, self.width * 2**level)
 
         x = _convolved(image, self.width, 7, train, self.dtype)
+        maps = [x]
         for level in range(self.halvings):
             x = _halved(_convolved(x, features(level + 1), 3, train, self.dtype))
+            maps.append(x)
         x = moved(x, motion)
         for _ in range(self.blocks):
             h = x
@@ -205,17 +210,21 @@ class Generator(nn.Module):
                 h = nn.Conv(x.shape[-1], (3, 3), padding=1, dtype=self.dtype)(h)
             x = x + h
         for level in reversed(range(self.halvings)):
+            if self.skips:
+                x = moved(maps.pop(), motion, x)
             x = _convolved(_doubled(x), features(level), 3, train, self.dtype)
+        x = moved(maps.pop(), motion, x) if self.skips else x
         x = nn.Conv(self.features, (7, 7), padding=3, dtype=self.dtype)(x)
-        return nn.sigmoid(full_precision(x))
+        x = nn.sigmoid(full_precision(x))
+        return moved(image, motion, x) if self.skips else x
 
 
-def moved(x: Array, motion: Motion) -> Array:
-    """A map [B, h, w, C] moved, and hidden where it is occluded."""
+def moved(x: Array, motion: Motion, hidden: Array | float = 0.0) -> Array:
+    """A map [B, h, w, C] moved, and `hidden` to be seen instead where it is occluded."""
     shape = x.shape[:3]
     flow = jax.image.resize(motion.flow, (*shape, 2), "bilinear")
-    shown = jax.image.resize(motion.occlusion, shape, "bilinear")
-    return warp(x, flow, "constant") * shown[..., None].astype(x.dtype)
+    shown = jax.image.resize(motion.occlusion, shape, "bilinear")[..., None].astype(x.dtype)
+    return warp(x, flow) * shown + hidden * (1 - shown)
 
 
 def resting(batch: int, count: int) -> Keypoints:
