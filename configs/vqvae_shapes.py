@@ -39,7 +39,7 @@ def get_config(variant=""):
             likelihood="gaussian",
             network=dict(widths=(32, 64), blocks=2),
             optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=6000),
-            show=dict(every=2000, counts=dict(sample=16, reconstruct=32)),
+            show=dict(every=2000, counts=dict(sample=0, reconstruct=16)),
             evaluate=dict(
                 counts=dict(distortion=1000), attributes=dict(reconstruct=1000), split="unseen"
             ),

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from gm_jax import data, zoo
+from gm_jax.errors import UserError
 from gm_jax.recipes import header, load_config
 from gm_jax.trained import Trained, sample
 
@@ -29,8 +30,14 @@ def keep(trained: Trained, name: str, folder: Path) -> Path:
     """A run's samples, or whatever it shows, as `folder`/NAME: a PNG of at most LARGEST bytes.
 
     Text stays text, sounds become spectrograms. A picture that is too large shows fewer examples.
+    Raises UserError if the run shows nothing.
     """
     counts = {name: count for name, count in trained.config.show.counts.items() if count}
+    if not counts:
+        raise UserError(
+            "this run shows nothing (show.counts): name one of its functions,"
+            " --config.show.counts.NAME=16"
+        )
     function = "sample" if "sample" in counts else next(iter(counts))
     count = counts[function]
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from ml_collections import ConfigDict
 from picture_files import write
 from PIL import Image
 from published_files import write_tiny, write_tiny_clip
@@ -267,6 +269,12 @@ def test_the_gallery_is_as_the_recipes_say():
     assert page == (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8"), (
         "make it anew: python launch.py --list=docs/zoo.md"
     )
+
+
+def test_a_run_that_shows_nothing_has_no_picture(tmp_path):
+    trained = SimpleNamespace(config=ConfigDict({"show": {"counts": {"sample": 0}}}))
+    with pytest.raises(gm_jax.UserError, match="shows nothing"):
+        gallery.keep(trained, "clip_shapes", tmp_path)
 
 
 def test_pictures_of_the_gallery_are_small():

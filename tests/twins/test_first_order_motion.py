@@ -100,6 +100,8 @@ def test_features_are_compared_at_all_scales():
     played = of.play()
     calls = played.calls["backbone"]
     assert [call.inputs[0].shape[1] for call in calls] == [16, 16, 8, 8]
+    scaled = (entry(of, "image_b") - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]  # ImageNet's.
+    np.testing.assert_allclose(calls[0].inputs[0], scaled, atol=1e-4)
     far = sum(
         np.abs(x.output["relu1_1"] - y.output["relu1_1"]).mean()
         for x, y in zip(calls[::2], calls[1::2], strict=True)
