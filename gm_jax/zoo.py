@@ -26,7 +26,7 @@ from gm_jax.diffusion import (
 )  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella
-from gm_jax.translation import cyclegan, pix2pix, simgan, spade, srgan
+from gm_jax.translation import adain, cin, cyclegan, pix2pix, simgan, spade, srgan
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -69,4 +69,6 @@ SYSTEMS = {
     "simgan": simgan,
     "srgan": srgan,
     "spade": spade,
+    "cin": cin,
+    "adain": adain,
 }

@@ -42,6 +42,8 @@ class Settings(Recipe):
               and absolute: the mean error of the maps as they are, not scaled to length 1
     importance  the layers' weights in squares and absolute; () for ones
     scale     of what it sees: imagenet, as it was trained, or none for images in [-1, 1]
+    pool      what a pool takes of a window; style transfer takes the average
+    padding   what convolutions see beyond the border
     weights   torchvision's file; "" for where GM_JAX_VGG16 and its like say, or the cache; random
               for He's initial weights by the seed
     sha256    of a file that is not the published one, as you state it
@@ -53,6 +55,8 @@ class Settings(Recipe):
     distance: Annotated[str, one_of(DISTANCES)] = "lpips"
     importance: tuple[float, ...] = ()
     scale: Annotated[str, one_of(SCALES)] = "imagenet"
+    pool: Annotated[str, one_of(backbones.POOLS)] = "max"
+    padding: Annotated[str, one_of(backbones.PADDINGS)] = "zeros"
     weights: Annotated[str, Restartable(trains=True)] = ""
     sha256: str = ""
     show: Annotated[Show, Restartable()] = Show(every=0, counts={})
@@ -73,7 +77,8 @@ class Settings(Recipe):
                 "distance lpips compares the layers that its heads were learned on: set"
                 " distance=plain for others"
             )
-
+        if self.distance == "lpips" and (self.pool, self.padding) != ("max", "zeros"):
+            yield "LPIPS is of maxima and zeros beyond the border: set another distance"
         if self.importance and (
             self.distance not in POWERS or len(self.importance) != len(self.compared)
         ):
@@ -94,7 +99,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         raise UserError(f"{settings.network} sees grey or RGB images, not {spec['image'].shape}")
     layers, dtype = backbones.NETWORKS[settings.network], jnp.dtype(settings.dtype)
     example = jnp.zeros((1, 64, 64, 3))
-    network = Network("backbone", Backbone(layers, settings.compared, dtype))
+    own = {"pool": settings.pool, "padding": settings.padding}
+    network = Network("backbone", Backbone(layers, settings.compared, dtype, **own))
     scaled = SCALES[settings.scale]
     heads = lpips_heads(settings.network) if settings.distance == "lpips" else None
     start, name = None, f"{RANDOM}_{settings.network}_{settings.seed}"
