@@ -1,5 +1,4 @@
-"""Any painting as a style of photographs of scenes at 64 x 64.
-"""
+"""Any painting as a style of photographs of scenes at 64 x 64."""
 
 from gm_jax.recipes import recipe
 
@@ -36,7 +35,7 @@ def get_config(variant=""):
             alpha=1.0,
             decoder=dict(widths=(64, 32), convolutions=(2, 2)),
             optimizer=adam(1e-3),
-            stages=dict(features=features(weights="random", layers=LAYERS[:3])),
+            stages=dict(features=features(weights="random", narrow=4, layers=LAYERS[:3])),
             show=dict(every=500, counts=dict(sample=0, compare=18, blend=6)),
             evaluate=dict(batch_size=48, styles=300, counts=dict(restyling=300)),
         ),

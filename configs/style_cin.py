@@ -1,5 +1,4 @@
-"""Six paintings as the styles of one network, for photographs of scenes at 64 x 64.
-"""
+"""Six paintings as the styles of one network, for photographs of scenes at 64 x 64."""
 
 from gm_jax.recipes import recipe
 
@@ -33,7 +32,7 @@ def get_config(variant=""):
             style_layers=STYLES[:3],
             network=dict(width=16, blocks=3),
             optimizer=dict(name="adam", learning_rate=1e-3),
-            stages=dict(features=features(weights="random", layers=STYLES[:3])),
+            stages=dict(features=features(weights="random", narrow=4, layers=STYLES[:3])),
             show=dict(every=500, counts=dict(sample=0, compare=18, blend=6)),
             evaluate=dict(batch_size=48, styles=300, counts=dict(restyling=300)),
         ),

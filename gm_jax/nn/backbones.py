@@ -97,6 +97,17 @@ def names(layers: tuple[Layer, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def narrowed(layers: tuple[Layer, ...], by: int) -> tuple[Layer, ...]:
+    """The same sequence with `by` times fewer channels, one at least."""
+
+    def less(layer):
+        if isinstance(layer, Conv):
+            return layer._replace(features=max(1, layer.features // by))
+        return Fire(*(max(1, n // by) for n in layer)) if isinstance(layer, Fire) else layer
+
+    return tuple(map(less, layers))
+
+
 def normalized(image: Array) -> Array:
     """Images [B, H, W, 1 or 3] in [-1, 1] as these networks were trained on them, [B, H, W, 3]."""
     return (rgb(image) - jnp.array(MEAN)) / jnp.array(DEVIATION)

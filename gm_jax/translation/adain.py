@@ -129,9 +129,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             results[f"content{name}"], results[f"style{name}"] = distances(y, content, style)
         return results
 
-    players = (
-        games.player("decoder", ("decoder",), {"error": error}, settings, settings.average),
-    )
+    players = (games.player("decoder", ("decoder",), {"error": error}, settings, settings.average),)
     functions = {f.__name__: f for f in (translate, blend, compare, restyling)}
     return (games.phase(settings, init, players, functions, stages=stages),)
 

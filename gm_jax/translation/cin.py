@@ -94,9 +94,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             feature_error(*([m[name] for name in settings.content_layers] for m in (y, c)))
             for y in found
         ]
-        style = [
-            sum(gram_error(y[name], s[name]) for name in settings.style_layers) for y in found
-        ]
+        style = [sum(gram_error(y[name], s[name]) for name in settings.style_layers) for y in found]
         return content, style
 
     def error(variables, batch, key, step):
