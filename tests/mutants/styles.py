@@ -185,8 +185,8 @@ STYLES = {
         "",
         TESTS + "contents_may_be_ones_own_pictures_and_grey_ones_become_colour",
     ),
-    "judge: the farthest style": Mutant(JUDGE, "far.argmin(1)", "far.argmax(1)", TOLD),
-    "judge: another number than the nearest style has": Mutant(
+    "style judge: the farthest style": Mutant(JUDGE, "far.argmin(1)", "far.argmax(1)", TOLD),
+    "style judge: another number than the nearest style has": Mutant(
         JUDGE,
         "known[_nearest(statistics(images), paintings)] == label",
         "(known + 1)[_nearest(statistics(images), paintings)] == label",
