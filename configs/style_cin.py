@@ -11,9 +11,9 @@ metric: of 300 held-out scenes in turn in each style: share whose nearest painti
   of the painting and of noise in the picture's stead
 departs: 64 pixels (the paper: 256), width 16 with 3 blocks (32, 5), batches of 4 (16); a random
   network's features, He's initial weights of a VGG16 with a quarter of its channels and average
-  pools, at relu1_1, relu2_1 and relu3_1 (a trained one's, at relu1_2 to relu4_3), which know colours
-  and strokes and no objects; parts of 64 x 64 of each painting at 96 (the whole); weights of
-  content and style 1 and 10
+  pools, at relu1_1, relu2_1 and relu3_1 (a trained one's, at relu1_2 to relu4_3), which know
+  colours and strokes and no objects; parts of 64 x 64 of each painting at 96 (the whole);
+  weights of content and style 1 and 10
 reference: a random guess is right for one painting of six
 measured: not measured yet
 target: more than half of the paintings told, and more than of the scenes as they are

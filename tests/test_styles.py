@@ -13,6 +13,7 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import data, styles
+from gm_jax.data import scenes
 from gm_jax.data.styled import styles_of
 from gm_jax.losses.style import gram, moment_error, moments
 from gm_jax.nn.layers import instance_norm
@@ -210,6 +211,15 @@ def test_a_style_is_seen_elsewhere_at_each_visit_and_at_its_own_size():
     centre = data.open_source(settings, "test").load(np.arange(6))["image_b"]
     expected = np.stack([image[24:40, 24:40] for image in known.images])
     np.testing.assert_array_equal(centre, expected)
+
+
+def test_a_style_says_nothing_about_its_content():
+    """The light of a scene, which is drawn by numbers of the same kind, goes with each style."""
+    indices = np.arange(600)
+    label = data.open_source(WORLD).load(indices)["label_b"]
+    drawn = scenes.drawn(indices)
+    for values in (drawn.light, drawn.exposure, drawn.horizon, drawn.x[:, 0]):
+        assert abs(np.corrcoef(label, values)[0, 1]) < 0.15
 
 
 @pytest.mark.parametrize(

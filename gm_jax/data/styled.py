@@ -32,7 +32,9 @@ COLOURS = np.float32([
     [(0.1, 0.4, 0.2), (0.9, 0.5, 0.7)], [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0)],
     [(0.4, 0.1, 0.5), (0.3, 0.9, 0.8)], [(0.3, 0.2, 0.1), (0.9, 0.6, 0.2)],
 ])  # fmt: skip
-NUMBERS = 4  # uniform numbers of an example: its content, its style and where that is cropped
+# Streams of random numbers, which no content draws from: which content and where it is cropped,
+# which style and where that is.
+CONTENT, CONTENT_CROP, STYLE, STYLE_CROP = 1000, (1001, 1002), 1003, (1004, 1005)
 
 
 class Styles(NamedTuple):
@@ -56,22 +58,25 @@ def styled(config, split: str) -> Source:
     styles = styles_of(config, (height, width))
     training, count = split == "train", len(styles.names)
 
-    def content(indices):
+    def content(positions):
         if not training:
-            return base.load(indices)["image"]
+            return base.load(positions)["image"]
+        indices = positions
         if base.size is not None:
-            indices = (uniform(indices, 0) * base.size).astype(np.int64)
+            indices = (uniform(positions, CONTENT) * base.size).astype(np.int64)
         if base.visit is None:
             return base.load(indices)["image"]
-        draws = np.stack([uniform(indices, NUMBERS + axis) for axis in (0, 1)], axis=-1)
+        draws = np.stack([uniform(positions, stream) for stream in CONTENT_CROP], axis=-1)
         return base.visit(indices, draws)["image"]
 
     def load(indices):
         indices = np.asarray(indices)
-        number = (uniform(indices, 1) * count).astype(np.int32) if training else indices % count
+        number = (uniform(indices, STYLE) * count).astype(np.int32) if training else indices % count
         at_random = training and config.crop == "random"
-        where = [uniform(indices, axis) if at_random else np.full(len(indices), 0.5)
-                 for axis in (2, 3)]  # fmt: skip
+        where = [
+            uniform(indices, stream) if at_random else np.full(len(indices), 0.5)
+            for stream in STYLE_CROP
+        ]
         parts = [
             cropped(styles.images[k], (height, width), draw)
             for k, *draw in zip(number, *where, strict=True)

@@ -169,9 +169,15 @@ STYLES = {
     ),
     "styled: contents and styles in step": Mutant(
         STYLED,
-        "(uniform(indices, 1) * count).astype(np.int32) if training else",
+        "(uniform(indices, STYLE) * count).astype(np.int32) if training else",
         "np.zeros_like(indices) if training else",
         TESTS + "styles_are_pictures_of_a_folder_or_of_an_npz_one_each[npz]",
+    ),
+    "styled: a style drawn by what the scene is drawn by": Mutant(
+        STYLED,
+        "STYLE_CROP = 1000, (1001, 1002), 1003,",
+        "STYLE_CROP = 1000, (1001, 1002), 1,",
+        TESTS + "a_style_says_nothing_about_its_content",
     ),
     "styled: always the same part of a style": Mutant(
         STYLED, 'at_random = training and config.crop == "random"', "at_random = False", SEEN
