@@ -19,10 +19,11 @@ target: more than half of the paintings told, and more than of the scenes as the
 again: python launch.py --workdir=runs/style_adain --mode=evaluate
 status: unverified
 
-Another picture's style: `gm_jax.sample(trained, 8, "translate", given={"image_b": picture})`; how
-much of it: --config.alpha=0.5. `:published` has the paper's networks and rounds, for the pictures
-in --config.data.path=FOLDER, and VGG19's weights, torchvision's; the authors' are another file,
-whose maps are scaled to a mean of 1, and their rate falls as 1 / (1 + 5e-5 step).
+Contents of your own: --config.data.base=folder --config.data.path=FOLDER. Another picture's style:
+`gm_jax.sample(trained, 8, "translate", given={"image_b": picture})`; how much of it:
+--config.alpha=0.5. `:published` has the paper's networks and rounds, for the pictures in
+--config.data.path=FOLDER, and VGG19's weights, torchvision's; the authors' are another file, whose
+maps are scaled to a mean of 1, and their rate falls as 1 / (1 + 5e-5 step).
 """
 
 from gm_jax.recipes import recipe

@@ -20,9 +20,10 @@ target: more than half of the paintings told, and more than of the scenes as the
 again: python launch.py --workdir=runs/style_cin --mode=evaluate
 status: unverified
 
-`:published` has the paper's network and rounds, for the pictures in --config.data.path=FOLDER, and
-VGG16's weights, torchvision's: they see pictures scaled as ImageNet's, where the authors' see
-levels less their mean, so that their weight of style, 1e-4, is 1 here, as yet untried. With
+Contents of your own: --config.data.base=folder --config.data.path=FOLDER. `:published` has the
+paper's network and rounds, for the pictures in --config.data.path=FOLDER, and VGG16's weights,
+torchvision's: they see pictures scaled as ImageNet's, where the authors' see levels less their
+mean, so that their weight of style, 1e-4, is 1 here, as yet untried. With
 --config.evaluate.weights=FILE, Inception's, paintings are told by its maps.
 """
 
