@@ -5,7 +5,7 @@ command: python launch.py --config=configs/style_cin.py --workdir=runs/style_cin
   --config.data.styles=STYLES, a folder of paintings, or an npz with `images` and `names`
 hardware: one of 2 CPU cores (AMD EPYC), float32
 time: not measured yet
-metric: of 300 held-out scenes in turn in each style: share whose nearest painting, by the Gram
+metric: of 120 held-out scenes in turn in each style: share whose nearest painting, by the Gram
   matrices of another network than the one that trained (evaluate.styles), is the right one; the
   same of blends on the way to the next style; content and style terms beside those of the scene,
   of the painting and of noise in the picture's stead
@@ -62,7 +62,7 @@ def get_config(variant=""):
             optimizer=dict(name="adam", learning_rate=1e-3),
             stages=dict(features=features(weights="random", narrow=4, layers=FIRST)),
             show=dict(every=500, counts=dict(sample=0, compare=18, blend=6)),
-            evaluate=dict(batch_size=48, styles=300, counts=dict(restyling=300)),
+            evaluate=dict(batch_size=48, styles=120, counts=dict(restyling=120)),
         ),
         published=dict(
             steps=40_000,
