@@ -41,7 +41,8 @@ class StyleNet(nn.Module):
     """Images [B, H, W, C] and weights of styles [B, styles] to images [B, H, W, features].
 
     In [-1, 1], by a sigmoid. Convolutions see the picture reflected beyond its border, and have no
-    bias, which the norm after each would undo; the last has a norm, too.
+    bias, which the norm after each would undo; the last has a norm, too. The second beta of a block
+    has no slope, as the norms after it undo it; the paper has it all the same.
     width   channels at full size; the blocks have four times as many
     blocks  residual blocks
     """
