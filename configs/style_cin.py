@@ -4,18 +4,21 @@ paper: Dumoulin, Shlens & Kudlur 2017, A Learned Representation for Artistic Sty
 command: python launch.py --config=configs/style_cin.py --workdir=runs/style_cin
   --config.data.styles=STYLES, a folder of paintings, or an npz with `images` and `names`
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+time: the first 745 of 3,000 rounds 7 min on a busy core
 metric: of 120 held-out scenes in turn in each style: share whose nearest painting, by the Gram
   matrices of another network than the one that trained (evaluate.styles), is the right one; the
   same of blends on the way to the next style; content and style terms beside those of the scene,
   of the painting and of noise in the picture's stead
 departs: 64 pixels (the paper: 256), width 16 with 3 blocks (32, 5), batches of 4 (16); a random
   network's features, He's initial weights of a VGG16 with a quarter of its channels and average
-  pools, at relu1_2, relu2_2 and relu3_3 (a trained one's, to relu4_3), which know
-  colours and strokes and no objects; parts of 64 x 64 of each painting at 96 (the whole);
-  weights of content and style 1 and 5
+  pools, at relu1_2, relu2_2 and relu3_3 (a trained one's, to relu4_3), which know colours and
+  strokes and no objects; parts of 64 x 64 of each painting at 96 (the whole); weights of content
+  and style 1 and 5
 reference: a random guess is right for one painting of six
-measured: not measured yet
+measured: after 745 rounds, of 60 pictures, by a random SqueezeNet's maps: 0.50 ± 0.07 told (scenes
+  as they are 0.17); of blends from its style to the next 0.50 0.50 0.33 0.22 0.17; style 0.13 ± 0.02
+  (scene 5.26, noise 2.64), content 0.46 ± 0.03 (painting 0.79, noise 0.68). In training, scenes of
+  one style had their light from one side
 target: more than half of the paintings told, and more than of the scenes as they are
 again: python launch.py --workdir=runs/style_cin --mode=evaluate
 status: unverified
