@@ -15,10 +15,10 @@ departs: 64 pixels (the paper: 256), width 16 with 3 blocks (32, 5), batches of 
   strokes and no objects; parts of 64 x 64 of each painting at 96 (the whole); weights of content
   and style 1 and 5
 reference: a random guess is right for one painting of six
-measured: after 745 rounds, of 60 pictures, by a random SqueezeNet's maps: 0.50 ± 0.07 told (scenes
-  as they are 0.17); of blends from its style to the next 0.50 0.50 0.33 0.22 0.17; style 0.13 ± 0.02
-  (scene 5.26, noise 2.64), content 0.46 ± 0.03 (painting 0.79, noise 0.68). In training, scenes of
-  one style had their light from one side
+measured: after 745 rounds, of 60 pictures, by a random SqueezeNet's maps: 0.50 ± 0.07 told
+  (scenes as they are 0.17); of blends from its style to the next 0.50 0.50 0.33 0.22 0.17; style
+  0.13 ± 0.02 (scene 5.26, noise 2.64), content 0.46 ± 0.03 (painting 0.79, noise 0.68). In
+  training, scenes of one style had their light from one side
 target: more than half of the paintings told, and more than of the scenes as they are
 again: python launch.py --workdir=runs/style_cin --mode=evaluate
 status: unverified
