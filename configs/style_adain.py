@@ -5,7 +5,7 @@ paper: Huang & Belongie 2017, Arbitrary Style Transfer in Real-time with Adaptiv
 command: python launch.py --config=configs/style_adain.py --workdir=runs/style_adain
   --config.data.styles=STYLES, a folder of paintings, or an npz with `images` and `names`
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+time: 14 min 15 s on a busy core
 metric: of 120 held-out scenes in turn in each style: share whose nearest painting, by the Gram
   matrices of another network than the encoder (evaluate.styles), is the right one; the same of
   blends from alpha 0 to 1; content and style terms beside those of the scene, of the painting and
