@@ -6,7 +6,7 @@ command: python launch.py --config=configs/style_adain.py --workdir=runs/style_a
   --config.data.styles=STYLES, a folder of paintings, or an npz with `images` and `names`
 hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 14 min 15 s on a busy core
-metric: of 120 held-out scenes in turn in each style: share whose nearest painting, by the Gram
+metric: of 300 held-out scenes in turn in each style: share whose nearest painting, by the Gram
   matrices of another network than the encoder (evaluate.styles), is the right one; the same of
   blends from alpha 0 to 1; content and style terms beside those of the scene, of the painting and
   of noise in the picture's stead
@@ -14,10 +14,12 @@ departs: 64 pixels (the paper: 256), six paintings (some 80,000), batches of 4 (
   (1e-4 falling); a random encoder, He's initial weights of a VGG19 with a quarter of its channels,
   to relu3_1 (the authors' own normalised VGG19 to relu4_1)
 reference: a random guess is right for one painting of six
-measured: not measured yet
+measured: by a random SqueezeNet's maps 0.81 ± 0.02 told (scenes as they are 0.17), with alpha 0,
+  0.25, 0.5, 0.75 and 1 0.15 0.21 0.36 0.42 0.81; style 0.079 ± 0.003 (scene 2.91, noise 6.28),
+  content 1.42 ± 0.04 (painting 2.05, noise 5.04)
 target: more than half of the paintings told, and more than of the scenes as they are
 again: python launch.py --workdir=runs/style_adain --mode=evaluate
-status: unverified
+status: toy
 
 Contents of your own: --config.data.base=folder --config.data.path=FOLDER. Another picture's style:
 `gm_jax.sample(trained, 8, "translate", given={"image_b": picture})`; how much of it:
@@ -63,7 +65,7 @@ def get_config(variant=""):
             optimizer=adam(1e-3),
             stages=dict(features=features(weights="random", narrow=4, layers=LAYERS[:3])),
             show=dict(every=500, counts=dict(sample=0, compare=18, blend=6)),
-            evaluate=dict(batch_size=48, styles=120, counts=dict(restyling=120)),
+            evaluate=dict(batch_size=48, styles=300, counts=dict(restyling=300)),
         ),
         published=dict(
             steps=160_000,
