@@ -167,7 +167,7 @@ STYLES = {
         "jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0))))",
         OPTIONS,
     ),
-    "styled: contents and styles in step": Mutant(
+    "styled: one style for all": Mutant(
         STYLED,
         "(uniform(indices, STYLE) * count).astype(np.int32) if training else",
         "np.zeros_like(indices) if training else",
