@@ -61,3 +61,21 @@ def feature_distances(stages: Mapping[str, Stage]) -> Callable:
         return own["distance"](variables.frozen["features"], {"image": x, "image_b": y}, key)
 
     return distances
+
+
+def feature_maps(stages: Mapping[str, Stage]) -> Callable:
+    """(variables, x, key) -> {layer: its map [B, h, w, C]}, of `stages.features`.
+
+    Raises UserError if that has no maps.
+    """
+    own = stages["features"].model.functions
+    if "features" not in own:
+        raise UserError(
+            "stages.features has no maps of images (it has the functions"
+            f" {', '.join(own)}): take a backbone or a classifier"
+        )
+
+    def maps(variables, x, key):
+        return own["features"](variables.frozen["features"], {"image": x}, key)
+
+    return maps

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import alignment, data, evaluation, files, recognition, translations
+from gm_jax import alignment, data, evaluation, files, recognition, styles, translations
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
@@ -29,6 +29,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              N: as in `gm_jax.recognition`, of N samples or examples
     translation
              N: as in `gm_jax.translations`, of N examples
+    styles   N: as in `gm_jax.styles`, of N examples
     attributes  {function: examples}, and
     retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.alignment`
@@ -149,6 +150,7 @@ METRICS = {
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
     "translation": translations.translation,
+    "styles": styles.recognised,
     "attributes": alignment.attributes,
     "retrieval": alignment.retrieval,
     "zero_shot": alignment.zero_shot,
@@ -176,7 +178,7 @@ def report(results: dict[str, dict]) -> str:
             line += f"; captions shuffled {row['shuffled']:.4f}"
         if "classifier_accuracy" in row:
             line += f" (classifier's accuracy {row['classifier_accuracy']:.4f})"
-        floors = [f"{key} {row[key]:.4f}" for key in ("copied", "truth") if key in row]
+        floors = [f"{key} {row[key]:.4f}" for key in ("copied", "truth", "chance") if key in row]
         line += f" ({', '.join(floors)})" if floors else ""
         if "n1" in row:
             line += f" (protocol {row['protocol']['name']}, N1 = {row['n1']}, N2 = {row['n2']})"

@@ -26,7 +26,16 @@ from gm_jax.diffusion import (
 )  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella
-from gm_jax.translation import cyclegan, first_order_motion, pix2pix, simgan, spade, srgan
+from gm_jax.translation import (
+    adain,
+    cin,
+    cyclegan,
+    first_order_motion,
+    pix2pix,
+    simgan,
+    spade,
+    srgan,
+)  # fmt: skip
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -70,4 +79,6 @@ SYSTEMS = {
     "srgan": srgan,
     "spade": spade,
     "first_order_motion": first_order_motion,
+    "cin": cin,
+    "adain": adain,
 }

@@ -157,6 +157,15 @@ GAMES = {
     "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True, steps="game.steps"),
     # A term that is summed over the batch of all devices.
     "spade": Game("spade_scenes", {"average": 0.9}, undecided=SCALES, slow=True),
+    # Rows of styles that a batch may not show; frozen features. What a block adds to all positions,
+    # the next norms take away.
+    "cin": Game(
+        "style_cin",
+        {"average": 0.9},
+        undecided=("['net']['StyleNorm_4']['beta']",),
+        slow=True,
+    ),
+    "adain": Game("style_adain", {"average": 0.9}, slow=True),
     "vqvae": Game(
         "vqvae_mnist",
         {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},

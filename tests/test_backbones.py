@@ -118,21 +118,10 @@ def by_hand(layers, weights, image):
     return maps
 
 
-def narrow(layers):
-    """The same sequence with an eighth of the channels."""
-
-    def less(layer):
-        if isinstance(layer, Conv):
-            return layer._replace(features=layer.features // 8)
-        return Fire(*(n // 8 for n in layer)) if isinstance(layer, Fire) else layer
-
-    return tuple(map(less, layers))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("network, side", [("vgg19", 36), ("alexnet", 70), ("squeezenet", 45)])
 def test_every_layer_by_hand(network, side):
-    layers = narrow(NETWORKS[network])
+    layers = backbones.narrowed(NETWORKS[network], 8)
     order = backbones.names(layers)
     module = Backbone(layers, order)
     x = jax.random.normal(KEY, (1, side, side - 2, 3))
@@ -143,6 +132,21 @@ def test_every_layer_by_hand(network, side):
     for name, expected in zip(order, by_hand(layers, weights, x[0]), strict=True):
         within = 1e-5 * np.abs(expected).max()
         np.testing.assert_allclose(found[name][0], expected, atol=within, err_msg=name)
+
+
+def test_average_pools_and_reflections_by_hand():
+    """Means of what there is of a window, and pictures mirrored beyond their border."""
+    layers = (Conv(2), Pool(3, True))
+    x = jax.random.normal(KEY, (1, 6, 6, 2))
+    module = Backbone(layers, ("conv1_1", "pool1_1"), pool="average", padding="reflect")
+    found, variables = jax.jit(module.init_with_output)(KEY, x)
+    weights = export(torch_names(variables["params"]), variables["params"])
+    wide = np.pad(x[0], ((1, 1), (1, 1), (0, 0)), mode="reflect")
+    leaves = (np.float64(weights[f"features.0.{leaf}"]) for leaf in ("weight", "bias"))
+    expected = convolved(np.float64(wide), *leaves, 1, 0)
+    np.testing.assert_allclose(found["conv1_1"][0], expected, atol=1e-5)
+    means = [[expected[i : i + 3, j : j + 3].mean((0, 1)) for j in (0, 2, 4)] for i in (0, 2, 4)]
+    np.testing.assert_allclose(found["pool1_1"][0], means, atol=1e-5)
 
 
 def test_alexnets_first_map():
@@ -318,6 +322,11 @@ def test_settings_that_cannot_be_meant():
     assert "set distance=plain" in refused(layers=("relu1_1",))
     assert "importance weighs the 1 layers" in refused(
         layers=("relu1_1",), distance="absolute", importance=(1.0, 2.0)
+    )
+    assert "LPIPS is of maxima and zeros" in refused(pool="average")
+    assert "LPIPS's heads are of all channels" in refused(narrow=2)
+    assert "narrow is of networks with weights=random" in refused(
+        narrow=2, weights="", distance="plain"
     )
     assert "is not trained" in refused(steps=1)
 

@@ -16,6 +16,7 @@ from gm_jax.data import (
     pairs,
     scenes,
     shapes,
+    styled,
     text,
 )  # fmt: skip
 from gm_jax.data.source import Source
@@ -62,6 +63,7 @@ SOURCES = {
     "scenes": scenes.scenes,
     "dancers": dancers.dancers,
     "pairs": pairs.pairs,
+    "styled": styled.styled,
     "text": text.text,
     "wav": audio.wav,
 }
@@ -78,14 +80,16 @@ ONLY = {
         "pairs",
         "stacked",
         "two_domains",
+        "styled",
         "blank",
     ),
-    "channels": ("folder", "pairs", "blank"),
-    "classes": ("npz", "wav", "stacked", "two_domains", "pairs", "blank"),
+    "channels": ("folder", "pairs", "styled", "blank"),
+    "classes": ("npz", "wav", "stacked", "two_domains", "pairs", "styled", "blank"),
     "frames": ("shapes", "dancers"),
-    "resize": ("pairs",),
-    "domains": ("scenes", "pairs"),
+    "resize": ("pairs", "styled"),
+    "domains": ("scenes", "pairs", "styled"),
     "unpaired": ("scenes", "pairs"),
+    "styles": ("styled",),
 }
 
 

@@ -21,7 +21,7 @@ from gm_jax.model import Phase, Variables
 from gm_jax.networks import Network
 from gm_jax.nn import backbones
 from gm_jax.nn.backbones import Backbone
-from gm_jax.settings import Recipe, Restartable, one_of, schema
+from gm_jax.settings import Recipe, Restartable, at_least, one_of, schema
 from gm_jax.settings.recipe import Show
 from gm_jax.weights.backbones import lpips_heads, open_backbone
 
@@ -42,6 +42,9 @@ class Settings(Recipe):
               and absolute: the mean error of the maps as they are, not scaled to length 1
     importance  the layers' weights in squares and absolute; () for ones
     scale     of what it sees: imagenet, as it was trained, or none for images in [-1, 1]
+    narrow    how many times fewer channels it has, with weights=random alone
+    pool      what a pool takes of a window; style transfer takes the average
+    padding   what convolutions see beyond the border
     weights   torchvision's file; "" for where GM_JAX_VGG16 and its like say, or the cache; random
               for He's initial weights by the seed
     sha256    of a file that is not the published one, as you state it
@@ -53,6 +56,9 @@ class Settings(Recipe):
     distance: Annotated[str, one_of(DISTANCES)] = "lpips"
     importance: tuple[float, ...] = ()
     scale: Annotated[str, one_of(SCALES)] = "imagenet"
+    narrow: Annotated[int, at_least(1)] = 1
+    pool: Annotated[str, one_of(backbones.POOLS)] = "max"
+    padding: Annotated[str, one_of(backbones.PADDINGS)] = "zeros"
     weights: Annotated[str, Restartable(trains=True)] = ""
     sha256: str = ""
     show: Annotated[Show, Restartable()] = Show(every=0, counts={})
@@ -73,7 +79,12 @@ class Settings(Recipe):
                 "distance lpips compares the layers that its heads were learned on: set"
                 " distance=plain for others"
             )
-
+        if self.distance == "lpips" and (self.pool, self.padding) != ("max", "zeros"):
+            yield "LPIPS is of maxima and zeros beyond the border: set another distance"
+        if self.narrow > 1 and self.weights != RANDOM:
+            yield "narrow is of networks with weights=random: set it to 1 for trained weights"
+        if self.narrow > 1 and self.distance == "lpips":
+            yield "LPIPS's heads are of all channels: set distance=plain, or narrow=1"
         if self.importance and (
             self.distance not in POWERS or len(self.importance) != len(self.compared)
         ):
@@ -92,12 +103,15 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """A network that is read and not trained; configs/lpips.py."""
     if "image" in spec and spec["image"].shape[-1] not in (1, 3):
         raise UserError(f"{settings.network} sees grey or RGB images, not {spec['image'].shape}")
-    layers, dtype = backbones.NETWORKS[settings.network], jnp.dtype(settings.dtype)
+    layers = backbones.narrowed(backbones.NETWORKS[settings.network], settings.narrow)
+    dtype = jnp.dtype(settings.dtype)
     example = jnp.zeros((1, 64, 64, 3))
-    network = Network("backbone", Backbone(layers, settings.compared, dtype))
+    own = {"pool": settings.pool, "padding": settings.padding}
+    network = Network("backbone", Backbone(layers, settings.compared, dtype, **own))
     scaled = SCALES[settings.scale]
     heads = lpips_heads(settings.network) if settings.distance == "lpips" else None
     start, name = None, f"{RANDOM}_{settings.network}_{settings.seed}"
+    name += f"_narrow_{settings.narrow}" if settings.narrow > 1 else ""
     if settings.weights != RANDOM:
         whole = Backbone(layers, backbones.names(layers)[-1:])
         shapes = jax.eval_shape(whole.init, jax.random.key(0), example)["params"]

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import full_precision
+from gm_jax.nn.layers import full_precision, reflected
 
 
 class Conv(NamedTuple):
@@ -35,7 +35,7 @@ class Relu(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The maximum of windows at stride 2; `ceil` keeps a last one that is not full."""
+    """The maximum, or mean, of windows at stride 2; `ceil` keeps a last one that is not full."""
 
     size: int = 2
     ceil: bool = False
@@ -97,6 +97,17 @@ def names(layers: tuple[Layer, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def narrowed(layers: tuple[Layer, ...], by: int) -> tuple[Layer, ...]:
+    """The same sequence with `by` times fewer channels, one at least."""
+
+    def less(layer):
+        if isinstance(layer, Conv):
+            return layer._replace(features=max(1, layer.features // by))
+        return Fire(*(max(1, n // by) for n in layer)) if isinstance(layer, Fire) else layer
+
+    return tuple(map(less, layers))
+
+
 def normalized(image: Array) -> Array:
     """Images [B, H, W, 1 or 3] in [-1, 1] as these networks were trained on them, [B, H, W, 3]."""
     return (rgb(image) - jnp.array(MEAN)) / jnp.array(DEVIATION)
@@ -107,12 +118,18 @@ def rgb(image: Array) -> Array:
     return jnp.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
 
 
+POOLS = ("max", "average")
+PADDINGS = ("zeros", "reflect")
+
+
 class Backbone(nn.Module):
     """Images [B, H, W, 3] to {name of a layer: its map [B, h, w, C]}.
 
     layers     one of `NETWORKS`
     outputs    names of the layers whose maps are returned; the rest is not computed
     precision  of the convolutions' products
+    pool       what is taken of a window, one of `POOLS`
+    padding    what convolutions see beyond the border, one of `PADDINGS`
     Raises UserError, at the first call, if the images are too small for a layer.
     """
 
@@ -120,13 +137,17 @@ class Backbone(nn.Module):
     outputs: tuple[str, ...]
     dtype: jnp.dtype = jnp.float32
     precision: str = "default"
+    pool: str = "max"
+    padding: str = "zeros"
 
     @nn.compact
     def __call__(self, x: Array) -> dict[str, Array]:
-        conv = functools.partial(_conv, dtype=self.dtype, precision=self.precision)
+        conv = functools.partial(
+            _conv, border=self.padding, dtype=self.dtype, precision=self.precision
+        )
         sides, found = x.shape[1:3], {}
         for number, (name, layer) in enumerate(zip(names(self.layers), self.layers, strict=True)):
-            x = _applied(layer, x, conv, f"features_{number}")
+            x = _applied(layer, x, conv, self.pool, f"features_{number}")
             if not x.size:
                 raise UserError(
                     f"images of {sides[0]}x{sides[1]} are too small: nothing of them is left at"
@@ -151,7 +172,7 @@ class _Fire(nn.Module):
         return nn.relu(jnp.concatenate(parts, axis=-1))
 
 
-def _applied(layer, x, conv, name):
+def _applied(layer, x, conv, pool, name):
     match layer:
         case Conv():
             return conv(*layer, name=name)(x)
@@ -159,12 +180,14 @@ def _applied(layer, x, conv, name):
             return nn.relu(x)
         case Pool(size, ceil):
             beyond = [(0, (side - size) % 2 if ceil else 0) for side in x.shape[1:3]]
-            return nn.max_pool(x, (size, size), (2, 2), beyond)
+            if pool == "max":
+                return nn.max_pool(x, (size, size), (2, 2), beyond)
+            return nn.avg_pool(x, (size, size), (2, 2), beyond, count_include_pad=False)
         case Fire():
             return _Fire(*layer, conv, name=name)(x)
 
 
-def _conv(features, size, stride, padding, **keywords):
-    start = nn.initializers.he_normal()
-    sides = ((padding, padding), (padding, padding))
-    return nn.Conv(features, (size, size), stride, sides, kernel_init=start, **keywords)
+def _conv(features, size, stride, padding, *, border, **keywords):
+    start, sides = nn.initializers.he_normal(), padding if border == "zeros" else 0
+    module = nn.Conv(features, (size, size), stride, sides, kernel_init=start, **keywords)
+    return module if border == "zeros" else lambda x: module(reflected(x, padding))

@@ -153,6 +153,11 @@ def instance_norm(x: Array, epsilon: float = 1e-5) -> Array:
     return ((wide - mean) * lax.rsqrt(variance + epsilon)).astype(x.dtype)
 
 
+def reflected(x: Array, count: int) -> Array:
+    """[B, H, W, C] with `count` more pixels on all sides: those inside the border, mirrored."""
+    return jnp.pad(x, ((0, 0), (count, count), (count, count), (0, 0)), mode="reflect")
+
+
 def layer(module: nn.Module, spectral: bool, train: bool):
     """A layer as it is, or with its weights divided by their largest singular value.
 

@@ -17,9 +17,9 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, text, wav,
-               ring, grid, stacked, two_domains; none or blank for models that are only sampled) or
-               an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, styled, text,
+               wav, ring, grid, stacked, two_domains; none or blank for models that are only
+               sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -29,7 +29,7 @@ class Data:
     classes    how many labels there are; if not set, one more than the highest
     flip       mirror images left to right at random in training
     binarize   black and white images: "fixed" once for all, "redrawn" at each visit, "" for grey
-    base       the data set that composed data (stacked, two_domains) is made of
+    base       the data set that composed data (stacked, two_domains, styled) is made of
     modes      modes of a ring
     radius     radius of a ring
     deviation  standard deviation of each mode of a mixture
@@ -54,7 +54,9 @@ class Data:
                photo, of pairs the names of two folders; () for the source's own
     layout     of pairs: "halves" of one picture, two "folders", or images and "masks"
     resize     of pairs: what the shorter side is resized to in training before a random crop to
-               `size`; if not set, `size`
+               `size`; if not set, `size`. Of styled: that of the style pictures, always
+    styles     of styled: pictures whose styles are learned, a folder or an npz; "patterns" for
+               some that are drawn
     unpaired   in training `image_b` is not the partner of `image`, but another one's
     """
 
@@ -87,6 +89,7 @@ class Data:
     domains: tuple[str, ...] = ()
     layout: Annotated[str, one_of(("halves", "folders", "masks"))] = "halves"
     resize: Annotated[int | None, at_least(1)] = None
+    styles: Annotated[str, Restartable(trains=True)] = ""
     unpaired: bool = False
 
     def wrong(self):
@@ -161,6 +164,7 @@ class Evaluate:
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
     translation  examples whose translations are compared with their true partners
+    styles      examples whose style is told from their restyled picture
     attributes  {function: examples of the split} that are compared with their captions (of shapes)
     retrieval   images and captions of the split that CLIP matches, all of different meaning
     zero_shot   images of the split whose class CLIP finds by `prompts`
@@ -190,6 +194,7 @@ class Evaluate:
     preserved: Count = 0
     clustering: Count = 0
     translation: Count = 0
+    styles: Count = 0
     attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
     retrieval: Count = 0
     zero_shot: Count = 0

@@ -40,6 +40,7 @@ from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
+from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
 
 MUTANTS = (
@@ -65,6 +66,7 @@ MUTANTS = (
     | SIMGANS
     | SRGANS
     | SPADES
+    | STYLES
     | STUDIES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")

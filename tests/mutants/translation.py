@@ -118,7 +118,7 @@ TRANSLATION = {
         '"image": (a, to_a(variables, fake_b), fake_b),', _twins("cyclegans_functions"),
     ),
     "cyclegan trap: the border itself mirrored": Mutant(
-        RESNET, 'mode="reflect"', 'mode="symmetric"',
+        LAYERS, 'mode="reflect"', 'mode="symmetric"',
         _tests("cyclegans_generator_reflects_at_the_border_and_not_the_border_itself"),
     ),
     "cyclegan: 3x3 doublings one pixel off": Mutant(

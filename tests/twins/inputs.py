@@ -29,7 +29,7 @@ def small(recipe: str, **overrides):
         changes["data.path"] = str(wav_folder())
     elif config.data.name == "two_domains":
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
-    elif config.data.name not in ("ring", "grid", "scenes", "dancers"):
+    elif config.data.name not in ("ring", "grid", "scenes", "dancers", "styled"):
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
     for stage in (name for name, own in config.stages.items() if own):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
@@ -72,6 +72,10 @@ def batch_of(config) -> dict:
         return {name: jnp.float32(rng.uniform(-1.0, 1.0, sides)) for name in names} | {
             "index": index
         }
+    if config.data.name == "styled":
+        sides = COUNT, config.data.size, config.data.size
+        a, b = jnp.float32(rng.uniform(-1.0, 1.0, (2, *sides, 3)))
+        return {"image": a, "image_b": b, "label_b": label % 6, "index": index}
     image = jnp.float32(np.load(config.data.path)["image"][:COUNT]) / 127.5 - 1.0
     if config.data.binarize:
         image = jnp.where(image > 0.0, 1.0, -1.0)

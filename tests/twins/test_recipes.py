@@ -51,6 +51,8 @@ RECIPES = {
     "srgan": "srgan_scenes",
     "first_order_motion": "first_order_motion_dancers",
     "spade": "spade_scenes",
+    "cin": "style_cin",
+    "adain": "style_adain",
 }
 
 
@@ -206,12 +208,31 @@ PINNED = {
             "normalization": "instance", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
         },
     },
+    "style_cin:published": {
+        "batch_size": 16,
+        "steps": 40_000,
+        "optimizer.learning_rate": 1e-3,
+        "network": {"width": 32, "blocks": 5},
+        "content_layers": ("relu3_3",),
+        "style_layers": ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        "stages.features": {"network": "vgg16", "pool": "average", "weights": ""},
+    },
+    "style_adain:published": {
+        "batch_size": 8,
+        "steps": 160_000,
+        "style": 10.0,
+        "layers": ("relu1_1", "relu2_1", "relu3_1", "relu4_1"),
+        "optimizer.learning_rate": 1e-4,
+        "data": {"size": 256, "resize": 512, "crop": "random"},
+        "stages.features": {"network": "vgg19", "padding": "reflect", "weights": ""},
+    },
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", PINNED)
 def test_numbers_of_the_papers(recipe):
-    config = gm_jax.load_config(f"configs/{recipe}.py")
+    name, _, variant = recipe.partition(":")
+    config = gm_jax.load_config(f"configs/{name}.py:{variant}")
 
     def check(path, expected):
         if isinstance(expected, dict):

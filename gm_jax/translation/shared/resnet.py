@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, TransposedConv, full_precision, instance_norm
+from gm_jax.nn.layers import Size, TransposedConv, full_precision, instance_norm, reflected
 from gm_jax.nn.patchgan import WEIGHTS
 
 FACTOR = 4  # by which the blocks' map is smaller than the image
@@ -49,11 +49,6 @@ class ResNet(nn.Module):
             )(x)  # fmt: skip
             x = nn.relu(instance_norm(x))
         return jnp.tanh(full_precision(conv(reflected(x, 3), self.features, 7, bias=True)))
-
-
-def reflected(x: Array, count: int) -> Array:
-    """[B, H, W, C] with `count` more pixels on all sides: those inside the border, mirrored."""
-    return jnp.pad(x, ((0, 0), (count, count), (count, count), (0, 0)), mode="reflect")
 
 
 def check_sides(shape: tuple[int, ...]) -> None:
