@@ -22,7 +22,7 @@ from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.multimodal.shared.clip_stage import check_clip, nearest
-from gm_jax.multimodal.shared.guided_causal import Sampler, asked, guided, unranked
+from gm_jax.multimodal.shared.guided_causal import Sampler, guided, texts, unranked
 from gm_jax.networks import Network
 from gm_jax.nn.text_image_transformer import (
     TextImageTransformer,
@@ -89,7 +89,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         dtype=jnp.dtype(settings.dtype),
     )  # fmt: skip
     network, first_code = Network("transformer", module), module.first_code
-    own = arguments(sampler, "guidance", "best_of", "prompt")
+    own, asked = arguments(sampler, "guidance", "best_of", "prompt"), texts(sampler.prompt, caption)
     drawing = of_module(module)
     if sampler.guidance:
         drawing = guided(drawing, without_text(drawing, length), sampler.guidance)
@@ -130,7 +130,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def sample(variables, batch, key):
         """An image of each caption, or of the prompt: of `best_of` the nearest by CLIP."""
-        text = asked(sampler.prompt, caption, batch)
+        text = asked(batch)
 
         def draw(key):
             return drawn(variables, batch, key, text)

@@ -90,7 +90,7 @@ DALLES = {
         TWINS + "captions_are_hidden_example_by_example",
     ),
     "dalle: the prompt is not read": Mutant(
-        "shared/guided_causal.py", "    if not prompt:", "    if True:",
+        "shared/guided_causal.py", "        if given is None:", "        if True:",
         SAMPLES,
     ),
     "dalle: the worst of several": Mutant(

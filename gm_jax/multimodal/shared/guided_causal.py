@@ -4,6 +4,7 @@ Logits (1 + w) given the text - w without it (Ho & Salimans 2022, arXiv 2207.125
 has a cache of its own.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import jax.numpy as jnp
@@ -59,8 +60,16 @@ def guided(given: Causal, null: Causal, weight: float) -> Causal:
     return Causal(apply, begin, step)
 
 
-def asked(prompt: str, caption: Field, batch: Batch) -> Array:
-    """The prompt for all examples, or if there is none their captions, [B, L]."""
-    if not prompt:
-        return batch["caption"]
-    return jnp.broadcast_to(encode_prompt(prompt, caption), (len(batch["index"]), *caption.shape))
+def texts(prompt: str, caption: Field) -> Callable[[Batch], Array]:
+    """batch -> the prompt for all examples, or if there is none their captions, [B, L].
+
+    Raises UserError if the prompt is no caption of the data's symbols.
+    """
+    given = encode_prompt(prompt, caption) if prompt else None
+
+    def asked(batch):
+        if given is None:
+            return batch["caption"]
+        return jnp.broadcast_to(given, (len(batch["index"]), *caption.shape))
+
+    return asked
