@@ -25,7 +25,7 @@ from gm_jax.diffusion import (
     super_resolution,
 )  # fmt: skip
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella
+from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti
 from gm_jax.translation import (
     adain,
     cin,
@@ -62,6 +62,7 @@ SYSTEMS = {
     "dalle": dalle,
     "maskgit": maskgit,
     "paella": paella,
+    "parti": parti,
     "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,

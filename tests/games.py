@@ -252,6 +252,18 @@ GAMES = {
         },
         slow=True,
     ),
+    "parti": Game(
+        "parti_shapes",
+        {
+            "average": 0.9,
+            "condition_dropout": 0.3,
+            "network.dropout": 0.2,
+            "network.bias": False,
+            "stages.codes.batch_size": 16,
+        },
+        undecided=KEYS_OF_TEXT,
+        slow=True,
+    ),
     # Pictures and texts of other devices; frozen texts.
     "gan_cls": Game("gan_cls_shapes", {"average": 0.9, "stages.clip.batch_size": 16}, slow=True),
     "maskgit": Game(

@@ -12,6 +12,7 @@ import gm_jax
 from gm_jax import causal
 from gm_jax.multimodal import dalle
 from gm_jax.multimodal.shared.clip_stage import best_of
+from gm_jax.multimodal.shared.guided_causal import guided
 from gm_jax.nn import attention_masks
 from gm_jax.nn.text_image_transformer import TextImageTransformer, own_symbols
 
@@ -130,7 +131,7 @@ def test_cached_is_uncached_with_text_and_codes_mixed(weight):
     own, params = opened(layers=3, attention=("row", "column", "convolution"))
     network, x = causal.of_module(own), symbols()
     if weight:
-        network = dalle.guided(network, LENGTH, weight)
+        network = guided(network, dalle.without_text(network, LENGTH), weight)
     whole, cache = network.apply(params, x, None), network.begin(params, len(x), None)
     step = jax.jit(network.step)
     for position in range(TOTAL):

@@ -21,8 +21,8 @@ from gm_jax.causal import Causal, of_module
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
-from gm_jax.multimodal.shared import masked
-from gm_jax.multimodal.shared.clip_stage import best_of, check_clip
+from gm_jax.multimodal.shared.clip_stage import check_clip, nearest
+from gm_jax.multimodal.shared.guided_causal import Sampler, guided, texts, unranked
 from gm_jax.networks import Network
 from gm_jax.nn.text_image_transformer import (
     TextImageTransformer,
@@ -39,21 +39,6 @@ from gm_jax.settings import (
     at_most,
     schema,
 )
-from gm_jax.tokenizers.words import encode_prompt
-
-
-@schema
-class Sampler(causal.Sampler):
-    """How codes are drawn.
-
-    guidance  w; 0 for the model as it is
-    best_of   images that are drawn for each text; the one is shown that stages.clip finds nearest
-    prompt    what all samples show; "" for the captions of the data
-    """
-
-    guidance: Annotated[float, at_least(0.0)] = 0.0
-    best_of: Annotated[int, at_least(1)] = 1
-    prompt: str = ""
 
 
 @schema
@@ -88,11 +73,7 @@ class Settings(Recipe):
                 "sampler.guidance needs a model trained with condition_dropout > 0: without it"
                 " there is nothing to move away from"
             )
-        if self.sampler.best_of > 1 and not self.stages.get("clip"):
-            yield (
-                "sampler.best_of ranks images by a CLIP: give stages.clip, the workdir of a clip"
-                " such as configs/clip_shapes.py"
-            )
+        yield from unranked(self)
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -108,11 +89,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         dtype=jnp.dtype(settings.dtype),
     )  # fmt: skip
     network, first_code = Network("transformer", module), module.first_code
-    given = encode_prompt(sampler.prompt, caption) if sampler.prompt else None
-    own = arguments(sampler, "guidance", "best_of", "prompt")
+    own, asked = arguments(sampler, "guidance", "best_of", "prompt"), texts(sampler.prompt, caption)
     drawing = of_module(module)
     if sampler.guidance:
-        drawing = guided(drawing, length, sampler.guidance)
+        drawing = guided(drawing, without_text(drawing, length), sampler.guidance)
 
     def sequence(variables, batch, key, hidden):
         """The text, empty where it is hidden [B], and the codes after it, [B, T]."""
@@ -150,20 +130,13 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def sample(variables, batch, key):
         """An image of each caption, or of the prompt: of `best_of` the nearest by CLIP."""
-        rows = len(batch["index"])
-        text = batch["caption"] if given is None else jnp.broadcast_to(given, (rows, length))
+        text = asked(batch)
 
         def draw(key):
             return drawn(variables, batch, key, text)
 
-        def score(images):
-            pair = {**batch, "image": images, "caption": text}
-            frozen = variables.frozen["clip"]
-            return stages["clip"].model.functions["similarity"](frozen, pair, key)["cosine"]
-
-        if sampler.best_of == 1:
-            return {"image": draw(key)}
-        return {"image": best_of(sampler.best_of, key, draw, score)}
+        pair = {**batch, "caption": text}
+        return {"image": nearest(stages, sampler.best_of, variables, pair, key, draw)}
 
     def likelihood(variables, batch, key):
         """Nats per symbol of the text, and per code given it, [B] each."""
@@ -178,23 +151,16 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     return (games.phase(settings, init, players, functions, spec, stages),)
 
 
-def guided(own: Causal, length: int, weight: float) -> Causal:
-    """Logits (1 + w) given the text - w given an empty one, which has a cache of its own."""
+def without_text(own: Causal, length: int) -> Causal:
+    """The network, its text of this length empty whatever it is."""
 
     def apply(params, x, condition):
-        empty = x.at[:, :length].set(0)
-        return masked.guided(own.apply(params, x, None), own.apply(params, empty, None), weight)
+        return own.apply(params, x.at[:, :length].set(0), condition)
 
-    def begin(params, batch_size, condition):
-        return own.begin(params, batch_size, None), own.begin(params, batch_size, None)
+    def step(params, cache, previous, position):
+        return own.step(params, cache, jnp.where(position <= length, 0, previous), position)
 
-    def step(params, caches, previous, position):
-        seen = previous, jnp.where(position <= length, 0, previous)
-        steps = [own.step(params, c, p, position) for c, p in zip(caches, seen, strict=True)]
-        after, logits = zip(*steps, strict=True)
-        return after, masked.guided(*logits, weight)
-
-    return Causal(apply, begin, step)
+    return Causal(apply, own.begin, step)
 
 
 def _check(code, caption) -> None:

@@ -59,6 +59,7 @@ class TextTower(nn.Module):
     hidden      features within a block's MLP
     activation  quick_gelu (CLIP) or gelu (OpenCLIP)
     projection  features of the pooled vector; 0 leaves it as it is
+    causal      whether a symbol is read without those after it
     """
 
     symbols: int
@@ -70,6 +71,7 @@ class TextTower(nn.Module):
     hidden: Size = 3072
     activation: Annotated[str, one_of(ACTIVATIONS)] = "quick_gelu"
     projection: Annotated[int, at_least(0)] = 0
+    causal: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -77,8 +79,9 @@ class TextTower(nn.Module):
         """skip  how many of the last blocks `tokens` leaves out ("clip skip")."""
         x = Embeddings(self.symbols, self.length, self.width, self.dtype, name="embeddings")(ids)
         encoder = Encoder(
-            self.layers, self.heads, self.hidden, self.activation, True, self.dtype, name="encoder"
-        )
+            self.layers, self.heads, self.hidden, self.activation, self.causal, self.dtype,
+            name="encoder",
+        )  # fmt: skip
         norm = nn.LayerNorm(EPSILON, dtype=self.dtype, name="final_layer_norm")
         hidden = encoder(x)
         # The first end: the padding may be the same symbol.

@@ -18,7 +18,9 @@ WEIGHTS = nn.initializers.normal(0.02)
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); both branches end scaled by 1/sqrt(2 layers).
 
-    The cache of a block is its keys and values, [B, length, heads, width / heads] each.
+    The cache of a block is its keys and values, [B, length, heads, width / heads] each. If it
+    `reads`, there is a branch between the two: attention to a memory, the keys and values of a
+    context, [B, L, heads, width / heads] each.
     """
 
     width: int
@@ -27,6 +29,7 @@ class Block(nn.Module):
     dropout: float
     bias: bool
     dtype: jnp.dtype
+    reads: bool = False
 
     def setup(self):
         def dense(features, init=WEIGHTS):
@@ -40,8 +43,20 @@ class Block(nn.Module):
         self.query_key_value, self.mix = dense(3 * self.width), dense(self.width, last)
         self.up, self.down = dense(4 * self.width), dense(self.width, last)
         self.attention_dropout, self.mlp_dropout = Dropout(self.dropout), Dropout(self.dropout)
+        if self.reads:
+            self.read_norm, self.read_dropout = norm(), Dropout(self.dropout)
+            self.read_query, self.read_mix = dense(self.width), dense(self.width, last)
+            self.read_key_value = dense(2 * self.width)
 
-    def __call__(self, x: Array, keys: Array | None, seen: Array | None = None) -> Array:
+    def memory(self, context: Array) -> tuple[Array, Array]:
+        """The keys and values of a context [B, L, D]."""
+        joint = self.read_key_value(context)
+        heads = joint.reshape(*context.shape[:2], 2 * self.heads, self.width // self.heads)
+        return tuple(jnp.split(heads, 2, axis=2))
+
+    def __call__(
+        self, x: Array, keys: Array | None, seen: Array | None = None, memory: tuple | None = None
+    ) -> Array:
         """All positions [B, T, width] at once.
 
         seen  [T, T], which others each reads; None for all before it
@@ -51,11 +66,12 @@ class Block(nn.Module):
             attended = jax.nn.dot_product_attention(q, k, v, is_causal=True)
         else:
             attended = jax.nn.dot_product_attention(q, k, v, mask=seen[None, None])
-        return self._mixed(x, attended, keys)
+        return self._mixed(x, attended, keys, memory)
 
     def step(
-        self, cache: tuple[Array, Array], x: Array, position: Array, seen: Array | None = None
-    ) -> tuple:
+        self, cache: tuple[Array, Array], x: Array, position: Array, seen: Array | None = None,
+        memory: tuple | None = None,
+    ) -> tuple:  # fmt: skip
         """One position [B, 1, width] after those in the cache."""
         q, k, v = self._split(x)
         k, v = (
@@ -64,15 +80,20 @@ class Block(nn.Module):
         )
         row = jnp.arange(k.shape[1]) <= position if seen is None else seen[position]
         mixed = jax.nn.dot_product_attention(q.astype(k.dtype), k, v, mask=row[None, None, None])
-        return (k, v), self._mixed(x, mixed, None)
+        return (k, v), self._mixed(x, mixed, None, memory)
 
     def _split(self, x):
         joint = self.query_key_value(self.attention_norm(x))
         heads = joint.reshape(*x.shape[:2], 3 * self.heads, self.width // self.heads)
         return jnp.split(heads, 3, axis=2)
 
-    def _mixed(self, x, attended, keys):
+    def _mixed(self, x, attended, keys, memory):
         x = x + self.attention_dropout(self.mix(attended.reshape(x.shape)), keys)
+        if memory is not None:
+            query = self.read_query(self.read_norm(x))
+            query = query.reshape(*x.shape[:2], self.heads, self.width // self.heads)
+            read = jax.nn.dot_product_attention(query, *memory).reshape(x.shape)
+            x = x + self.read_dropout(self.read_mix(read), keys)
         hidden = nn.gelu(self.up(self.mlp_norm(x)), approximate=False)
         return x + self.mlp_dropout(self.down(hidden), keys)
 
@@ -82,7 +103,7 @@ class Transformer(nn.Module):
 
     Position 0 sees a start symbol: an embedding of the label [B] if there are `classes`. Position
     embeddings are learned; the output layer shares the weights of the symbol embedding. Keys [B]
-    are for dropout; None drops nothing.
+    are for dropout; None drops nothing. If it `reads`, all positions attend to a context [B, L, D].
 
     symbols  values of a symbol
     length   positions
@@ -92,6 +113,7 @@ class Transformer(nn.Module):
     dropout  rate, of the embedding and of both branches, not of attention weights
     bias     whether layers and norms have one
     classes  labels 0..classes-1 that a sequence starts with; 0 for none
+    reads    whether there is a context
     """
 
     symbols: int
@@ -102,6 +124,7 @@ class Transformer(nn.Module):
     dropout: Rate = 0.0
     bias: bool = True
     classes: int = 0
+    reads: bool = False
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
@@ -111,44 +134,54 @@ class Transformer(nn.Module):
         )
         self.positions = self.param("positions", WEIGHTS, (self.length, self.width))
         self.dropped = Dropout(self.dropout)
-        self.blocks = [
-            Block(self.width, self.heads, self.layers, self.dropout, self.bias, self.dtype)
-            for _ in range(self.layers)
-        ]
+        own = self.width, self.heads, self.layers, self.dropout, self.bias, self.dtype, self.reads
+        self.blocks = [Block(*own) for _ in range(self.layers)]
         self.norm = nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
 
-    def __call__(self, x: Array, label: Array | None = None, keys: Array | None = None) -> Array:
+    def __call__(
+        self,
+        x: Array,
+        label: Array | None = None,
+        keys: Array | None = None,
+        context: Array | None = None,
+    ) -> Array:
         start = self._start(len(x), label)[:, None]
         h = jnp.concatenate([start, self.tokens(x[:, :-1])], axis=1)
         h = self.dropped(h + self.positions[: x.shape[1]].astype(self.dtype), keys)
-        for block in self.blocks:
-            h = block(h, keys)
+        for block, memory in zip(self.blocks, self._memories(context), strict=True):
+            h = block(h, keys, memory=memory)
         return self._logits(h)
 
-    def begin(self, batch_size: int, label: Array | None = None) -> tuple:
+    def begin(
+        self, batch_size: int, label: Array | None = None, context: Array | None = None
+    ) -> tuple:
         shape = (batch_size, self.length, self.heads, self.width // self.heads)
         empty = jnp.zeros(shape, self.dtype)
-        return self._start(batch_size, label), [(empty, empty) for _ in self.blocks]
+        caches = [(empty, empty) for _ in self.blocks]
+        return self._start(batch_size, label), caches, self._memories(context)
 
     def step(self, cache: tuple, previous: Array, position: Array) -> tuple:
-        start, caches = cache
+        start, caches, memories = cache
         h = jnp.where(position == 0, start, self.tokens(previous))
         h = (h + self.positions[position].astype(self.dtype))[:, None]
         after = []
-        for block, kept in zip(self.blocks, caches, strict=True):
-            kept, h = block.step(kept, h, position)
+        for block, kept, memory in zip(self.blocks, caches, memories, strict=True):
+            kept, h = block.step(kept, h, position, memory=memory)
             after.append(kept)
-        return (start, after), self._logits(h)[:, 0]
+        return (start, after, memories), self._logits(h)[:, 0]
 
     def _start(self, batch_size, label):
         return self.starts(label if self.classes else jnp.zeros(batch_size, jnp.int32))
+
+    def _memories(self, context):
+        return [block.memory(context) if self.reads else None for block in self.blocks]
 
     def _logits(self, h):
         return full_precision(self.tokens.attend(self.norm(h)))
 
 
 @schema
-class TransformerSettings(part_of(Transformer, "symbols", "length", "classes", "dtype")):
+class TransformerSettings(part_of(Transformer, "symbols", "length", "classes", "reads", "dtype")):
     """A transformer."""
 
     def wrong(self):

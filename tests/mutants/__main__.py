@@ -34,6 +34,7 @@ from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
+from mutants.parti import PARTIS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -63,6 +64,7 @@ MUTANTS = (
     | CASCADES
     | TRANSLATION
     | FIRST_ORDER_MOTIONS
+    | PARTIS
     | SIMGANS
     | SRGANS
     | SPADES

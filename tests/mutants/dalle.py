@@ -75,12 +75,11 @@ DALLES = {
         TESTS + "positions_are_of_rows_and_columns",
     ),
     "dalle trap: one cache for both branches": Mutant(
-        DALLE, "for c, p in zip(caches, seen, strict=True)]",
-        "for c, p in ((caches[0], s) for s in seen)]", CACHED,
+        "shared/guided_causal.py", "for own, cache in zip((given, null), caches, strict=True)",
+        "for own, cache in ((given, caches[0]), (null, caches[0]))", CACHED,
     ),
     "dalle trap: the empty text is the caption": Mutant(
-        DALLE, "seen = previous, jnp.where(position <= length, 0, previous)",
-        "seen = previous, previous", CACHED,
+        DALLE, "jnp.where(position <= length, 0, previous)", "previous", CACHED,
     ),
     "dalle: a caption is never hidden": Mutant(
         DALLE, 'jnp.where(hidden[:, None], 0, batch["caption"])', 'batch["caption"]', LOSS
@@ -91,7 +90,7 @@ DALLES = {
         TWINS + "captions_are_hidden_example_by_example",
     ),
     "dalle: the prompt is not read": Mutant(
-        DALLE, 'batch["caption"] if given is None else', 'batch["caption"] if True else',
+        "shared/guided_causal.py", "        if given is None:", "        if True:",
         SAMPLES,
     ),
     "dalle: the worst of several": Mutant(

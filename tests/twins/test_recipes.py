@@ -35,6 +35,7 @@ RECIPES = {
     "dalle": "dalle_shapes",
     "maskgit": "maskgit_mnist",
     "paella": "paella_shapes",
+    "parti": "parti_shapes",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
     "gpt": "gpt_tinyshakespeare",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.errors import UserError
-from gm_jax.model import Array, Field, Stage
+from gm_jax.model import Array, Batch, Field, Stage, Variables
 
 
 def check_clip(stage: Stage, caption: Field, image: Field | None = None) -> None:
@@ -30,6 +30,21 @@ def check_clip(stage: Stage, caption: Field, image: Field | None = None) -> None
             f"stages.clip was trained on images of {'x'.join(map(str, sides))}, the data of this"
             f" recipe has {'x'.join(map(str, image.shape[:2]))}: use the same `data`"
         )
+
+
+def nearest(stages, count: int, variables: Variables, batch: Batch, key: Array, draw: Callable):
+    """Of `count` draws for each example that which `stages.clip` finds nearest to its caption.
+
+    draw  key -> images [B, H, W, C]; the first draw if count is 1
+    """
+    if count == 1:
+        return draw(key)
+
+    def score(images):
+        frozen, pair = variables.frozen["clip"], {**batch, "image": images}
+        return stages["clip"].model.functions["similarity"](frozen, pair, key)["cosine"]
+
+    return best_of(count, key, draw, score)
 
 
 def best_of(count: int, key: Array, draw: Callable, score: Callable) -> Array:

@@ -76,6 +76,8 @@ class CodeModel(NamedTuple):
              examples `hidden` [B], keys are of dropout
     guided   (variables, batch, inputs) -> logits [B, N, K] to draw from
     hidden   keys [B] -> the examples whose condition is hidden in training, [B]
+    known    (variables, batch, hidden) -> label [B] and context [B, L, D], None for none
+    network  which has the logits
     """
 
     tokens: Tokens
@@ -84,16 +86,22 @@ class CodeModel(NamedTuple):
     logits: Callable
     guided: Callable
     hidden: Callable
+    known: Callable
+    network: Network
 
 
-def begin(settings: Settings, spec, stages, module_of: Callable, inputs: Callable) -> CodeModel:
+def begin(
+    settings: Settings, spec, stages, module_of: Callable, inputs: Callable,
+    others: tuple[str, ...] = (),
+) -> CodeModel:  # fmt: skip
     """The codes of `stages.codes`, and a network over them.
 
     module_of  (field "code" of the first stage, classes, dtype) -> module, called with (*inputs,
                label, keys, context)
     inputs     codes [B, N] -> an example of what the network is given before the label
+    others     names of stages that the system may have besides
     """
-    tokens, guidance = image_tokens.tokens(spec, stages), settings.sampler.guidance
+    tokens, guidance = image_tokens.tokens(spec, stages, others), settings.sampler.guidance
     dtype = jnp.dtype(settings.dtype)
     condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
     network = Network("network", module_of(tokens.code, condition.classes, dtype))
@@ -122,7 +130,7 @@ def begin(settings: Settings, spec, stages, module_of: Callable, inputs: Callabl
         return jax.vmap(lambda key: jax.random.bernoulli(key, share))(keys)
 
     owns = ("network", *condition.owns)
-    return CodeModel(tokens, owns, init, logits, guided, hidden)
+    return CodeModel(tokens, owns, init, logits, guided, hidden, condition.inputs, network)
 
 
 def functions_of(model: CodeModel, settings: Settings, drawn: Callable) -> dict[str, Callable]:

@@ -1,0 +1,75 @@
+"""Codes drawn one by one after a text, guided away from those of no text, ranked by a CLIP.
+
+Logits (1 + w) given the text - w without it (Ho & Salimans 2022, arXiv 2207.12598); each of the two
+has a cache of its own.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import jax.numpy as jnp
+
+from gm_jax import causal
+from gm_jax.causal import Causal
+from gm_jax.model import Array, Batch, Field
+from gm_jax.multimodal.shared import masked
+from gm_jax.settings import at_least, schema
+from gm_jax.tokenizers.words import encode_prompt
+
+
+@schema
+class Sampler(causal.Sampler):
+    """How codes are drawn.
+
+    guidance  w; 0 for the model as it is
+    best_of   images that are drawn for each text; the one is shown that stages.clip finds nearest
+    prompt    what all samples show; "" for the captions of the data
+    """
+
+    guidance: Annotated[float, at_least(0.0)] = 0.0
+    best_of: Annotated[int, at_least(1)] = 1
+    prompt: str = ""
+
+
+def unranked(settings):
+    """A line if the best of several is asked for without what ranks them."""
+    if settings.sampler.best_of > 1 and not settings.stages.get("clip"):
+        yield (
+            "sampler.best_of ranks images by a CLIP: give stages.clip, the workdir of a clip such"
+            " as configs/clip_shapes.py"
+        )
+
+
+def guided(given: Causal, null: Causal, weight: float) -> Causal:
+    """The network of a text moved away from that of none."""
+
+    def apply(params, x, condition):
+        return masked.guided(*(c.apply(params, x, condition) for c in (given, null)), weight)
+
+    def begin(params, batch_size, condition):
+        return tuple(c.begin(params, batch_size, condition) for c in (given, null))
+
+    def step(params, caches, previous, position):
+        steps = [
+            own.step(params, cache, previous, position)
+            for own, cache in zip((given, null), caches, strict=True)
+        ]
+        after, logits = zip(*steps, strict=True)
+        return after, masked.guided(*logits, weight)
+
+    return Causal(apply, begin, step)
+
+
+def texts(prompt: str, caption: Field) -> Callable[[Batch], Array]:
+    """batch -> the prompt for all examples, or if there is none their captions, [B, L].
+
+    Raises UserError if the prompt is no caption of the data's symbols.
+    """
+    given = encode_prompt(prompt, caption) if prompt else None
+
+    def asked(batch):
+        if given is None:
+            return batch["caption"]
+        return jnp.broadcast_to(given, (len(batch["index"]), *caption.shape))
+
+    return asked

@@ -1,0 +1,78 @@
+"""Mistakes in Parti."""
+
+from mutants import Mutant
+
+PARTI, TRANSFORMER = "multimodal/parti.py", "nn/transformer.py"
+CODES, TOWER = "multimodal/shared/code_model.py", "nn/text_tower.py"
+TESTS, TWINS = "test_parti.py::test_", "twins/test_parti.py::test_"
+CACHED = TESTS + "cached_is_uncached_with_a_text"
+LOSS = TWINS + "the_loss"
+
+PARTIS = {
+    "parti: the null network reads the text": Mutant(
+        PARTI,
+        "guided(chosen(decoder, 0), chosen(decoder, 1), sampler.guidance)",
+        "guided(chosen(decoder, 0), chosen(decoder, 0), sampler.guidance)",
+        TESTS + "guidance_is_away_from_an_empty_text",
+    ),
+    "parti: a cache without a memory": Mutant(
+        TRANSFORMER,
+        "kept, h = block.step(kept, h, position, memory=memory)",
+        "kept, h = block.step(kept, h, position)",
+        CACHED,
+    ),
+    "parti: the first of several conditions for each": Mutant(
+        PARTI,
+        "return own.begin(params, batch_size, conditions[number])",
+        "return own.begin(params, batch_size, conditions[0])",
+        CACHED,
+    ),
+    "parti: a query that is not normalised": Mutant(
+        TRANSFORMER,
+        "query = self.read_query(self.read_norm(x))",
+        "query = self.read_query(x)",
+        TESTS + "a_block_reads_between_its_branches",
+    ),
+    "parti: what is read replaces what was known": Mutant(
+        TRANSFORMER,
+        "x = x + self.read_dropout(self.read_mix(read), keys)",
+        "x = self.read_dropout(self.read_mix(read), keys)",
+        TESTS + "a_block_reads_between_its_branches",
+    ),
+    "parti: keys and values exchanged": Mutant(
+        TRANSFORMER,
+        "return tuple(jnp.split(heads, 2, axis=2))",
+        "return tuple(jnp.split(heads, 2, axis=2))[::-1]",
+        TESTS + "a_block_reads_between_its_branches",
+    ),
+    "parti: an encoder that is always causal": Mutant(
+        TOWER,
+        "self.activation, self.causal, self.dtype",
+        "self.activation, True, self.dtype",
+        TESTS + "an_encoder_that_is_not_causal_reads_what_comes_after",
+    ),
+    "parti: the sum over codes": Mutant(
+        PARTI,
+        "loss = -jnp.mean(smoothed_categorical(z, logits, settings.smoothing)) / count",
+        "loss = -jnp.mean(smoothed_categorical(z, logits, settings.smoothing))",
+        LOSS,
+    ),
+    "parti: captions are never hidden": Mutant(
+        PARTI,
+        "model.logits(variables, batch, (z,), hidden, dropout_keys)",
+        "model.logits(variables, batch, (z,), False, dropout_keys)",
+        TWINS + "captions_are_hidden_example_by_example",
+    ),
+    "parti: nothing is dropped": Mutant(
+        PARTI,
+        "model.logits(variables, batch, (z,), hidden, dropout_keys)",
+        "model.logits(variables, batch, (z,), hidden)",
+        LOSS,
+    ),
+    "parti: a sum of nats": Mutant(
+        PARTI,
+        "-smoothed_categorical(z, logits, 0.0) / count",
+        "-smoothed_categorical(z, logits, 0.0)",
+        TWINS + "likelihood",
+    ),
+}
