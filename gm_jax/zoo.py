@@ -26,7 +26,7 @@ from gm_jax.diffusion import (
 )  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella
-from gm_jax.translation import cyclegan, pix2pix, simgan, spade, srgan
+from gm_jax.translation import cyclegan, everybody_dance_now, pix2pix, simgan, spade, srgan
 
 SYSTEMS = {
     "autoencoder": autoencoder,
@@ -69,4 +69,5 @@ SYSTEMS = {
     "simgan": simgan,
     "srgan": srgan,
     "spade": spade,
+    "everybody_dance_now": everybody_dance_now,
 }

@@ -83,6 +83,7 @@ ONLY = {
     "channels": ("folder", "pairs", "blank"),
     "classes": ("npz", "wav", "stacked", "two_domains", "pairs", "blank"),
     "frames": ("shapes", "dancers"),
+    "person": ("dancers",),
     "resize": ("pairs",),
     "domains": ("scenes", "pairs"),
     "unpaired": ("scenes", "pairs"),
