@@ -7,10 +7,10 @@ time: not measured yet
 metric: of 32 held-out films of 32 frames, of movements never trained on: SSIM; L1 distance on the
   scale 0 to 1, of the figure, of the face; flicker, the mean change from a frame to the next,
   beside the truth's; and of films made of another person's poses, normalised and as they are
-departs: 64 pixels (the paper: 512 x 1024), width 16 with 3 halvings and 4 blocks (64, 4, 9), critics of
-  width 16 with two strided layers (64, three), faces of 16 pixels (128), batch 4 (1); L1 to both
-  frames in place of VGG19's features (the authors' use_l1: to the second alone); poses are the
-  world's own, so no median of seven
+departs: 64 pixels (the paper: 512 x 1024), width 16 with 3 halvings and 4 blocks (64, 4, 9),
+  critics of width 16 with two strided layers (64, three), faces of 16 pixels (128), batch 4 (1); L1
+  to both frames in place of VGG19's features (the authors' use_l1: to the second alone); poses are
+  the world's own, so no median of seven
 reference: without frames before (`:frame`) and without the residual of the face (`:noface`)
 measured: not measured yet
 target: less flicker than `:frame`, a smaller L1 distance of the face than `:noface`

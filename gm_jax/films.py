@@ -35,7 +35,7 @@ def films(trained: Trained, count: int) -> dict[str, dict]:
     made = sample(trained, count, "film", split)["video"]
     rows = _compared(made, truth) | _changes(made, truth["video"])
     still = np.broadcast_to(truth["video"][:, :1], made.shape)
-    rows["l1"]["copied"] = float(_l1(still, truth["video"]).mean())
+    rows["l1"]["copied"] = _compared(still, truth)["l1"]["value"]
     return {f"film_{name}": row | {"split": split} for name, row in rows.items()}
 
 
@@ -128,10 +128,9 @@ def inside(box: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
     return rows[..., :, None] & columns[..., None, :]
 
 
-def _l1(made: np.ndarray, true: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    """The mean of |made - true| over the pixels [N, T, H, W] that count, on the scale 0 to 1, [N]."""
+def _l1(made: np.ndarray, true: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The mean of |made - true| over pixels that count [N, T, H, W], on the scale 0 to 1, [N]."""
     far = np.abs(made.astype(np.float32) - true.astype(np.float32)).mean(-1) / 255
-    where = np.ones_like(far) if where is None else where
     return (far * where).sum((1, 2, 3)) / np.maximum(where.sum((1, 2, 3)), 1)
 
 

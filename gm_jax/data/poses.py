@@ -4,11 +4,12 @@ Chan et al. 2019 (arXiv 1808.07371), "Global pose normalization". A figure stand
 line, which is lower and the figure taller the nearer it is. Of two films' lines a source's nearest
 and farthest are mapped to the target's, and what is between linearly:
 
-    b = t_far + (a - s_far) / (s_near - s_far) (t_near - t_far)                    where ankles are put
-    c = h_far + (a - s_far) / (s_near - s_far) (h_near - h_far)                    how much is scaled
+    b = t_far + (a - s_far) / (s_near - s_far) (t_near - t_far)      where ankles are put
+    c = c_far + (a - s_far) / (s_near - s_far) (c_near - c_far)      by what a figure is scaled
 
-a is the ankles' height in a frame; h_near and h_far the target's tallest figures near these lines, over
-the source's.
+a is the ankles' line in a frame; c_near and c_far are ratios of heights, of the target's tallest
+figure on these lines to the source's. The farthest line is the farthest one that is no more than
+half as far behind the median as the nearest is before it, as in the authors' code.
 """
 
 from typing import NamedTuple

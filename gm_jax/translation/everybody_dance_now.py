@@ -283,7 +283,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     judges = judge(
         discriminators_loss, face.discriminator, "discriminator", "face_discriminator"
     )  # fmt: skip
-    second = (games.untrained("generator"), maker("face", face_loss, face), judges)
+    kept = games.player("generator", ("generator",), {}, settings.generator, settings.average)
+    second = (kept, maker("face", face_loss, face), judges)
     phases = (
         phase("body", init_body, body, settings.steps),
         phase("face", init_face, second, face.steps),

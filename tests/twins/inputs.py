@@ -29,7 +29,7 @@ def small(recipe: str, **overrides):
         changes["data.path"] = str(wav_folder())
     elif config.data.name == "two_domains":
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
-    elif config.data.name not in ("ring", "grid", "scenes"):
+    elif config.data.name not in ("ring", "grid", "scenes", "dancers"):
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
     for stage in (name for name, own in config.stages.items() if own):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
@@ -66,6 +66,12 @@ def batch_of(config) -> dict:
         of_pixels = {"segmentation": 5, "segmentation_instance": 4}
         maps = {name: jnp.int32(rng.integers(0, n, sides)) for name, n in of_pixels.items()}
         return {"image": a, "image_b": b, "index": index, **maps}
+    if config.data.name == "dancers":
+        sides = COUNT, config.data.frames, config.data.size, config.data.size
+        video, pose = jnp.float32(rng.uniform(-1.0, 1.0, (2, *sides, 3)))
+        box = jnp.sort(jnp.float32(rng.uniform(-1.0, 1.0, (*sides[:2], 2, 2))), axis=2)
+        shown = {"video": video, "video_pose": pose, "box": box.reshape(*sides[:2], 4)}
+        return {**shown, "index": index}
     image = jnp.float32(np.load(config.data.path)["image"][:COUNT]) / 127.5 - 1.0
     if config.data.binarize:
         image = jnp.where(image > 0.0, 1.0, -1.0)

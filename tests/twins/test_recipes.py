@@ -50,6 +50,7 @@ RECIPES = {
     "simgan": "simgan_scenes",
     "srgan": "srgan_scenes",
     "spade": "spade_scenes",
+    "everybody_dance_now": "dance_dancers",
 }
 
 
@@ -191,6 +192,17 @@ PINNED = {
         "discriminator": {
             "normalization": "batch", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
         },
+    },
+    "dance_dancers": {
+        "value_function": "least_squares",
+        "adversarial": 2.0,
+        "matching": 10.0,
+        "smooth": True,
+        "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
+        "discriminator": {
+            "normalization": "instance", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
+        },
+        "face.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
     },
     "cyclegan_scenes": {
         "batch_size": 1,
