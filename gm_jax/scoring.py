@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import alignment, data, evaluation, files, recognition, styles, translations
+from gm_jax import alignment, data, evaluation, files, films, recognition, styles, translations
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
@@ -30,6 +30,8 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     translation
              N: as in `gm_jax.translations`, of N examples
     styles   N: as in `gm_jax.styles`, of N examples
+    films, transfer
+             N: as in `gm_jax.films`, of N films
     attributes  {function: examples}, and
     retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.alignment`
@@ -151,6 +153,8 @@ METRICS = {
     "clustering": recognition.clustering,
     "translation": translations.translation,
     "styles": styles.recognised,
+    "films": films.films,
+    "transfer": films.transfer,
     "attributes": alignment.attributes,
     "retrieval": alignment.retrieval,
     "zero_shot": alignment.zero_shot,

@@ -30,6 +30,7 @@ from gm_jax.translation import (
     adain,
     cin,
     cyclegan,
+    everybody_dance_now,
     first_order_motion,
     pix2pix,
     simgan,
@@ -82,4 +83,5 @@ SYSTEMS = {
     "first_order_motion": first_order_motion,
     "cin": cin,
     "adain": adain,
+    "everybody_dance_now": everybody_dance_now,
 }

@@ -33,6 +33,13 @@ FIRST_STAGE = (
     "['autoencoder']['encoder']['mid_block']['attentions_0']['to_k']['bias']",
 )
 
+# A generator that is kept as it is in the second phase.
+KEPT = (
+    *(f"['generator']['Conv_{number}']['kernel']" for number in range(6)),
+    "['generator']['Conv_5']['bias']",
+    *(f"['generator']['TransposedConv_{number}']['kernel']" for number in (0, 1)),
+)
+
 TEXT = str(text_file())
 
 
@@ -166,6 +173,11 @@ GAMES = {
         slow=True,
     ),
     "adain": Game("style_adain", {"average": 0.9}, slow=True),
+    # Both phases: films of two frames, and squares of each frame's own.
+    "everybody_dance_now": Game("dance_dancers", {"average": 0.9, "face.steps": 0}, slow=True),
+    "everybody_dance_now_face": Game(
+        "dance_dancers", {"average": 0.9}, KEPT, slow=True, steps="face.steps"
+    ),
     "vqvae": Game(
         "vqvae_mnist",
         {"data.name": "digits", "quantizer.averaged.revive_below": 0.95, "average": 0.9},

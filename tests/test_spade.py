@@ -9,7 +9,7 @@ from games import refuses
 import gm_jax
 from gm_jax.nn.layers import instance_norm
 from gm_jax.nn.patchgan import PatchGAN
-from gm_jax.translation.shared import spade
+from gm_jax.translation.shared import multiscale, spade
 
 KEY = jax.random.key(0)
 
@@ -39,12 +39,15 @@ def test_the_published_critics_have_two_scales_of_four_layers():
     x = jax.ShapeDtypeStruct((1, 256, 256, 39), jnp.float32)
     inner = 16 * (64 * 128 + 128 * 256 + 256 * 512)
     one = 16 * 39 * 64 + 64 + inner + 16 * 512 + 1
-    assert parameters(spade.MultiScale(**settings), x) == 2 * one
+    assert (
+        parameters(multiscale.MultiScale(**settings, normalization="spectral_instance"), x)
+        == 2 * one
+    )
 
 
 def test_a_critic_pads_by_two_and_sees_70_pixels():
     """11x11 logits at 64 pixels, and 7x7 at the next scale; maps before them, in order."""
-    module = spade.MultiScale(width=2)
+    module = multiscale.MultiScale(width=2)
     x = jax.random.normal(KEY, (1, 64, 64, 1))
     scales = jax.eval_shape(lambda x: module.init_with_output(KEY, x, train=True)[0], x)
     assert [logits.shape[1:] for logits, _ in scales] == [(11, 11), (7, 7)]
@@ -136,7 +139,7 @@ def test_label_maps_are_resized_by_their_nearest_label():
 
 def test_halving_does_not_count_what_is_beyond_the_border():
     x = jax.random.normal(KEY, (1, 6, 6, 1))
-    found = spade.halved(x)[0, ..., 0]
+    found = multiscale.halved(x)[0, ..., 0]
     assert found.shape == (3, 3)
     np.testing.assert_allclose(found[0, 0], x[0, :2, :2].mean(), rtol=1e-5)
     np.testing.assert_allclose(found[1, 1], x[0, 1:4, 1:4].mean(), rtol=1e-5)

@@ -176,7 +176,7 @@ def test_the_u_net_drops_on_the_way_up_and_norms_no_map_of_one_pixel():
         ),
         ("pix2pix", {"adversarial": 0.0, "distance": 0.0}, "adversarial and distance are both 0"),
         ("cyclegan", {"adversarial": 0.0, "cycle": 0.0}, "adversarial and cycle are both 0"),
-        ("cyclegan", {"data.size": 18}, "18x18 cannot be halved twice"),
+        ("cyclegan", {"data.size": 18}, "18x18 cannot be halved 2 times"),
         (
             "cyclegan",
             {"data.name": "digits", "data.size": None, "data.domains": (), "data.unpaired": False},

@@ -12,6 +12,9 @@
 or with `data.frames` video [T, S, S, 3], video_pose, keypoint [T, 11, 2] and box [T, 4]. Limbs
 swing in a period of 32 moments; a walk leads there in as many, and back again. Example i is a pure
 function of (split, i), at any size. Lengths are in widths of the image, x to the right and y down.
+
+With `data.person` all examples show that one person, and films begin at any moment; how they move
+is still the example's own. So the same example of two persons is one dance by two dancers.
 """
 
 from typing import NamedTuple
@@ -78,8 +81,11 @@ def dancers(config, split: str) -> Source:
 
     def load(indices):
         person, *moments = drawn(indices, first)
+        begin = np.zeros_like(moments[0])
+        if config.person is not None:
+            person, begin = looking_like(person, config.person), moments[0]
         if frames:
-            every = np.broadcast_to(np.arange(frames)[:, None], (frames, len(indices)))
+            every = begin + np.arange(frames)[:, None]
             parts = [_moment(person, moment, side) for moment in every]
             film = {name: np.stack([p[name] for p in parts], 1) for name in parts[0]}
             film["box"] = film["box"][:, :, 0]
@@ -93,7 +99,8 @@ def dancers(config, split: str) -> Source:
         return image
 
     def captions(indices):
-        return describe(drawn(indices, first)[0])
+        person = drawn(indices, first)[0]
+        return describe(person if config.person is None else looking_like(person, config.person))
 
     spec = {"image": Field((side, side, 3), 256), "image_pose": Field((side, side, 3), 256)}
     spec |= {"keypoint": Field((len(JOINTS), 2)), "box": Field((1, 4))}
@@ -150,6 +157,11 @@ def double(person: Person, other: Person) -> Person:
     """The other person, moving as this one."""
     same = {name: getattr(person, name) for name in ("walk", "wide", "often", "phase")}
     return other._replace(**same)
+
+
+def looking_like(people: Person, number: int) -> Person:
+    """These people's movements by the body and in the position of person `number` of training."""
+    return double(people, drawn(np.full(len(people.walk), number))[0])
 
 
 def angles(person: Person, moment: np.ndarray) -> np.ndarray:

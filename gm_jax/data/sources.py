@@ -86,6 +86,7 @@ ONLY = {
     "channels": ("folder", "pairs", "styled", "blank"),
     "classes": ("npz", "wav", "stacked", "two_domains", "pairs", "styled", "blank"),
     "frames": ("shapes", "dancers"),
+    "person": ("dancers",),
     "resize": ("pairs", "styled"),
     "domains": ("scenes", "pairs", "styled"),
     "unpaired": ("scenes", "pairs"),

@@ -47,6 +47,7 @@ class Data:
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
     frames     of films of shapes and dancers; 0 for pictures
+    person     number of the only person whom dancers show; if not set, everybody
     held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
                 where GM_JAX_CLIP_VOCABULARY says
@@ -81,6 +82,7 @@ class Data:
     mono: bool = False
     encoding: str = "utf-8"
     frames: Count = 0
+    person: Annotated[int | None, at_least(0)] = None
     held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
     template: str = ""
@@ -165,6 +167,8 @@ class Evaluate:
     clustering  examples whose codes are matched with their labels
     translation  examples whose translations are compared with their true partners
     styles      examples whose style is told from their restyled picture
+    films       films of the split, made of poses, that are compared with the true ones
+    transfer    dances of another person that are compared with the true ones
     attributes  {function: examples of the split} that are compared with their captions (of shapes)
     retrieval   images and captions of the split that CLIP matches, all of different meaning
     zero_shot   images of the split whose class CLIP finds by `prompts`
@@ -195,6 +199,8 @@ class Evaluate:
     clustering: Count = 0
     translation: Count = 0
     styles: Count = 0
+    films: Count = 0
+    transfer: Count = 0
     attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
     retrieval: Count = 0
     zero_shot: Count = 0

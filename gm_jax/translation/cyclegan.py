@@ -31,7 +31,7 @@ Weight = Annotated[float, at_least(0.0)]
 
 
 @schema
-class Generator(part_of(ResNet, "features", "dtype")):
+class Generator(part_of(ResNet, "features", "levels", "dtype")):
     """The player that translates, both ways.
 
     optimizer  one of optax's

@@ -16,19 +16,17 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from gm_jax import games, networks, replicas
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
 from gm_jax.losses.likelihoods import gaussian_kl
-from gm_jax.losses.perceptual import feature_error
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.layers import normal
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, arguments, at_least, one_of, part_of, schema
-from gm_jax.translation.shared import spade
+from gm_jax.translation.shared import multiscale, spade
 
 Weight = Annotated[float, at_least(0.0)]
 Encoder = part_of(spade.Encoder, "dtype")
@@ -45,7 +43,7 @@ class Generator(part_of(spade.Generator, "features", "dtype")):
 
 
 @schema
-class Discriminator(part_of(spade.MultiScale, "dtype")):
+class Discriminator(part_of(multiscale.MultiScale, "normalization", "dtype")):
     """The player that tells photographs of label maps from translations, at several scales.
 
     optimizer  one of optax's
@@ -97,7 +95,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     dtype, value = jnp.dtype(settings.dtype), VALUE_FUNCTIONS[settings.value_function]
     own, other = (arguments(p, "optimizer") for p in (settings.generator, settings.discriminator))
     generator = Network("generator", spade.Generator(shape[-1], **own, dtype=dtype))
-    discriminator = Network("discriminator", spade.MultiScale(**other, dtype=dtype))
+    critics = multiscale.MultiScale(**other, normalization="spectral_instance", dtype=dtype)
+    discriminator = Network("discriminator", critics)
     encoder = Network("encoder", spade.Encoder(**arguments(settings.encoder), dtype=dtype))
     distances = games.feature_distances(stages) if settings.perceptual else lambda *_: {}
 
@@ -129,27 +128,19 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return fake, state, kl
 
     def judged(variables, batch, fake):
-        """For each scale D's (logits, maps) of x, and those of `fake`, seen in one batch."""
+        """For each scale D's (logits, maps) of x, and those of `fake`, and D's new state."""
         m = labels(batch)
-        pairs = [jnp.concatenate([m, image], axis=-1) for image in (fake, batch[target])]
-        scales, state = discriminator.train(variables, jnp.concatenate(pairs))
-        fakes, reals = (
-            jax.tree.map(lambda x, part=part: jnp.split(x, 2)[part], scales) for part in (0, 1)
-        )
-        return reals, fakes, state
+        pairs = [jnp.concatenate([m, image], axis=-1) for image in (batch[target], fake)]
+        return multiscale.judged(discriminator, variables, *pairs)
 
     def generator_loss(variables, batch, key, step):
         fake, state, kl = translated(variables, batch, key)
         reals, fakes, _ = judged(variables, batch, fake)
-        scales = list(zip(reals, fakes, strict=True))
-        values = [jnp.mean(value.generator(real[0], fake[0])) for real, fake in scales]
-        matched = [
-            jnp.mean(feature_error(lax.stop_gradient(real[1]), fake[1], power=1))
-            for real, fake in scales
-        ]
+        values = multiscale.values(value.generator, reals, fakes)
         metrics = {
-            "adversarial": sum(values) / len(scales), "matching": sum(matched) / len(scales)
-        }  # fmt: skip
+            "adversarial": sum(values) / len(values),
+            "matching": multiscale.matching(reals, fakes),
+        }
         loss = metrics["adversarial"] + settings.matching * metrics["matching"]
         for name, far in distances(variables, batch[target], fake, key).items():
             metrics[name] = jnp.mean(far)
@@ -162,10 +153,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def discriminator_loss(variables, batch, key, step):
         fake, _, _ = translated(variables, batch, key)
         reals, fakes, state = judged(variables, batch, fake)
-        terms = [
-            jnp.mean(value.discriminator(real[0], fake[0]))
-            for real, fake in zip(reals, fakes, strict=True)
-        ]
+        terms = multiscale.values(value.discriminator, reals, fakes)
         return sum(terms) / len(terms), Aux(state={"discriminator": state})
 
     def translate(variables, batch, key):

@@ -3,6 +3,7 @@
 from mutants import Mutant
 
 SPADE, NETWORKS, PATCHGAN = "translation/spade.py", "translation/shared/spade.py", "nn/patchgan.py"
+SCALES = "translation/shared/multiscale.py"
 TESTS, TWINS = "test_spade.py::test_", "twins/test_spade.py::test_"
 SCALED = TESTS + "spade_scales_by_one_and_what_is_learned"
 NEAREST = TESTS + "label_maps_are_resized_by_their_nearest_label"
@@ -39,7 +40,7 @@ SPADES = {
         "test_kinds.py::test_all_that_belongs_to_an_example_is_mirrored_with_it",
     ),
     "spade trap: means of what lies beyond the border": Mutant(
-        NETWORKS, "count_include_pad=False", "count_include_pad=True",
+        SCALES, "count_include_pad=False", "count_include_pad=True",
         TESTS + "halving_does_not_count_what_is_beyond_the_border",
     ),
     "spade: no spectral norm in the blocks": Mutant(
@@ -50,10 +51,10 @@ SPADES = {
         NETWORKS, "min(x.shape[-1], self.features)", "x.shape[-1]", PARAMETERS
     ),
     "spade: critics that pad by one": Mutant(
-        NETWORKS, '"spectral_instance", 2, self.dtype', '"spectral_instance", 1, self.dtype', SEES
+        SCALES, "self.normalization, 2, self.dtype", "self.normalization, 1, self.dtype", SEES
     ),
     "spade: one scale seen twice": Mutant(
-        NETWORKS, "            x = halved(x)\n", "", SEES
+        SCALES, "            x = halved(x)\n", "", SEES
     ),
     "spade: critics without an instance norm": Mutant(
         PATCHGAN, '"instance" in self.normalization', 'self.normalization == "instance"',
@@ -64,19 +65,19 @@ SPADES = {
         TESTS + "a_critics_inner_layers_have_both_norms_and_the_others_none",
     ),
     "spade: D without labels": Mutant(
-        SPADE, "pairs = [jnp.concatenate([m, image], axis=-1) for image in (fake, batch[target])]",
-        "pairs = [jnp.concatenate([0 * m, image], axis=-1) for image in (fake, batch[target])]",
+        SPADE, "pairs = [jnp.concatenate([m, image], axis=-1) for image in (batch[target], fake)]",
+        "pairs = [jnp.concatenate([0 * m, image], axis=-1) for image in (batch[target], fake)]",
         DISCRIMINATOR,
     ),
     "spade: real and fake exchanged": Mutant(
-        SPADE, "value.discriminator(real[0], fake[0])", "value.discriminator(fake[0], real[0])",
+        SCALES, "jnp.mean(of(real[0], fake[0]))", "jnp.mean(of(fake[0], real[0]))",
         DISCRIMINATOR,
     ),
     "spade: scales summed": Mutant(
         SPADE, "return sum(terms) / len(terms), Aux", "return sum(terms), Aux", DISCRIMINATOR
     ),
     "spade: squares of D's maps": Mutant(
-        SPADE, "fake[1], power=1", "fake[1], power=2", GENERATOR
+        SCALES, "fake[1], power=1", "fake[1], power=2", GENERATOR
     ),
     "spade: the weight of matching left out": Mutant(
         SPADE, "settings.matching * metrics[", "1.0 * metrics[", GENERATOR

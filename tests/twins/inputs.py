@@ -12,6 +12,7 @@ from sample_files import FOLDER, text_file, wav_folder
 from sklearn.datasets import load_digits
 
 import gm_jax
+from gm_jax.data import dancers
 
 COUNT = 16  # examples of a batch
 NAMES = ["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -67,11 +68,7 @@ def batch_of(config) -> dict:
         maps = {name: jnp.int32(rng.integers(0, n, sides)) for name, n in of_pixels.items()}
         return {"image": a, "image_b": b, "index": index, **maps}
     if config.data.name == "dancers":
-        names = "image", "image_b", "image_driver", "image_b_driver"
-        sides = COUNT, config.data.size, config.data.size, 3
-        return {name: jnp.float32(rng.uniform(-1.0, 1.0, sides)) for name in names} | {
-            "index": index
-        }
+        return _dancers(config.data, rng) | {"index": index}
     if config.data.name == "styled":
         sides = COUNT, config.data.size, config.data.size
         a, b = jnp.float32(rng.uniform(-1.0, 1.0, (2, *sides, 3)))
@@ -83,6 +80,17 @@ def batch_of(config) -> dict:
     if config.data.captions:
         batch["caption"] = gm_jax.data.open_source(config.data).load(np.arange(COUNT))["caption"]
     return batch | ({"image_b": -image} if config.data.name == "two_domains" else {})
+
+
+def _dancers(data, rng) -> dict:
+    """Films with poses and boxes, or pairs of pictures beside another's."""
+    if data.frames:
+        sides = COUNT, data.frames, data.size, data.size
+        video, pose = jnp.float32(rng.uniform(-1.0, 1.0, (2, *sides, 3)))
+        box = jnp.sort(jnp.float32(rng.uniform(-1.0, 1.0, (*sides[:2], 2, 2))), axis=2)
+        return {"video": video, "video_pose": pose, "box": box.reshape(*sides[:2], 4)}
+    names, sides = ("image", "image_b", *dancers.DRIVERS), (COUNT, data.size, data.size, 3)
+    return {name: jnp.float32(rng.uniform(-1.0, 1.0, sides)) for name in names}
 
 
 def away_from_start(init: Callable, batch: dict):

@@ -54,6 +54,7 @@ RECIPES = {
     "spade": "spade_scenes",
     "cin": "style_cin",
     "adain": "style_adain",
+    "everybody_dance_now": "dance_dancers",
 }
 
 
@@ -195,6 +196,17 @@ PINNED = {
         "discriminator": {
             "normalization": "batch", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
         },
+    },
+    "dance_dancers": {
+        "value_function": "least_squares",
+        "adversarial": 2.0,
+        "matching": 10.0,
+        "smooth": True,
+        "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
+        "discriminator": {
+            "normalization": "instance", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
+        },
+        "face.optimizer": {"learning_rate": 2e-4, "b1": 0.5},
     },
     "cyclegan_scenes": {
         "batch_size": 1,

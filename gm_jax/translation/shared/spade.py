@@ -1,4 +1,4 @@
-"""SPADE's networks: a generator whose norms are modulated by a label map, critics, a style encoder.
+"""SPADE's networks: a generator whose norms are modulated by a label map, and a style encoder.
 
 Park et al. 2019 (arXiv 1903.07291), appendix A, as in the authors' code. No convolution has a bias
 that a norm would undo.
@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.layers import BatchNorm, Size, full_precision, instance_norm, layer
-from gm_jax.nn.patchgan import PatchGAN
 from gm_jax.settings import at_least, one_of
 
 # Glorot & Bengio's, normal, with a gain of 0.02.
@@ -111,29 +110,6 @@ class Generator(nn.Module):
         return jnp.tanh(full_precision(conv(self.features)(nn.leaky_relu(x, 0.2))))
 
 
-class MultiScale(nn.Module):
-    """Image [B, H, W, C] to a list: for each scale, logits [B, h, w] and the maps before them.
-
-    scales  critics; each sees the image half as large as the one before
-    width   channels of a critic's first layer; they double up to eight times as many
-    layers  strided layers of a critic; two of stride 1 follow
-    """
-
-    scales: Size = 2
-    width: Size = 64
-    layers: Size = 3
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Array, train: bool) -> list:
-        found = []
-        for _ in range(self.scales):
-            critic = PatchGAN(self.width, self.layers, "spectral_instance", 2, self.dtype)
-            found.append(critic(x, train, maps=True))
-            x = halved(x)
-        return found
-
-
 class Encoder(nn.Module):
     """Image [B, H, W, C] to mean and log-variance of its style, [B, size] each.
 
@@ -169,11 +145,6 @@ def nearest(m: Array, height: int) -> Array:
 def doubled(x: Array) -> Array:
     """[B, H, W, C] to [B, 2H, 2W, C]: each value four times."""
     return x.repeat(2, axis=1).repeat(2, axis=2)
-
-
-def halved(x: Array) -> Array:
-    """Means of 3 x 3 values at every second one; zeros beyond the border do not count."""
-    return nn.avg_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)), count_include_pad=False)
 
 
 def edges(instance: Array) -> Array:
