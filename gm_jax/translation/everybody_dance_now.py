@@ -133,9 +133,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return ResNet(shape[-1], **own, dtype=dtype)
 
     generator = Network("generator", resnet(settings.generator))
-    residual = Network(
-        "face", resnet(face, "steps", "size", "adversarial", "discriminator")
-    )  # fmt: skip
+    residual = Network("face", resnet(face, "steps", "size", "adversarial", "discriminator"))
     other, of_face = (arguments(p.discriminator, "optimizer") for p in (settings, face))
     discriminator = Network("discriminator", multiscale.MultiScale(**other, dtype=dtype))
     critic = PatchGAN(**of_face, padding=2, dtype=dtype)
@@ -190,9 +188,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         keys, seen = jax.random.split(key), faces(batch, films(batch))
         begun = init_body(keys[0], batch, None) if previous is None else previous
         fresh = networks.split_init(keys[1], (residual, seen), (face_discriminator, seen))
-        return fresh._replace(
-            params=begun.params | fresh.params, state=begun.state | fresh.state
-        )  # fmt: skip
+        return fresh._replace(params=begun.params | fresh.params, state=begun.state | fresh.state)
 
     def realism(variables, batch, made, key):
         """What frames must be in both phases: a value and the terms it is made of."""
@@ -280,9 +276,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         maker("generator", generator_loss, settings.generator),
         judge(discriminator_loss, settings.discriminator, "discriminator"),
     )
-    judges = judge(
-        discriminators_loss, face.discriminator, "discriminator", "face_discriminator"
-    )  # fmt: skip
+    judges = judge(discriminators_loss, face.discriminator, "discriminator", "face_discriminator")
     kept = games.player("generator", ("generator",), {}, settings.generator, settings.average)
     second = (kept, maker("face", face_loss, face), judges)
     phases = (
@@ -302,6 +296,4 @@ def _check(settings: Settings, spec) -> None:
     if settings.face.steps:
         check_sides((size, size), settings.face.levels, "face.size")
         if size > min(shape[1:3]):
-            raise UserError(
-                f"face.size {size} is larger than the frames: at most {min(shape[1:3])}"
-            )
+            raise UserError(f"face.size {size} is larger than the frames of {shape[1]}x{shape[2]}")
