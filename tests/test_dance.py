@@ -68,12 +68,12 @@ def test_the_gradient_reaches_the_generator_through_the_frame_before(digits16, s
             return player.moves[0].objective(variables._replace(params=params), batch, KEY, 0)[0]
 
         slope = jax.grad(loss)(0.0)
-        difference = (loss(1e-6) - loss(-1e-6)) / 2e-6
+        difference = (loss(1e-8) - loss(-1e-8)) / 2e-8  # Maps have kinks.
         np.testing.assert_allclose(slope, difference, rtol=1e-4)
 
         @jax.jit
         def last(pose):
-            seen = {**batch, "video_pose": batch["video_pose"].at[:, 0].set(pose)}
+            seen = {**batch, "video_pose": jnp.asarray(batch["video_pose"]).at[:, 0].set(pose)}
             return phase.model.functions["film"](variables, seen, KEY)["video"][:, 1].sum()
 
         slope = jax.grad(last)(batch["video_pose"][:, 0])
@@ -99,7 +99,7 @@ def test_frames_in_turn_are_all_first_frames_and_then_all_second_ones():
 
 
 def test_the_second_phase_begins_with_what_the_first_ended_with():
-    *_, (first, second) = (gm_jax.build(gm_jax.load_config("configs/dance_dancers.py:smoke")),)
+    *_, first, second = gm_jax.build(gm_jax.load_config("configs/dance_dancers.py:smoke"))
     assert (first.name, second.name) == ("body", "face")
     batch = {
         "video": jnp.zeros((2, 2, 16, 16, 3)), "video_pose": jnp.zeros((2, 2, 16, 16, 3)),

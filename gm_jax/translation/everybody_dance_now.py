@@ -252,7 +252,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
                 return now, now
 
             poses, corners = given(batch)
-            first = jnp.zeros((poses.shape[1], *shape[1:]), poses.dtype)
+            kind = jnp.promote_types(poses.dtype, dtype)
+            first = jnp.zeros((poses.shape[1], *shape[1:]), kind)
             return {"video": jnp.moveaxis(lax.scan(following, first, (poses, corners))[1], 0, 1)}
 
         def compare(variables, batch, key):
