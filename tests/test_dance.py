@@ -119,7 +119,7 @@ def test_the_second_phase_begins_with_what_the_first_ended_with():
         ({"stages": {}}, "say which with stages.features, a workdir or a recipe"),
         ({"generator.levels": 4}, "16x16 cannot be halved 4 times: set data.size"),
         ({"face.levels": 3}, "8x8 cannot be halved 3 times: set face.size to a multiple of 8"),
-        ({"face.size": 32}, "face.size 32 is larger than the frames: at most 16"),
+        ({"face.size": 32}, "face.size 32 is larger than the frames of 16x16"),
         ({"data.frames": 3}, "set data.frames to 2, not 3"),
         ({"data.frames": 0}, "this system needs `video`"),
     ],

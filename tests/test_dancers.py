@@ -133,3 +133,20 @@ def test_what_no_dancer_can_do_is_refused():
         data.open_source(dict(name="dancers", flip=True))
     with pytest.raises(UserError, match="split of dancers"):
         data.open_source(dict(name="dancers"), "unseen")
+
+
+def test_one_person_dances_the_dances_of_all():
+    """With `data.person` looks and sizes are that person's, movements the example's own; the same
+    example of two persons is one dance."""
+    film, other = (load(frames=3, person=number, size=32) for number in (0, 1))
+    look, *_ = dancers.drawn(np.zeros(1, int))
+    people, begin, _ = dancers.drawn(SOME, dancers.STREAMS)
+    for shift in range(3):
+        for number, batch in enumerate((film, other)):
+            own, *_ = dancers.drawn(np.full(len(SOME), number))
+            posed = dancers.double(people, own)
+            expected = 2 * dancers.joints(posed, begin + shift) - 1
+            np.testing.assert_allclose(batch["keypoint"][:, shift], expected, atol=1e-6)
+    ground = film["video"][:, :, 0, 0]
+    np.testing.assert_array_equal(ground, np.broadcast_to(ground[:1, :1], ground.shape))
+    assert (np.round(255 * look.ground[0, 0]) - ground[0, 0] < 4).all()
