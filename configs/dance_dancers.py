@@ -2,7 +2,7 @@
 
 paper: Chan, Ginosar, Zhou & Efros 2019, Everybody Dance Now, arXiv 1808.07371
 command: python launch.py --config=configs/dance_dancers.py --workdir=runs/dance_dancers
-hardware: one of 2 CPU cores (AMD EPYC), float32
+hardware: one of 2 CPU cores (Intel Xeon), float32
 time: not measured yet
 metric: of 32 held-out films of 32 frames, of movements never trained on: SSIM; L1 distance on the
   scale 0 to 1, of the figure, of the face; flicker, the mean change from a frame to the next,

@@ -4,7 +4,7 @@ paper: Huang & Belongie 2017, Arbitrary Style Transfer in Real-time with Adaptiv
   Normalization, arXiv 1703.06868
 command: python launch.py --config=configs/style_adain.py --workdir=runs/style_adain
   --config.data.styles=STYLES, a folder of paintings, or an npz with `images` and `names`
-hardware: one of 2 CPU cores (AMD EPYC), float32
+hardware: one of 2 CPU cores (Intel Xeon), float32
 time: 14 min 15 s on a busy core
 metric: of 300 held-out scenes in turn in each style: share whose nearest painting, by the Gram
   matrices of another network than the encoder (evaluate.styles), is the right one; the same of

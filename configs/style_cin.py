@@ -3,7 +3,7 @@
 paper: Dumoulin, Shlens & Kudlur 2017, A Learned Representation for Artistic Style, arXiv 1610.07629
 command: python launch.py --config=configs/style_cin.py --workdir=runs/style_cin
   --config.data.styles=STYLES, a folder of paintings, or an npz with `images` and `names`
-hardware: one of 2 CPU cores (AMD EPYC), float32
+hardware: one of 2 CPU cores (Intel Xeon), float32
 time: the first 745 of 3,000 rounds 7 min on a busy core
 metric: of 120 held-out scenes in turn in each style: share whose nearest painting, by the Gram
   matrices of another network than the one that trained (evaluate.styles), is the right one; the

@@ -102,7 +102,8 @@ def open_source(config, split: str = "train") -> Source:
     """
     config = read(Data, config, "data.")
     for setting, names in ONLY.items():
-        if getattr(config, setting) and config.name in SOURCES and config.name not in names:
+        given = getattr(config, setting) != getattr(Data(), setting)
+        if given and config.name in SOURCES and config.name not in names:
             raise UserError(
                 f"data.{setting} is {getattr(config, setting)}, but {config.name} has no such"
                 f" setting ({', '.join(names)} have): leave it out"

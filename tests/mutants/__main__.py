@@ -25,6 +25,7 @@ from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
 from mutants.clip import CLIPS
 from mutants.dalle import DALLES
+from mutants.dance import DANCES
 from mutants.dancers import DANCING
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
@@ -65,6 +66,7 @@ MUTANTS = (
     | TRANSLATION
     | FIRST_ORDER_MOTIONS
     | PARTIS
+    | DANCES
     | SIMGANS
     | SRGANS
     | SPADES
