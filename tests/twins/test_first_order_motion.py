@@ -96,7 +96,7 @@ def test_the_deformed_frame_is_of_the_driving_frame():
 
 
 def test_features_are_compared_at_all_scales():
-    of = game(RECIPE, perceptual=0.7)
+    of = game(RECIPE, perceptual=0.7, pixels=10.0)
     played = of.play()
     calls = played.calls["backbone"]
     assert [call.inputs[0].shape[1] for call in calls] == [16, 16, 8, 8]
