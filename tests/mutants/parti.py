@@ -48,7 +48,7 @@ PARTIS = {
     "parti: an encoder that is always causal": Mutant(
         TOWER,
         "self.activation, self.causal, self.dtype",
-        "self.activation, True, self.dtype",
+        "self.activation, False, self.dtype",
         TESTS + "an_encoder_that_is_not_causal_reads_what_comes_after",
     ),
     "parti: the sum over codes": Mutant(
