@@ -9,9 +9,9 @@ time: not measured yet
 metric: of 1,000 held-out pairs of moments: L1 distance of the driving frame made of the source on
   the scale 0 to 1; the same of the source moved as another person moves (animate), beside the
   frame that exists
-departs: 64 pixels, the detector at 32 and the motion at 16 (the paper: 256, 64 and 64), widths of 16
-  (32 and 64), mean absolute errors of pixels at four scales for VGG19's features, maps of all sizes
-  moved and joined (the bottleneck's alone), deviations of 0.02 of the norms' first scales (0)
+departs: 64 pixels, the detector at 32 and the motion at 16 (the paper: 256, 64 and 64), widths of
+  16 (32 and 64), mean absolute errors of pixels at four scales for VGG19's features, maps of all
+  sizes moved and joined (the bottleneck's alone), a deviation of 0.02 of the norms' first scales
 reference: copying the source, which `copied` has beside each number
 measured: not yet
 target: L1 at most half of that of copying, relative motion nearer to the truth than absolute

@@ -1,6 +1,6 @@
 """Players and phases: how every system's `build` ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import optax
 
@@ -45,20 +45,24 @@ def every(rounds: int) -> Callable[[int], int]:
     return lambda step: int(step % rounds == 0)
 
 
+def without_features(settings) -> Iterator[str]:
+    """A line if a recipe's `perceptual` term has no stage whose features it compares."""
+    if settings.perceptual and "features" not in settings.stages:
+        yield (
+            "perceptual compares the features of a network: say which with stages.features, a"
+            " workdir or a recipe (system backbone or classifier), or set perceptual=0"
+        )
+
+
 def feature_distances(stages: Mapping[str, Stage]) -> Callable:
     """(variables, x, y, key) -> {its name: d(x, y) [B]}, of `stages.features`.
 
     Raises UserError if that has no distance.
     """
-    own = stages["features"].model.functions
-    if "distance" not in own:
-        raise UserError(
-            "stages.features has no distance of images (it has the functions"
-            f" {', '.join(own)}): take a backbone or a classifier"
-        )
+    own = _of_features(stages, "distance", "distance of images")
 
     def distances(variables, x, y, key):
-        return own["distance"](variables.frozen["features"], {"image": x, "image_b": y}, key)
+        return own(variables.frozen["features"], {"image": x, "image_b": y}, key)
 
     return distances
 
@@ -68,14 +72,19 @@ def feature_maps(stages: Mapping[str, Stage]) -> Callable:
 
     Raises UserError if that has no maps.
     """
-    own = stages["features"].model.functions
-    if "features" not in own:
-        raise UserError(
-            "stages.features has no maps of images (it has the functions"
-            f" {', '.join(own)}): take a backbone or a classifier"
-        )
+    own = _of_features(stages, "features", "maps of images")
 
     def maps(variables, x, key):
-        return own["features"](variables.frozen["features"], {"image": x}, key)
+        return own(variables.frozen["features"], {"image": x}, key)
 
     return maps
+
+
+def _of_features(stages: Mapping[str, Stage], name: str, meaning: str) -> Callable:
+    functions = stages["features"].model.functions
+    if name not in functions:
+        raise UserError(
+            f"stages.features has no {meaning} (it has the functions {', '.join(functions)}): take"
+            " a backbone or a classifier"
+        )
+    return functions[name]

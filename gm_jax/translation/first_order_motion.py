@@ -61,11 +61,7 @@ class Settings(Recipe):
     def wrong(self):
         """Choices that do not go together, a line for each."""
         yield from super().wrong()
-        if self.perceptual and "features" not in self.stages:
-            yield (
-                "perceptual compares the features of a network: say which with stages.features, a"
-                " workdir or a recipe (system backbone or classifier), or set perceptual=0"
-            )
+        yield from games.without_features(self)
         if not self.perceptual and not self.pixels:
             yield "perceptual and pixels are both 0: set one of them"
 

@@ -40,7 +40,8 @@ PUBLISHED = {
         LAYERS, "approximate=False", "approximate=True", TEXT
     ),
     "text: not causal": Mutant(
-        TOWER, "self.activation, self.causal, self.dtype", "self.activation, False, self.dtype", TEXT
+        TOWER, "self.activation, self.causal, self.dtype", "self.activation, False, self.dtype",
+        TEXT,
     ),
     "text: pooled at the largest symbol": Mutant(
         TOWER, "jnp.argmax(ids == self.end, axis=1)", "ids.shape[1] - 1 - jnp.argmax("
