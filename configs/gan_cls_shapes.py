@@ -2,15 +2,17 @@
 
 paper: Reed et al. 2016, Generative Adversarial Text to Image Synthesis, arXiv 1605.05396
 command: python launch.py --config=configs/gan_cls_shapes.py --workdir=runs/gan_cls_shapes
-hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+hardware: one of 2 CPU cores (Intel Xeon), float32
+time: 62 min beside other runs, after configs/clip_shapes.py
 metric: share of samples for 1,000 captions of the split `unseen` that show all that the caption
   says, by the judge of the shapes world; of captions of one object the same
 departs: captions by our CLIP (the paper: a char-CNN-RNN, 1,024 numbers, means of four captions),
   32 pixels (64), widths of 32 (128 and 64), a moving average of G, and rates that fall linearly
   over the second half (the paper's are halved each 100 epochs)
 reference: none on these data
-measured: not yet
+measured: 0.208 [0.184, 0.234] shown right (captions shuffled 0.027), of one object 0.419 [0.377,
+  0.463], of two none of 504; colour 0.606, size 0.513, shape 0.258. D wins in the second half: its
+  loss is below 0.02, and the ground is not even
 target: at least 0.80 of the captions of one object shown right
 again: python launch.py --workdir=runs/gan_cls_shapes --mode=evaluate
 status: unverified

@@ -158,7 +158,9 @@ GAMES = {
     # The last of three phases; half of each global batch is old.
     "simgan": Game("simgan_scenes", {"average": 0.9}, slow=True, steps="game_steps"),
     # Three networks of one player, batch statistics of three frames, deformations by position.
-    "first_order_motion": Game("first_order_motion_dancers", {"average": 0.9}, slow=True),
+    "first_order_motion": Game(
+        "first_order_motion_dancers", {"average": 0.9, "perceptual": 0.0}, slow=True
+    ),
     "pix2pix": Game("pix2pix_scenes", {"average": 0.9, "evaluate.batch_size": 16}, slow=True),
     # The second of two phases, which begins by itself here; frozen features.
     "srgan": Game("srgan_scenes", {"average": 0.9}, slow=True, steps="game.steps"),

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dropout, Rate, Size, attend, full_precision
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.normal(0.02)
@@ -92,7 +92,7 @@ class Block(nn.Module):
         if memory is not None:
             query = self.read_query(self.read_norm(x))
             query = query.reshape(*x.shape[:2], self.heads, self.width // self.heads)
-            read = jax.nn.dot_product_attention(query, *memory).reshape(x.shape)
+            read = attend(query, *memory).reshape(x.shape)
             x = x + self.read_dropout(self.read_mix(read), keys)
         hidden = nn.gelu(self.up(self.mlp_norm(x)), approximate=False)
         return x + self.mlp_dropout(self.down(hidden), keys)

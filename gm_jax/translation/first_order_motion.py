@@ -80,6 +80,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     }
     detector, dense, generator = (Network(name, module) for name, module in modules.items())
     distances = games.feature_distances(stages) if settings.perceptual else lambda *_: {}
+    wide = jnp.promote_types(dtype, jnp.float32)
+
+    def unit(image):
+        """[-1, 1] to [0, 1], as precise as blurs and warps shall be."""
+        return (image.astype(wide) + 1.0) / 2.0
 
     def init(key, batch, previous):
         x = unit(batch["image"])
@@ -159,11 +164,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     fields = dict.fromkeys(("image", "image_b", "image_driver", "image_b_driver"), field)
     player = games.player("model", tuple(modules), {"value": loss}, settings, settings.average)
     return (games.phase(settings, init, (player,), functions, fields, stages),)
-
-
-def unit(image):
-    """[-1, 1] to [0, 1]."""
-    return (image + 1.0) / 2.0
 
 
 def deformed(image, deformation: Deformation):

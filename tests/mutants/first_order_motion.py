@@ -27,8 +27,8 @@ FIRST_ORDER_MOTIONS = {
     ),
     "fomm trap: no padding of the detector's heads": Mutant(
         NETWORKS,
-        'heat = nn.Conv(count, (7, 7), padding=3, dtype=self.dtype, name="heat")(x)',
-        'heat = nn.Conv(count, (7, 7), padding=0, dtype=self.dtype, name="heat")(x)',
+        "heat = nn.Conv(count, (7, 7), padding=3,",
+        "heat = nn.Conv(count, (7, 7), padding=0,",
         HEAT,
     ),
     "fomm: maps that begin at zero": Mutant(
@@ -163,7 +163,7 @@ FIRST_ORDER_MOTIONS = {
         TWINS + "features_are_compared_at_all_scales",
     ),
     "fomm: images in [-1, 1] to the networks": Mutant(
-        SYSTEM, "return (image + 1.0) / 2.0", "return image", LOSS
+        SYSTEM, "return (image.astype(wide) + 1.0) / 2.0", "return image.astype(wide)", LOSS
     ),
     "fomm: outputs left in [0, 1]": Mutant(
         SYSTEM,

@@ -2,7 +2,8 @@
 
 Siarohin et al. 2019 (arXiv 2003.00196), section 3 and supplement C, as in the authors' code, but
 the detector's last convolutions see zeros beyond the border. Without them its heat maps are six
-pixels smaller than the image that they are read as, and an equivariant detector is punished.
+pixels smaller than the image that they are read as, and an equivariant detector is punished. No
+convolution has a bias that a norm or a softmax over positions would undo.
 """
 
 from typing import Annotated, NamedTuple
@@ -42,7 +43,7 @@ class Motion(NamedTuple):
 
 def _convolved(x: Array, features: int, size: int, train: bool, dtype) -> Array:
     """A convolution, batch normalisation and ReLU."""
-    x = nn.Conv(features, (size, size), padding=size // 2, dtype=dtype)(x)
+    x = nn.Conv(features, (size, size), padding=size // 2, use_bias=False, dtype=dtype)(x)
     return nn.relu(BatchNorm(train, dtype)(x))
 
 
@@ -106,7 +107,7 @@ class Detector(nn.Module):
         def identity(key, shape, dtype=jnp.float32):
             return jnp.tile(jnp.eye(2, dtype=dtype).reshape(-1), count)
 
-        heat = nn.Conv(count, (7, 7), padding=3, dtype=self.dtype, name="heat")(x)
+        heat = nn.Conv(count, (7, 7), padding=3, use_bias=False, dtype=self.dtype, name="heat")(x)
         maps = nn.Conv(
             4 * count, (7, 7), padding=3, kernel_init=nn.initializers.zeros, bias_init=identity,
             dtype=self.dtype, name="jacobian",
@@ -205,9 +206,9 @@ class Generator(nn.Module):
         x = moved(x, motion)
         for _ in range(self.blocks):
             h = x
-            for _ in range(2):
+            for bias in (False, True):
                 h = nn.relu(BatchNorm(train, self.dtype)(h))
-                h = nn.Conv(x.shape[-1], (3, 3), padding=1, dtype=self.dtype)(h)
+                h = nn.Conv(x.shape[-1], (3, 3), padding=1, use_bias=bias, dtype=self.dtype)(h)
             x = x + h
         for level in reversed(range(self.halvings)):
             if self.skips:
