@@ -44,7 +44,7 @@ def one_of(table) -> Rule:
             "" if value in table else f"must be one of: {', '.join(names)}{nearest(value, names)}"
         )
 
-    return Rule(wrong, table)
+    return Rule(wrong, tuple(table))  # Hashable, as a type that it marks must be.
 
 
 class Restartable(NamedTuple):
