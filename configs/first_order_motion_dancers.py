@@ -22,13 +22,11 @@ target: L1 at most half of that of copying, joints nearer than those copied, rel
 again: python launch.py --workdir=runs/first_order_motion_dancers --mode=evaluate
 status: unverified
 
-A picture moved as a film moves, frame by frame, both of your own:
-
-    given = {"image": picture, "image_driver": frames[0], "image_b_driver": frames}
-    film = gm_jax.sample(trained, len(frames), "animate", given=given)["image_b"]
-
 `:published` has the paper's networks and terms, for pictures in trainA and trainB (two frames of a
 film under one name) below --config.data.path=FOLDER, and VGG19's weights, torchvision's.
+
+A picture moved as a film moves, both of your own: `gm_jax.sample(trained, len(frames), "animate",
+given={"image": picture, "image_driver": frames[0], "image_b_driver": frames})["image_b"]`.
 """
 
 from gm_jax.recipes import recipe

@@ -230,7 +230,7 @@ def test_a_style_says_nothing_about_its_content():
         ({"stages": {}}, "say which with stages.features, a workdir or a recipe"),
         ({"style_layers": ("relu9_1",)}, "no map relu9_1: it has relu1_1, relu2_1"),
         ({"style_layers": ()}, "must each name a layer or more"),
-        ({"data.size": 18, "data.resize": 18}, "18x18 cannot be halved twice"),
+        ({"data.size": 18, "data.resize": 18}, "18x18 cannot be halved 2 times"),
         ({"data.name": "scenes", "data.styles": "", "data.resize": None}, "needs `label_b`"),
     ],
 )

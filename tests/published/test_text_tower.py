@@ -21,7 +21,7 @@ def tower(case, dtype="float32"):
         config["vocab_size"], config["eos_token_id"], config["max_position_embeddings"],
         config["hidden_size"], config["num_hidden_layers"], config["num_attention_heads"],
         config["intermediate_size"], config["hidden_act"],
-        config["projection_dim"] if projected else 0, jnp.dtype(dtype),
+        config["projection_dim"] if projected else 0, dtype=jnp.dtype(dtype),
     )  # fmt: skip
 
 
