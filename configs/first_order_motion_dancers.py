@@ -13,10 +13,11 @@ departs: 64 pixels, the detector at 32 and the motion at 16 (the paper: 256, 64 
   16 (32 and 64), mean absolute errors of pixels at four scales for VGG19's features, maps of all
   sizes moved and joined (the bottleneck's alone), a deviation of 0.02 of the norms' first scales
 reference: copying the source, which `copied` has beside each number
-measured: not to its end; after 1,500 of 2,500 rounds L1 0.0242 ± 0.0003 (the source copied 0.0282),
-  joints 5.04 ± 0.12 (copied 4.20, truth 0.72); animate 0.0243 and 5.02, absolute 0.0254 and 5.32.
-  What should move fades: most keypoints are still in the middle of the body. With pixels=10 all
-  were, after 2,000 rounds
+measured: not to its end; after 1,500 of 2,500 rounds (--config.steps=2500
+  --config.optimizer.decay_steps=2500; convolutions had biases that norms undo) L1 0.0242 ± 0.0003
+  (the source copied 0.0282), joints 5.04 ± 0.12 (copied 4.20, truth 0.72); animate 0.0243 and 5.02,
+  absolute 0.0254 and 5.32. What should move fades: most keypoints are still in the middle of the
+  body. With pixels=10 all were, after 2,000 rounds
 target: L1 at most half of that of copying, joints nearer than those copied, relative motion nearer
   to the truth than absolute
 again: python launch.py --workdir=runs/first_order_motion_dancers --mode=evaluate

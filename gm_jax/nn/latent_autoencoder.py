@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, attend, full_precision
+from gm_jax.nn.layers import Size, attend, doubled, full_precision
 from gm_jax.settings import at_least, part_of
 
 EPSILON = 1e-6  # of group normalisation; the U-Nets over the latents have 1e-5
@@ -81,8 +81,7 @@ class Resample(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         if self.up:
-            x = x.repeat(2, axis=1).repeat(2, axis=2)
-            return nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype, name="conv")(x)
+            return nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype, name="conv")(doubled(x))
         # Zeros below and to the right alone; a U-Net has them on all sides.
         padding = ((0, 1), (0, 1))
         conv = nn.Conv(x.shape[-1], (3, 3), 2, padding=padding, dtype=self.dtype, name="conv")

@@ -158,6 +158,11 @@ def reflected(x: Array, count: int) -> Array:
     return jnp.pad(x, ((0, 0), (count, count), (count, count), (0, 0)), mode="reflect")
 
 
+def doubled(x: Array) -> Array:
+    """[B, H, W, C] to [B, 2H, 2W, C], each pixel repeated."""
+    return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
 def layer(module: nn.Module, spectral: bool, train: bool):
     """A layer as it is, or with its weights divided by their largest singular value.
 

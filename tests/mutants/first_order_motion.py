@@ -119,14 +119,14 @@ FIRST_ORDER_MOTIONS = {
     ),
     "fomm: a deviation of another factor": Mutant(
         WARPING,
-        "taps = np.exp(-(away**2) / (2 * deviation**2)) * (abs(away) <= round(4 * deviation))",
-        "taps = np.exp(-(away**2) / deviation**2) * (abs(away) <= round(4 * deviation))",
+        "np.exp(-(away**2) / (2 * deviation**2))",
+        "np.exp(-(away**2) / deviation**2)",
         TESTS + "a_reduced_image_is_blurred_first",
     ),
     "fomm: borders brighter than they are": Mutant(
         WARPING,
-        "return np.float32(taps / whole)",
-        "return np.float32(taps / taps.sum(1, keepdims=True))",
+        "return np.float32(tap(away) / whole)",
+        "return np.float32(tap(away) / tap(away).sum(1, keepdims=True))",
         TESTS + "a_reduced_image_is_blurred_first",
     ),
     "fomm: zeros beyond the border of a deformed frame": Mutant(

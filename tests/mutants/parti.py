@@ -69,6 +69,12 @@ PARTIS = {
         "model.logits(variables, batch, (z,), hidden)",
         LOSS,
     ),
+    "codes: the prompt is trained on": Mutant(
+        CODES,
+        "condition = conditions.make(settings.condition, spec, dtype)",
+        "condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)",
+        TWINS + "a_prompt_is_of_samples_and_not_of_training",
+    ),
     "parti: a sum of nats": Mutant(
         PARTI,
         "-smoothed_categorical(z, logits, 0.0) / count",

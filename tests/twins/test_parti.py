@@ -53,6 +53,12 @@ def test_samples_follow_their_captions():
     np.testing.assert_array_equal(shown["image"], others["image"])
 
 
+def test_a_prompt_is_of_samples_and_not_of_training():
+    of = game(RECIPE, condition_dropout=0.0, **PLAIN, **{"sampler.prompt": "a seven"})
+    (text,) = of.play().calls["text"]
+    np.testing.assert_array_equal(text.inputs[0], of.batch["caption"])
+
+
 def test_likelihood():
     of = game(RECIPE, **PLAIN)
     outputs, calls = of.work("likelihood")

@@ -76,7 +76,7 @@ class CodeModel(NamedTuple):
              examples `hidden` [B], keys are of dropout
     guided   (variables, batch, inputs) -> logits [B, N, K] to draw from
     hidden   keys [B] -> the examples whose condition is hidden in training, [B]
-    known    (variables, batch, hidden) -> label [B] and context [B, L, D], None for none
+    known    (variables, batch, hidden) -> label [B] and context [B, L, D] of what samples show
     network  which has the logits
     """
 
@@ -103,18 +103,20 @@ def begin(
     """
     tokens, guidance = image_tokens.tokens(spec, stages, others), settings.sampler.guidance
     dtype = jnp.dtype(settings.dtype)
-    condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
+    condition = conditions.make(settings.condition, spec, dtype)
+    # What samples are asked for; training reads the data's captions, whatever the prompt is.
+    asked = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
     network = Network("network", module_of(tokens.code, condition.classes, dtype))
 
-    def logits(variables, batch, inputs, hidden, keys=None):
-        label, context = condition.inputs(variables, batch, hidden)
+    def logits(variables, batch, inputs, hidden, keys=None, of=condition):
+        label, context = of.inputs(variables, batch, hidden)
         return network(variables, *inputs, label, keys, context)
 
     def guided(variables, batch, inputs):
-        given = logits(variables, batch, inputs, False)
+        given = logits(variables, batch, inputs, False, of=asked)
         if not guidance:
             return given
-        null = logits(variables, batch, inputs, True)
+        null = logits(variables, batch, inputs, True, of=asked)
         return masked.guided(given, null, guidance)
 
     def init(key, batch, previous):
@@ -130,7 +132,7 @@ def begin(
         return jax.vmap(lambda key: jax.random.bernoulli(key, share))(keys)
 
     owns = ("network", *condition.owns)
-    return CodeModel(tokens, owns, init, logits, guided, hidden, condition.inputs, network)
+    return CodeModel(tokens, owns, init, logits, guided, hidden, asked.inputs, network)
 
 
 def functions_of(model: CodeModel, settings: Settings, drawn: Callable) -> dict[str, Callable]:

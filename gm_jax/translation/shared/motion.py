@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, Size, full_precision
+from gm_jax.nn.layers import BatchNorm, Size, doubled, full_precision
 from gm_jax.settings import above
 from gm_jax.translation.shared.warping import grid, reduced, warp
 
@@ -51,10 +51,6 @@ def _halved(x: Array) -> Array:
     return nn.avg_pool(x, (2, 2), (2, 2))
 
 
-def _doubled(x: Array) -> Array:
-    return x.repeat(2, axis=1).repeat(2, axis=2)
-
-
 class Hourglass(nn.Module):
     """[B, H, W, C] to [B, H, W, width + C]: halved `levels` times, doubled back, all joined."""
 
@@ -74,7 +70,7 @@ class Hourglass(nn.Module):
             seen.append(x)
         x = seen.pop()
         for level in reversed(range(self.levels)):
-            x = _convolved(_doubled(x), features(level), 3, train, self.dtype)
+            x = _convolved(doubled(x), features(level), 3, train, self.dtype)
             x = jnp.concatenate([x, seen.pop()], axis=-1)
         return x
 
@@ -213,7 +209,7 @@ class Generator(nn.Module):
         for level in reversed(range(self.halvings)):
             if self.skips:
                 x = moved(maps.pop(), motion, x)
-            x = _convolved(_doubled(x), features(level), 3, train, self.dtype)
+            x = _convolved(doubled(x), features(level), 3, train, self.dtype)
         x = moved(maps.pop(), motion, x) if self.skips else x
         x = nn.Conv(self.features, (7, 7), padding=3, dtype=self.dtype)(x)
         x = nn.sigmoid(full_precision(x))

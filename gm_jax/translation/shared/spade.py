@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, Size, full_precision, instance_norm, layer
+from gm_jax.nn.layers import BatchNorm, Size, doubled, full_precision, instance_norm, layer
 from gm_jax.settings import at_least, one_of
 
 # Glorot & Bengio's, normal, with a gain of 0.02.
@@ -140,11 +140,6 @@ def nearest(m: Array, height: int) -> Array:
     """A map [B, H, W, L] of `height` rows: of each square the value at its upper left."""
     factor = m.shape[1] // height
     return m[:, ::factor, ::factor]
-
-
-def doubled(x: Array) -> Array:
-    """[B, H, W, C] to [B, 2H, 2W, C]: each value four times."""
-    return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def edges(instance: Array) -> Array:

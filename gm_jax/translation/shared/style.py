@@ -14,7 +14,7 @@ from gm_jax import games
 from gm_jax.errors import UserError
 from gm_jax.losses.style import moments
 from gm_jax.model import Array, Stage
-from gm_jax.nn.layers import Size, full_precision, instance_norm, reflected
+from gm_jax.nn.layers import Size, doubled, full_precision, instance_norm, reflected
 
 WEIGHTS = nn.initializers.normal(0.01)
 
@@ -94,11 +94,6 @@ class Decoder(nn.Module):
             for _ in range(count - 1):
                 x = nn.relu(conv(x, width))
         return full_precision(conv(x, self.features))
-
-
-def doubled(x: Array) -> Array:
-    """[B, H, W, C] to [B, 2H, 2W, C], each pixel repeated."""
-    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
 def adain(content: Array, style: Array) -> Array:

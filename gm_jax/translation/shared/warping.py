@@ -55,11 +55,14 @@ def reduced(image: Array, factor: int) -> Array:
 def _blur(side: int, factor: int) -> np.ndarray:
     """Of each of the `side` / `factor` pixels that are kept, the weights of all [side]."""
     deviation = (factor - 1) / 2
+    reach = round(4 * deviation)
+
+    def tap(away):
+        return np.exp(-(away**2) / (2 * deviation**2)) * (abs(away) <= reach)
+
     away = np.arange(side) - np.arange(0, side, factor)[:, None]
-    taps = np.exp(-(away**2) / (2 * deviation**2)) * (abs(away) <= round(4 * deviation))
-    inside = np.arange(-round(4 * deviation), round(4 * deviation) + 1)
-    whole = np.exp(-(inside**2) / (2 * deviation**2)).sum()  # Of taps beyond the border, too.
-    return np.float32(taps / whole)
+    whole = tap(np.arange(-reach, reach + 1)).sum()  # Of taps beyond the border, too.
+    return np.float32(tap(away) / whole)
 
 
 class Deformation(NamedTuple):
