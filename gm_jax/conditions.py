@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import jax.numpy as jnp
 
 from gm_jax import networks
-from gm_jax.model import Array, Variables, classes_of, field_of
+from gm_jax.model import Array, Batch, Variables, classes_of, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.text_tower import TextTower
 from gm_jax.settings import arguments, one_of, part_of, schema
@@ -35,12 +35,12 @@ class Condition(NamedTuple):
     inputs: Callable
 
 
-def nothing(settings, spec, dtype, prompt: str) -> Condition:
+def nothing(settings, spec, dtype) -> Condition:
     """An unconditional model."""
     return Condition(0, (), _without, lambda variables, batch, hidden: (None, None))
 
 
-def label(settings, spec, dtype, prompt: str) -> Condition:
+def label(settings, spec, dtype) -> Condition:
     """The label of the data; the network embeds it beside the time."""
     classes = classes_of(spec)
 
@@ -50,24 +50,36 @@ def label(settings, spec, dtype, prompt: str) -> Condition:
     return Condition(classes, (), _without, inputs)
 
 
-def caption(settings, spec, dtype, prompt: str) -> Condition:
-    """The caption of the data, or `prompt` for all, read by a transformer that is trained along."""
+def caption(settings, spec, dtype) -> Condition:
+    """The caption of the data, read by a transformer that is trained along."""
     field = field_of(spec, "caption")
     (length,), symbols = field.shape, field.cardinality
     own = arguments(settings.text)
     tower = Network("text", TextTower(symbols, end=0, length=length, **own, dtype=dtype))
-    given = encode_prompt(prompt, field) if prompt else None
 
     def init(key, batch):
         return networks.init(key[None], (tower, batch["caption"]))
 
     def inputs(variables, batch, hidden):
-        read, count = batch.get("caption", given), len(batch["index"])
-        read = jnp.broadcast_to(read if given is None else given, (count, length))
-        hidden = jnp.broadcast_to(hidden, (count,))
-        return None, tower(variables, jnp.where(hidden[:, None], 0, read)).tokens
+        hidden = jnp.broadcast_to(hidden, (len(batch["index"]),))
+        return None, tower(variables, jnp.where(hidden[:, None], 0, batch["caption"])).tokens
 
     return Condition(0, ("text",), init, inputs)
+
+
+def prompted(prompt: str, spec) -> Callable[[Batch], Batch]:
+    """batch -> the batch whose captions all are the prompt; as it is if there is no prompt.
+
+    Raises UserError if the prompt is no caption of the data's symbols.
+    """
+    if not prompt:
+        return lambda batch: batch
+    given = encode_prompt(prompt, field_of(spec, "caption"))
+
+    def asked(batch):
+        return {**batch, "caption": jnp.broadcast_to(given, (len(batch["index"]), *given.shape))}
+
+    return asked
 
 
 def _without(key: Array, batch) -> Variables:
@@ -89,6 +101,6 @@ class Settings:
     text: TowerSettings = TowerSettings()
 
 
-def make(settings: Settings, spec, dtype, prompt: str = "") -> Condition:
+def make(settings: Settings, spec, dtype) -> Condition:
     """The condition that a recipe names. Raises UserError if the data does not have it."""
-    return CONDITIONS[settings.name](settings, spec, dtype, prompt)
+    return CONDITIONS[settings.name](settings, spec, dtype)

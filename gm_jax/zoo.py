@@ -23,6 +23,8 @@ from gm_jax.diffusion import (
     latent_diffusion,
     stable_diffusion,
     super_resolution,
+    unclip,
+    unclip_prior,
 )  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti
@@ -57,6 +59,8 @@ SYSTEMS = {
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
     "super_resolution": super_resolution,
+    "unclip_prior": unclip_prior,
+    "unclip": unclip,
     "stable_diffusion": stable_diffusion,
     "clip": clip,
     "gan_cls": gan_cls,

@@ -57,8 +57,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the latents, in one phase; configs/latent_diffusion_emoji.py."""
     first, dtype = first_stage(spec, stages), jnp.dtype(settings.dtype)
     shape = first.model.spec["latent"].shape
-    condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
+    condition = conditions.make(settings.condition, spec, dtype)
     channels = 2 * shape[-1] if settings.learned else shape[-1]
+    asked = conditions.prompted(settings.sampler.prompt, spec)
     module = denoisers.module_of(settings.network, condition.classes, channels, dtype)
     network = Network("network", module)
 
@@ -77,6 +78,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def predict(variables, batch, drop, keys):
         label, context = condition.inputs(variables, batch, drop)
         return lambda z, level: network(variables, z, level, label, keys, context)
+
+    def given(variables, batch, key, training):
+        return batch if training else asked(batch)
 
     def encoded(variables, batch, key):
         return first.model.functions["encode"](variables.frozen["first"], batch, key)["latent"]
@@ -105,8 +109,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     guide = classifiers.guide(settings, spec, shape, stages)
     model = core.Core(
-        settings, settings.process(), shape, latent, predict, bool(condition.classes), show, guide
-    )
+        settings, settings.process(), shape, latent, predict, bool(condition.classes), show, guide,
+        given,
+    )  # fmt: skip
     moves = {name: scaled(objective) for name, objective in core.objective(model).items()}
     owns, average = ("network", *condition.owns), settings.average
     trained = games.player("latent_diffusion", owns, moves, settings, average)

@@ -74,7 +74,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     field, dtype, process = field_of(spec, "image"), jnp.dtype(settings.dtype), settings.process()
     shape, small = field.shape, upsampling.small_shape(field.shape, settings.factor)
     small_of = upsampling.small_images(small)
-    condition = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
+    condition = conditions.make(settings.condition, spec, dtype)
+    asked = conditions.prompted(settings.sampler.prompt, spec)
     augmentation = low.augmentation(process.schedule, settings.augmentation)
     chosen_level = low.level_of(process.schedule, settings.sampler.augmentation)
     channels = 2 * shape[-1] if settings.learned else shape[-1]
@@ -93,6 +94,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def given(variables, batch, key, training):
         """The batch with z_s and its level s."""
+        batch = batch if training else asked(batch)
         level_keys, noise_keys = (example_keys(k, batch) for k in jax.random.split(key))
         s = augmentation.draw(level_keys) if training else jnp.full(len(level_keys), chosen_level)
         return dict(batch, noised=augmentation.noised(small_of(batch), s, noise_keys), level=s)

@@ -35,7 +35,7 @@ from gm_jax.multimodal.shared.clip_files import Towers
 from gm_jax.networks import Network
 from gm_jax.nn.clip_layers import ACTIVATIONS
 from gm_jax.nn.clip_resnet import ClipResNet
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Size, normalised
 from gm_jax.nn.text_tower import TextTower
 from gm_jax.nn.vit import ViT
 from gm_jax.optimizers import Optimizer, bounded
@@ -195,12 +195,6 @@ def pixels(image: Array) -> Array:
 def ended(ids: Array, tower: TextTower) -> Array:
     """Captions [B, T] with an end: words are followed by their padding, once at least."""
     return jnp.pad(ids, ((0, 0), (0, tower.length - ids.shape[1])))
-
-
-def normalised(x: Array) -> Array:
-    """Vectors [B, D] of length 1."""
-    x = full_precision(x)
-    return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
 
 
 def temperature_bound() -> optax.GradientTransformation:

@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from gm_jax import causal, games, image_tokens, networks
+from gm_jax import causal, conditions, games, image_tokens, networks
 from gm_jax.causal import Causal, of_module
+from gm_jax.clip_stage import check_clip, nearest
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
-from gm_jax.multimodal.shared.clip_stage import check_clip, nearest
-from gm_jax.multimodal.shared.guided_causal import Sampler, guided, texts, unranked
+from gm_jax.multimodal.shared.guided_causal import Sampler, guided, unranked
 from gm_jax.networks import Network
 from gm_jax.nn.text_image_transformer import (
     TextImageTransformer,
@@ -89,7 +89,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         dtype=jnp.dtype(settings.dtype),
     )  # fmt: skip
     network, first_code = Network("transformer", module), module.first_code
-    own, asked = arguments(sampler, "guidance", "best_of", "prompt"), texts(sampler.prompt, caption)
+    own = arguments(sampler, "guidance", "best_of", "prompt")
+    asked = conditions.prompted(sampler.prompt, spec)
     drawing = of_module(module)
     if sampler.guidance:
         drawing = guided(drawing, without_text(drawing, length), sampler.guidance)
@@ -121,21 +122,20 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         parts = slice(length), slice(length, None)
         return [-categorical(target[:, p], logits[:, p]) / len(target[0, p]) for p in parts]
 
-    def drawn(variables, batch, key, text):
-        """Images of codes that are drawn one by one after each text [B, L]."""
+    def drawn(variables, batch, key):
+        """Images of codes that are drawn one by one after each text."""
         keys = example_keys(key, batch)
         params = variables.params["transformer"]
-        x = causal.sample(drawing, params, keys, length + count, prompt=text, **own)
+        x = causal.sample(drawing, params, keys, length + count, prompt=batch["caption"], **own)
         return tokens.decode(variables, batch, key, x[:, length:] - first_code)
 
     def sample(variables, batch, key):
         """An image of each caption, or of the prompt: of `best_of` the nearest by CLIP."""
-        text = asked(batch)
+        pair = asked(batch)
 
         def draw(key):
-            return drawn(variables, batch, key, text)
+            return drawn(variables, pair, key)
 
-        pair = {**batch, "caption": text}
         return {"image": nearest(stages, sampler.best_of, variables, pair, key, draw)}
 
     def likelihood(variables, batch, key):

@@ -10,23 +10,20 @@ t is the text's embedding by the frozen `stages.clip`; x' a real picture of anot
 that does not fit the authors' code exchanges the picture.
 """
 
-from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from gm_jax import games, networks, replicas
-from gm_jax.errors import UserError
+from gm_jax import conditions, games, networks, replicas
+from gm_jax.clip_stage import clip_of
 from gm_jax.losses.adversarial import log_loss, non_saturating
-from gm_jax.model import Aux, Field, Phase, example_keys, field_of
-from gm_jax.multimodal.shared.clip_stage import check_clip
+from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.multimodal.shared.text_gan import Discriminator, Generator, check_side
 from gm_jax.networks import Network
 from gm_jax.nn.layers import Size, normal
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, Restartable, arguments, at_least, below, part_of, schema
-from gm_jax.tokenizers.words import encode_prompt
 
 
 @schema
@@ -88,25 +85,23 @@ class Settings(Recipe):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """A generator against a discriminator of pictures and texts; configs/gan_cls_shapes.py."""
     field, dtype = field_of(spec, "caption"), jnp.dtype(settings.dtype)
-    shape, encoder = field_of(spec, "image").shape, text_encoder(field, stages)
-    embed = encoder.apply
+    shape, clip = field_of(spec, "image").shape, clip_of(stages, field)
     check_side(shape)
     own, other = (arguments(p, "optimizer") for p in (settings.generator, settings.discriminator))
     generator = Network("generator", Generator(shape, **own, dtype=dtype))
     discriminator = Network("discriminator", Discriminator(**other, dtype=dtype))
-    prompt = settings.sampler.prompt
-    given = encode_prompt(prompt, field) if prompt else None
+    asked = conditions.prompted(settings.sampler.prompt, spec)
 
     def latent(key, batch):
         return normal(example_keys(key, batch), (settings.latent,))
 
     def init(key, batch, previous):
-        t = jnp.zeros((len(batch["index"]), encoder.width))
+        t = jnp.zeros((len(batch["index"]), clip.width))
         calls = (generator, latent(key, batch), t), (discriminator, batch["image"], t)
         return networks.split_init(key, *calls)
 
     def discriminator_loss(variables, batch, key, step):
-        t = embed(variables, batch, key)
+        t = clip.text(variables, batch, key)
         fakes, _ = generator.train(variables, latent(key, batch), t)
         real, state = discriminator.train(variables, batch["image"], t)
         wrong, _ = discriminator.train(variables, others(batch), t)
@@ -118,7 +113,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return jnp.mean(loss), Aux(metrics, {"discriminator": state})
 
     def generator_loss(variables, batch, key, step):
-        t, z = embed(variables, batch, key), latent(key, batch)
+        t, z = clip.text(variables, batch, key), latent(key, batch)
         if settings.interpolation:
             own, means = halfway(t, batch)
             t = jnp.concatenate([t, means])
@@ -129,9 +124,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def sample(variables, batch, key):
         """A picture of each caption, or of the prompt."""
-        count = len(batch["index"])
-        read = batch["caption"] if given is None else jnp.broadcast_to(given, (count, len(given)))
-        t = embed(variables, {**batch, "caption": read}, key)
+        t = clip.text(variables, asked(batch), key)
         return {"image": generator(variables, latent(key, batch), t)}
 
     players = (
@@ -168,29 +161,3 @@ def halfway(t, batch):
     every = replicas.gather(t)
     half, own = len(every) // 2, batch["index"][::2] // 2
     return {"index": own}, 0.5 * (every[own] + every[own + half])
-
-
-class TextEncoder(NamedTuple):
-    """(variables, batch, key) -> embeddings [B, width] of the captions, of unit variance."""
-
-    apply: Callable
-    width: int
-
-
-def text_encoder(field: Field, stages) -> TextEncoder:
-    """That of the stage `clip`. Raises UserError if there is none for captions like these."""
-    if set(stages) != {"clip"}:
-        raise UserError(
-            "a GAN of texts needs their embeddings: give stages.clip, the workdir of a clip such as"
-            " configs/clip_shapes.py, or its recipe"
-        )
-    check_clip(stages["clip"], field)
-    model = stages["clip"].model
-    (width,) = model.spec["embedding"].shape
-
-    def apply(variables, batch, key):
-        frozen = variables.frozen["clip"]
-        embedding = model.functions["encode_text"](frozen, batch, key)["embedding"]
-        return embedding * width**0.5
-
-    return TextEncoder(apply, width)

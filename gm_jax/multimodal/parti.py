@@ -20,11 +20,11 @@ import jax.numpy as jnp
 
 from gm_jax import causal, conditions
 from gm_jax.causal import Causal
+from gm_jax.clip_stage import check_clip, nearest
 from gm_jax.losses.likelihoods import smoothed_categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.multimodal.shared import code_model
-from gm_jax.multimodal.shared.clip_stage import check_clip, nearest
-from gm_jax.multimodal.shared.guided_causal import Sampler, guided, texts, unranked
+from gm_jax.multimodal.shared.guided_causal import Sampler, guided, unranked
 from gm_jax.nn.transformer import Transformer, TransformerSettings
 from gm_jax.settings import Recipes, Restartable, arguments, schema
 
@@ -68,7 +68,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         settings, spec, stages, module_of, lambda codes: (codes,), others=("clip",)
     )
     count, decoder = model.tokens.length, reading(model.network.module)
-    own, asked = arguments(sampler, "guidance", "best_of", "prompt"), texts(sampler.prompt, caption)
+    own = arguments(sampler, "guidance", "best_of", "prompt")
+    asked = conditions.prompted(sampler.prompt, spec)
     if sampler.guidance:
         decoder = guided(chosen(decoder, 0), chosen(decoder, 1), sampler.guidance)
 
@@ -90,7 +91,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def sample(variables, batch, key):
         """An image of each caption, or of the prompt: of `best_of` the nearest by CLIP."""
-        pair = {**batch, "caption": asked(batch)}
+        pair = asked(batch)
 
         def draw(key):
             return drawn(variables, pair, key)

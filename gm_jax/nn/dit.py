@@ -60,7 +60,8 @@ class Block(nn.Module):
 class DiT(nn.Module):
     """A noised image and its noise level to an image of the same shape.
 
-    x [B, H, W, C], level [B] or several [B, K], label [B] int or None, context [B, L, D] or None.
+    x [B, H, W, C], level [B] or several [B, K], label [B] int, or [B, D] numbers if there are no
+    classes, or None, context [B, L, D] or None.
     `keys` are there for the sake of networks with dropout: a DiT has none. Raises UserError if a
     side of the image does not divide into patches.
     patch          side of a patch, in pixels
@@ -117,7 +118,7 @@ class DiT(nn.Module):
         return full_precision(image_of(h, grid, self.patch))
 
     def _embed(self, level, label):
-        """The levels and, if there are classes, the label, [B, width]."""
+        """The levels and the label, if there is one, [B, width]."""
 
         def dense(name):
             return nn.Dense(self.width, kernel_init=NORMAL, dtype=self.dtype, name=name)
@@ -136,6 +137,8 @@ class DiT(nn.Module):
                 dtype=self.dtype,
                 name="labels",
             )(label)
+        elif label is not None:
+            embedding += dense("labels")(label)
         return embedding
 
 

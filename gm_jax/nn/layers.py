@@ -27,6 +27,12 @@ def full_precision(x: Array) -> Array:
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+def normalised(x: Array) -> Array:
+    """Vectors [..., D] of length 1."""
+    x = full_precision(x)
+    return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+
+
 def normal(keys: Array, shape: tuple[int, ...]) -> Array:
     """Standard normal noise [B, *shape] from one key per example (`example_keys`)."""
     return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)

@@ -64,8 +64,9 @@ class ResidualBlock(nn.Module):
 class UNet(nn.Module):
     """A noised image and its noise level to an image of the same shape.
 
-    x [B, H, W, C], level [B] (a time step), label [B] int or None, keys [B] for dropout or None,
-    context [B, L, D] or None (only transformers read it). Sides need not be even. Of several levels
+    x [B, H, W, C], level [B] (a time step), label [B] int, or [B, D] numbers if there are no
+    classes, or None, keys [B] for dropout or None, context [B, L, D] or None (only transformers
+    read it). Sides need not be even. Of several levels
     [B, K], such as the time and that of an augmentation, each has an embedding of its own.
     width                channels at full resolution
     multipliers          of `width`, level by level
@@ -161,7 +162,7 @@ class UNet(nn.Module):
         return widths(self.width, self.multipliers)
 
     def _embed(self, level, label):
-        """The levels and, if there are classes, the label, [B, 4 width]."""
+        """The levels and the label, if there is one, [B, 4 width]."""
 
         def embed(level):
             kind = self.time_features, self.time_shift, self.dtype
@@ -173,6 +174,8 @@ class UNet(nn.Module):
         if self.classes:
             labels = self.classes + self.null_label
             embedding += nn.Embed(labels, 4 * self.width, dtype=self.dtype)(label)
+        elif label is not None:
+            embedding += nn.Dense(4 * self.width, dtype=self.dtype)(label)
         return embedding
 
     def _attend(self, x, context, depth):

@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 DALLE, MASKS = "multimodal/dalle.py", "nn/attention_masks.py"
-NETWORK, CLIP = "nn/text_image_transformer.py", "shared/clip_stage.py"
+NETWORK, CLIP = "nn/text_image_transformer.py", "clip_stage.py"
 TESTS, TWINS = "test_dalle.py::test_", "twins/test_dalle.py::test_"
 BRUTE = TESTS + "each_mask_by_brute_force"
 READS = TESTS + "what_a_code_reads_is_what_its_mask_says"

@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 GAN, NETWORKS = "multimodal/gan_cls.py", "shared/text_gan.py"
-CLIP = "shared/clip_stage.py"
+CLIP = "clip_stage.py"
 TESTS, TWINS = "test_gan_cls.py::test_", "twins/test_gan_cls.py::test_"
 JUDGING, DRAWING = TWINS + "the_discriminators_loss", TWINS + "the_generators_loss"
 SAMPLES = TWINS + "samples_of_captions_and_of_a_prompt"

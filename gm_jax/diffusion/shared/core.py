@@ -5,7 +5,7 @@ A system says what its data is, how its network is called and how what it draws 
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -155,14 +155,16 @@ def _split(batch, key):
     return *keys, jax.random.fold_in(key, 4), jax.random.fold_in(key, GIVEN)
 
 
+def chain(core: Core, variables, batch, key: Array, keep: Sequence[int] = ()) -> tuple:
+    """x_0 that the sampler draws, [B, *shape], and x_t after so many evaluations."""
+    start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
+    denoise = core.denoiser(variables, batch, key, variance=True)
+    return run(core.table, denoise, core.start(start), _fresh(core, fresh), keep)
+
+
 def functions(core: Core) -> dict[str, Callable]:
     """What the trained model does, {name: (variables, batch, key) -> batch}."""
     table, schedule, size = core.table, core.process.schedule, math.prod(core.shape)
-
-    def chain(core, variables, batch, key, keep=()):
-        start, fresh = (example_keys(k, batch) for k in jax.random.split(key))
-        denoise = core.denoiser(variables, batch, key, variance=True)
-        return run(table, denoise, core.start(start), _fresh(core, fresh), keep)
 
     def sample(variables, batch, key):
         images = {"image": core.show(variables, chain(core, variables, batch, key)[0])}

@@ -89,7 +89,11 @@ def invert(grid: Grid, denoise: Callable, image: Array) -> Array:
 
 def reconstruct(grid: Grid, denoise: Callable, image: Array) -> Array:
     """The image after DDIM's inversion and DDIM, [B, ...]: equal to it as steps grow."""
-    noise = invert(grid, denoise, image)
+    return from_noise(grid, denoise, invert(grid, denoise, image))
+
+
+def from_noise(grid: Grid, denoise: Callable, noise: Array) -> Array:
+    """What DDIM makes of a noise, without any more, [B, ...]."""
     return run(samplers.ddim(grid), denoise, noise, _no_noise)[0]
 
 
@@ -102,8 +106,8 @@ def interpolate(grid: Grid, denoise: Callable, first: Array, last: Array, count:
 
 def between(grid: Grid, denoise: Callable, first: Array, last: Array, count: int) -> Array:
     """What DDIM makes of `count` points along the great circle of two noises, [B, count, ...]."""
-    table, points = samplers.ddim(grid), great_circle(first, last, count)
-    images = jax.lax.map(lambda x: run(table, denoise, x, _no_noise)[0], jnp.moveaxis(points, 1, 0))
+    points = jnp.moveaxis(great_circle(first, last, count), 1, 0)
+    images = jax.lax.map(lambda x: from_noise(grid, denoise, x), points)
     return jnp.moveaxis(images, 0, 1)
 
 

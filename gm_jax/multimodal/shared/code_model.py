@@ -104,35 +104,38 @@ def begin(
     tokens, guidance = image_tokens.tokens(spec, stages, others), settings.sampler.guidance
     dtype = jnp.dtype(settings.dtype)
     condition = conditions.make(settings.condition, spec, dtype)
-    # What samples are asked for; training reads the data's captions, whatever the prompt is.
-    asked = conditions.make(settings.condition, spec, dtype, settings.sampler.prompt)
+    asked = conditions.prompted(settings.sampler.prompt, spec)
     network = Network("network", module_of(tokens.code, condition.classes, dtype))
 
-    def logits(variables, batch, inputs, hidden, keys=None, of=condition):
-        label, context = of.inputs(variables, batch, hidden)
+    def logits(variables, batch, inputs, hidden, keys=None):
+        label, context = condition.inputs(variables, batch, hidden)
         return network(variables, *inputs, label, keys, context)
 
     def guided(variables, batch, inputs):
-        given = logits(variables, batch, inputs, False, of=asked)
+        batch = asked(batch)
+        given = logits(variables, batch, inputs, False)
         if not guidance:
             return given
-        null = logits(variables, batch, inputs, True, of=asked)
+        null = logits(variables, batch, inputs, True)
         return masked.guided(given, null, guidance)
 
     def init(key, batch, previous):
         network_key, condition_key = jax.random.split(key)
-        known = condition.init(condition_key, batch)
-        label, context = condition.inputs(known, batch, False)
+        own = condition.init(condition_key, batch)
+        label, context = condition.inputs(own, batch, False)
         example = inputs(jnp.zeros((len(batch["index"]), tokens.length), jnp.int32))
         variables = networks.init(network_key[None], (network, *example, label, None, context))
-        return variables._replace(params=variables.params | known.params)
+        return variables._replace(params=variables.params | own.params)
 
     def hidden(keys):
         share = settings.condition_dropout
         return jax.vmap(lambda key: jax.random.bernoulli(key, share))(keys)
 
+    def known(variables, batch, hidden):
+        return condition.inputs(variables, asked(batch), hidden)
+
     owns = ("network", *condition.owns)
-    return CodeModel(tokens, owns, init, logits, guided, hidden, asked.inputs, network)
+    return CodeModel(tokens, owns, init, logits, guided, hidden, known, network)
 
 
 def functions_of(model: CodeModel, settings: Settings, drawn: Callable) -> dict[str, Callable]:

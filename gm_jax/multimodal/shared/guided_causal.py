@@ -4,17 +4,12 @@ Logits (1 + w) given the text - w without it (Ho & Salimans 2022, arXiv 2207.125
 has a cache of its own.
 """
 
-from collections.abc import Callable
 from typing import Annotated
-
-import jax.numpy as jnp
 
 from gm_jax import causal
 from gm_jax.causal import Causal
-from gm_jax.model import Array, Batch, Field
 from gm_jax.multimodal.shared import masked
 from gm_jax.settings import at_least, schema
-from gm_jax.tokenizers.words import encode_prompt
 
 
 @schema
@@ -58,18 +53,3 @@ def guided(given: Causal, null: Causal, weight: float) -> Causal:
         return after, masked.guided(*logits, weight)
 
     return Causal(apply, begin, step)
-
-
-def texts(prompt: str, caption: Field) -> Callable[[Batch], Array]:
-    """batch -> the prompt for all examples, or if there is none their captions, [B, L].
-
-    Raises UserError if the prompt is no caption of the data's symbols.
-    """
-    given = encode_prompt(prompt, caption) if prompt else None
-
-    def asked(batch):
-        if given is None:
-            return batch["caption"]
-        return jnp.broadcast_to(given, (len(batch["index"]), *caption.shape))
-
-    return asked

@@ -1,12 +1,47 @@
 """What systems ask of a CLIP that is trained already, `stages.clip`."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field, Stage, Variables
+
+
+class Clip(NamedTuple):
+    """The two encoders of a CLIP, (variables, batch, key) -> embeddings [B, width] each.
+
+    Their numbers have unit variance, as networks and noise take them: CLIP's own vectors, of
+    length 1, times the root of the width.
+    """
+
+    width: int
+    image: Callable
+    text: Callable
+
+
+def clip_of(stages, caption: Field, image: Field | None = None) -> Clip:
+    """Those of `stages.clip`. Raises UserError if there is none of captions, and images, like
+    these."""
+    if "clip" not in stages:
+        raise UserError(
+            "this system reads embeddings by a CLIP: give stages.clip, the workdir of one such as"
+            " configs/clip_shapes.py, or its recipe"
+        )
+    check_clip(stages["clip"], caption, image)
+    model = stages["clip"].model
+    (width,) = model.spec["embedding"].shape
+
+    def encoder(name):
+        def encode(variables, batch, key):
+            frozen = variables.frozen["clip"]
+            return model.functions[name](frozen, batch, key)["embedding"] * width**0.5
+
+        return encode
+
+    return Clip(width, encoder("encode_image"), encoder("encode_text"))
 
 
 def check_clip(stage: Stage, caption: Field, image: Field | None = None) -> None:

@@ -1,0 +1,79 @@
+"""unCLIP's decoder on the shapes world: pictures of 16 x 16 of CLIP embeddings.
+
+paper: Ramesh et al. 2022, Hierarchical Text-Conditional Image Generation with CLIP Latents,
+  arXiv 2204.06125
+command: python launch.py --config=configs/unclip_shapes.py --workdir=runs/unclip_shapes
+hardware: not measured yet
+time: not measured yet
+metric: share of samples for 1,000 captions of unseen pairs of colour and shape that show all that
+  the caption says, by the judge of the shapes world, which reads less of 16 x 16 than of 32 x 32
+departs: drawn scenes at half their size (the paper: 64 x 64 of the web's pictures), a U-Net of 48
+  to 96 features (3.5 billion parameters), no caption beside the embedding, EDM's preconditioning
+  and steps (a cosine schedule of 1,000 with a learned variance), Adam at 1e-3 with a cosine decay
+  (1.2e-4)
+reference: none on these data
+measured: not yet
+target: above the same with the caption's embedding in place of the prior's
+again: python launch.py --workdir=runs/unclip_shapes --mode=evaluate
+status: unverified
+
+CLIP and the prior are configs/unclip_prior_shapes.py, trained first in the same workdir. To take
+one that is trained already: --config=configs/unclip_shapes.py:frozen --config.stages.clip=WORKDIR.
+The caption's embedding in place of the prior's: --config.sampler.embedding=text.
+configs/dalle2_shapes.py enlarges the pictures.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import load_config, recipe
+
+PRIOR = f"{Path(__file__).parent}/unclip_prior_shapes.py"
+
+
+def get_config(variant=""):
+    config = recipe(
+        variant,
+        dict(
+            system="unclip",
+            steps=10_000,
+            batch_size=64,
+            average=0.999,
+            factor=2,
+            words=4,
+            label_dropout=0.1,
+            schedule="edm",
+            prediction="x0",
+            preconditioning="edm",
+            weighting=dict(name="edm", sigma_data=0.5),
+            network=dict(
+                width=48, multipliers=(1, 2), blocks=1, attention=(), attention_levels=(0, 1),
+                heads=(4,), transformer_blocks=1,
+            ),
+            optimizer=dict(
+                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=10_000,
+                clip_norm=1.0,
+            ),
+            sampler=dict(
+                name="heun", steps=18, spacing="karras", clip=False, guidance=1.0,
+                embedding="prior",
+            ),
+            show=dict(
+                every=2000,
+                counts=dict(sample=16, variations=8, blend=8, text_difference=8, trajectory=0),
+            ),
+            evaluate=dict(attributes=dict(sample=1000), split="unseen"),
+        ),
+        frozen=dict(stages=dict(clip="runs/unclip_prior_shapes")),
+        smoke=dict(
+            steps=4, batch_size=16,
+            network=dict(width=8, blocks=1, attention_levels=(1,), heads=(2,)),
+            optimizer=dict(warmup_steps=0, decay_steps=0), sampler=dict(steps=2),
+            show=dict(every=0, counts=dict(sample=4, variations=4, blend=4, text_difference=4)),
+            sample=dict(count=16), evaluate=dict(attributes=dict(sample=16)),
+        ),
+    )  # fmt: skip
+    prior = load_config(f"{PRIOR}:{'smoke' if variant == 'smoke' else ''}")
+    config.data = prior.data  # One data set for all stages, however it is overridden.
+    if variant != "frozen":
+        config.stages.clip = prior
+    return config
