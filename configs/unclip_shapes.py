@@ -7,8 +7,8 @@ hardware: not measured yet
 time: not measured yet
 metric: share of samples for 1,000 captions of unseen pairs of colour and shape that show all that
   the caption says, by the judge of the shapes world, which reads less of 16 x 16 than of 32 x 32
-departs: drawn scenes at half their size (the paper: 64 x 64 of the web's pictures), a U-Net of 48
-  to 96 features (3.5 billion parameters), no caption beside the embedding, EDM's preconditioning
+departs: drawn scenes at half their size (the paper: 64 x 64 of the web's pictures), a U-Net of 32
+  to 64 features (3.5 billion parameters), no caption beside the embedding, EDM's preconditioning
   and steps (a cosine schedule of 1,000 with a learned variance), Adam at 1e-3 with a cosine decay
   (1.2e-4)
 reference: none on these data
@@ -35,7 +35,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="unclip",
-            steps=10_000,
+            steps=5000,
             batch_size=64,
             average=0.999,
             factor=2,
@@ -46,11 +46,11 @@ def get_config(variant=""):
             preconditioning="edm",
             weighting=dict(name="edm", sigma_data=0.5),
             network=dict(
-                width=48, multipliers=(1, 2), blocks=1, attention=(), attention_levels=(0, 1),
+                width=32, multipliers=(1, 2), blocks=1, attention=(), attention_levels=(1,),
                 heads=(4,), transformer_blocks=1,
             ),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=10_000,
+                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5000,
                 clip_norm=1.0,
             ),
             sampler=dict(
@@ -58,7 +58,7 @@ def get_config(variant=""):
                 embedding="prior",
             ),
             show=dict(
-                every=2000,
+                every=1000,
                 counts=dict(sample=16, variations=8, blend=8, text_difference=8, trajectory=0),
             ),
             evaluate=dict(attributes=dict(sample=1000), split="unseen"),
