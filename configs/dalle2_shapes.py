@@ -35,7 +35,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="super_resolution",
-            steps=5000,
+            steps=2000,
             batch_size=32,
             average=0.999,
             factor=2,
@@ -46,7 +46,7 @@ def get_config(variant=""):
             prediction="v",
             network=dict(width=32, multipliers=(1, 2), blocks=1, attention=()),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5000, clip_norm=1.0
+                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=2000, clip_norm=1.0
             ),
             sampler=dict(name="ddim", steps=27, augmentation=0.05),
             show=dict(every=1000, counts=dict(sample=16, upsample=8, trajectory=0)),

@@ -33,7 +33,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="unclip_prior",
-            steps=6000,
+            steps=2500,
             batch_size=128,
             average=0.999,
             label_dropout=0.1,
@@ -43,7 +43,7 @@ def get_config(variant=""):
             text=dict(width=96, layers=2, heads=3, hidden=384),
             network=dict(width=128, layers=4, heads=4),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, b2=0.96, warmup_steps=100, decay_steps=6000,
+                name="adam", learning_rate=1e-3, b2=0.96, warmup_steps=100, decay_steps=2500,
                 clip_norm=1.0,
             ),
             sampler=dict(

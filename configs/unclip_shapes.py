@@ -35,7 +35,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="unclip",
-            steps=5000,
+            steps=3000,
             batch_size=64,
             average=0.999,
             factor=2,
@@ -50,12 +50,12 @@ def get_config(variant=""):
                 heads=(4,), transformer_blocks=1,
             ),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5000,
+                name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=3000,
                 clip_norm=1.0,
             ),
             sampler=dict(
                 name="heun", steps=18, spacing="karras", clip=False, guidance=1.0,
-                embedding="prior",
+                embedding="prior", target="a large blue square",
             ),
             show=dict(
                 every=1000,

@@ -14,13 +14,14 @@ configs/dalle2_shapes.py enlarges them.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax import clip_stage, conditions, games, networks, replicas
+from gm_jax import clip_stage, conditions, games, networks
 from gm_jax.diffusion.shared import classifiers, core, denoisers, uses
 from gm_jax.diffusion.shared.choices import Choices, Share
 from gm_jax.diffusion.shared.sampling import Sampler
@@ -47,10 +48,12 @@ class UnclipSampler(Sampler):
     embedding  whose: prior, drawn for the caption by stages.prior (or by stages.clip, if that is
                one); text, the caption's own, as if it were an image's; image, that of the data
     prompt     what all samples show; "" for the captions of the data
+    target     a caption that the functions blend and text_difference lead to; "" for neither
     """
 
     embedding: Annotated[str, one_of(EMBEDDINGS)] = "prior"
     prompt: str = ""
+    target: str = ""
 
 
 @schema
@@ -133,18 +136,19 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return lambda x, level: network(variables, x, level, seen, keys, context)
 
     guide = classifiers.guide(settings, spec, shape, stages)
-    model = core.Core(
-        settings, settings.process(), shape, image, predict, guide=guide, given=given
-    )
+    model = core.Core(settings, settings.process(), shape, image, predict, guide=guide, given=given)
     functions = {n: f for n, f in core.functions(model).items() if n not in OF_PIXELS}
-    functions |= _uses(model, clip, spec)
+    functions |= _of_images(model, clip)
+    if sampler.target:
+        aimed = conditions.prompted(sampler.target, spec)
+        functions |= _towards(model, clip, drawn_embedding, aimed)
     owns, average = ("network", "reader"), settings.average
     players = (games.player("unclip", owns, core.objective(model), settings, average),)
     drawn = core.spec_of(model, spec) | {"image": field._replace(shape=shape)}
     return (games.phase(settings, init, players, functions, drawn, stages),)
 
 
-def embeddings(name: str, clip: clip_stage.Clip, stages):
+def embeddings(name: str, clip: clip_stage.Clip, stages) -> Callable:
     """(variables, batch, key) -> the embeddings that samples are of, [B, width].
 
     Raises UserError if a prior is asked for and there is none.
@@ -171,11 +175,40 @@ def embeddings(name: str, clip: clip_stage.Clip, stages):
     return draw
 
 
-def _uses(model: core.Core, clip: clip_stage.Clip, spec) -> dict:
+def _own(clip: clip_stage.Clip, variables, batch, key):
+    """The batch with the embeddings of its images."""
+    return dict(batch, embedding=clip.image(variables, batch, key))
+
+
+def _of_images(model: core.Core, clip: clip_stage.Clip) -> dict:
     """What an image is used for by way of its own embedding."""
 
-    def own(variables, batch, key):
-        return dict(batch, embedding=clip.image(variables, batch, key))
+    def variations(variables, batch, key):
+        """The image, and others of the same embedding, [B, 1 + VARIATIONS, H, W, C]."""
+        batch = _own(clip, variables, batch, key)
+
+        def one(key):
+            return core.chain(model, variables, batch, key)[0]
+
+        made = lax.map(one, jax.random.split(key, VARIATIONS))
+        x = model.data(variables, batch, key)
+        return {"image": jnp.concatenate([x[:, None], jnp.moveaxis(made, 0, 1)], axis=1)}
+
+    def reconstruct(variables, batch, key):
+        """The image beside itself after DDIM's inversion and DDIM, [B, 2, H, W, C]."""
+        own = _own(clip, variables, batch, key)
+        return core.functions(model)["reconstruct"](variables, own, key)
+
+    return {"variations": variations, "reconstruct": reconstruct}
+
+
+def _towards(
+    model: core.Core, clip: clip_stage.Clip, drawn_embedding: Callable, aimed: Callable
+) -> dict:
+    """How an image becomes one of a caption, by embeddings in between.
+
+    aimed  batch -> the batch with that caption
+    """
 
     def of_path(variables, batch, key, start, path):
         """What DDIM makes of one noise and each embedding [B, k, D], [B, k, H, W, C]."""
@@ -187,45 +220,27 @@ def _uses(model: core.Core, clip: clip_stage.Clip, spec) -> dict:
         images = lax.map(one, jnp.moveaxis(path, 1, 0))
         return {"image": jnp.moveaxis(images, 0, 1)}
 
-    def variations(variables, batch, key):
-        """The image, and others of the same embedding, [B, 1 + VARIATIONS, H, W, C]."""
-        batch = own(variables, batch, key)
-
-        def one(key):
-            return core.chain(model, variables, batch, key)[0]
-
-        made = lax.map(one, jax.random.split(key, VARIATIONS))
-        x = model.data(variables, batch, key)
-        return {"image": jnp.concatenate([x[:, None], jnp.moveaxis(made, 0, 1)], axis=1)}
-
     def blend(variables, batch, key):
-        """From each image to the next one of the global batch, [B, FRAMES, H, W, C]."""
-        batch = own(variables, batch, key)
-        path = uses.great_circle(batch["embedding"], following(batch, "embedding"), FRAMES)
+        """From the image's embedding to one that is drawn for the target, [B, FRAMES, H, W, C]."""
+        own = _own(clip, variables, batch, key)
+        end = drawn_embedding(variables, aimed(batch), key)
+        path = uses.great_circle(own["embedding"], end, FRAMES)
         return of_path(variables, batch, key, model.start(example_keys(key, batch)), path)
 
     def text_difference(variables, batch, key):
-        """Each image changed as its caption is into the next one's, [B, FRAMES, H, W, C].
+        """The image changed as its caption is into the target, [B, FRAMES, H, W, C].
 
-        Half of the way, as far as the authors go; the noise is what DDIM's inversion makes of it.
+        Half of the way, as far as the authors go, from the noise that DDIM's inversion makes of it.
         """
-        batch = own(variables, batch, key)
-        text = clip.text(variables, batch, key)
-        batch = dict(batch, text_embedding=text)
-        towards = normalised(following(batch, "text_embedding") - text) * clip.width**0.5
-        path = uses.great_circle(batch["embedding"], towards, 2 * FRAMES - 1)[:, :FRAMES]
+        own = _own(clip, variables, batch, key)
+        texts = (clip.text(variables, given, key) for given in (aimed(batch), batch))
+        difference = jnp.subtract(*texts)
+        same = jnp.all(difference == 0.0, axis=-1, keepdims=True)
+        towards = jnp.where(same, own["embedding"], difference)
+        towards = normalised(towards) * clip.width**0.5
+        path = uses.great_circle(own["embedding"], towards, 2 * FRAMES - 1)[:, :FRAMES]
         x = model.data(variables, batch, key)
-        start = uses.invert(model.grid, model.denoiser(variables, batch, key), x)
+        start = uses.invert(model.grid, model.denoiser(variables, own, key), x)
         return of_path(variables, batch, key, start, path)
 
-    def reconstruct(variables, batch, key):
-        """The image beside itself after DDIM's inversion and DDIM, [B, 2, H, W, C]."""
-        return core.functions(model)["reconstruct"](variables, own(variables, batch, key), key)
-
-    return {f.__name__: f for f in (variations, blend, text_difference, reconstruct)}
-
-
-def following(batch, name: str):
-    """Of each example the entry of the next one in the global batch, [B, ...]."""
-    every = replicas.gather(batch[name])
-    return every[(batch["index"] + 1) % len(every)]
+    return {"blend": blend, "text_difference": text_difference}

@@ -102,9 +102,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         text = jnp.where(hidden[:, None], 0.0, batch["text_embedding"])
         return lambda z, level: network(variables, z, level, text, keys, context)
 
-    model = core.Core(
-        settings, settings.process(), (clip.width,), clip.image, predict, given=given
-    )
+    model = core.Core(settings, settings.process(), (clip.width,), clip.image, predict, given=given)
 
     def sample(variables, batch, key):
         """An embedding of length 1 for each caption: of `best_of` that nearest to the caption."""

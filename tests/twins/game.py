@@ -90,10 +90,12 @@ def _game(recipe: str, overrides: tuple) -> Game:
     config = small(recipe, **dict(overrides))
     *before, (_, phases) = run.plan(config)
     phase, batch = phases[-1], batch_of(config)
-    stages = [away_from_start(ended[-1].model.init, batch) for _, ended in before]
-    variables = away_from_start(phase.model.init, batch)
-    if stages:
-        variables = variables._replace(frozen=dict(zip(phase.stages, stages, strict=True)))
+    ended = {}
+    for _, (*_, last) in (*before, (config, phases)):
+        variables = away_from_start(last.model.init, batch)
+        frozen = {name: ended[stage.variables] for name, stage in last.stages.items()}
+        ended[last.name] = variables._replace(frozen=frozen)
+    variables = ended[phase.name]
     moves = {
         player.name: watch(move.objective)
         for player in phase.model.players

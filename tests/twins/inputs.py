@@ -32,13 +32,21 @@ def small(recipe: str, **overrides):
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
     elif config.data.name not in ("ring", "grid", "scenes", "dancers", "styled"):
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
-    for stage in (name for name, own in config.stages.items() if own):
+    for prefix in list(_stages(config)):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
-        changes |= {f"stages.{stage}.{name}": value for name, value in data.items()}
+        changes |= {f"{prefix}{name}": value for name, value in data.items()}
     changes |= {"batch_size": COUNT, "evaluate.batch_size": COUNT}
     with config.unlocked():
         config.update_from_flattened_dict({**changes, **overrides})
     return config
+
+
+def _stages(config, prefix: str = ""):
+    """How settings of each stage begin, those of stages of stages, too."""
+    for name, own in config.stages.items():
+        if own:
+            yield f"{prefix}stages.{name}."
+            yield from _stages(own, f"{prefix}stages.{name}.")
 
 
 def batch_of(config) -> dict:
