@@ -279,6 +279,28 @@ GAMES = {
         slow=True,
     ),
     # Pictures and texts of other devices; frozen texts.
+    "unclip_prior": Game(
+        "unclip_prior_shapes",
+        {
+            "average": 0.9,
+            "label_dropout": 0.3,
+            "network.dropout": 0.2,
+            "stages.clip.batch_size": 16,
+        },
+        undecided=KEYS_OF_TEXT,
+        slow=True,
+    ),
+    "unclip": Game(
+        "unclip_shapes",
+        {
+            "average": 0.9,
+            "label_dropout": 0.3,
+            "network.dropout": 0.2,
+            "stages.clip.batch_size": 16,
+            "stages.clip.stages.clip.batch_size": 16,
+        },
+        slow=True,
+    ),
     "gan_cls": Game("gan_cls_shapes", {"average": 0.9, "stages.clip.batch_size": 16}, slow=True),
     "maskgit": Game(
         "maskgit_mnist",

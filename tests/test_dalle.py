@@ -10,8 +10,8 @@ from games import refuses
 
 import gm_jax
 from gm_jax import causal
-from gm_jax.multimodal import dalle
 from gm_jax.clip_stage import best_of
+from gm_jax.multimodal import dalle
 from gm_jax.multimodal.shared.guided_causal import guided
 from gm_jax.nn import attention_masks
 from gm_jax.nn.text_image_transformer import TextImageTransformer, own_symbols

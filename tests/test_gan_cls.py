@@ -93,7 +93,7 @@ def test_where_all_captions_are_equal_the_next_picture_stands_in():
 @pytest.mark.parametrize(
     "overrides, message",
     [
-        ({"stages": {}}, "give stages.clip, the workdir of a clip such as"),
+        ({"stages": {}}, "give stages.clip, the workdir of one such as"),
         ({"batch_size": 7}, "batch_size 7 is odd"),
         ({"data.size": 24}, "images of 24x24 are no doublings of 4x4: set data.size to 16, 32"),
         ({"mismatch": 1.0}, "mismatch is 1.0: it must be below 1.0"),

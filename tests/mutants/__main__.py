@@ -44,6 +44,7 @@ from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
+from mutants.unclip import UNCLIPS
 
 MUTANTS = (
     GANS
@@ -66,6 +67,7 @@ MUTANTS = (
     | TRANSLATION
     | FIRST_ORDER_MOTIONS
     | PARTIS
+    | UNCLIPS
     | DANCES
     | SIMGANS
     | SRGANS

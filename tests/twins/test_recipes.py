@@ -36,6 +36,8 @@ RECIPES = {
     "maskgit": "maskgit_mnist",
     "paella": "paella_shapes",
     "parti": "parti_shapes",
+    "unclip_prior": "unclip_prior_shapes",
+    "unclip": "unclip_shapes",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
     "gpt": "gpt_tinyshakespeare",

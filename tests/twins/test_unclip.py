@@ -1,5 +1,7 @@
 """By hand, in float64: unCLIP's prior and decoder, and what each is told."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,7 @@ def test_the_priors_loss():
     assert np.all(np.abs(x).sum(1) > 0) and call.keys == 1
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [also(1), 3])
 def test_of_several_embeddings_that_nearest_to_the_text_is_kept(count):
     of = game(PRIOR, **PLAIN, **{"sampler.best_of": count, "sampler.name": "ddim"})
     outputs, calls = of.work("sample")
@@ -73,6 +75,7 @@ def test_of_several_embeddings_that_nearest_to_the_text_is_kept(count):
     assert count == 1 or len(np.unique(near.argmax(0))) > 1
 
 
+@pytest.mark.slow
 def test_closeness_is_of_what_is_drawn_and_of_the_text():
     of = game(PRIOR, **PLAIN)
     values, calls = of.work("closeness")
@@ -88,7 +91,7 @@ def test_a_prior_of_a_prompt():
     _, calls = of.work("sample", moves=False)
     for call in (*of_clip(calls), *of_words(calls)):
         assert len(np.unique(call.inputs[0], axis=0)) == 1
-    assert len(np.unique(of_words(of.play().calls)[0].inputs[0], axis=0)) > 1
+    assert len(np.unique(of_words(of.play().calls)[0].inputs[0], axis=0)) > 2  # One is hidden.
 
 
 @pytest.mark.parametrize("factor", [2, also(1)])
@@ -110,16 +113,16 @@ def test_the_decoders_loss(factor):
     np.testing.assert_allclose(call.inputs[3].reshape(COUNT, -1), expected, atol=1e-3)
     sigma = np.exp(4 * call.inputs[1]).reshape(-1, 1, 1, 1)  # c_noise = ln(sigma) / 4.
     noised = call.inputs[0] * np.sqrt(sigma**2 + 0.25)
-    denoised = 0.25 / (sigma**2 + 0.25) * noised + sigma * 0.5 / np.sqrt(
-        sigma**2 + 0.25
-    ) * call.output
+    denoised = (
+        0.25 / (sigma**2 + 0.25) * noised + sigma * 0.5 / np.sqrt(sigma**2 + 0.25) * call.output
+    )
     weight = (sigma**2 + 0.25) / (sigma * 0.5) ** 2
     agree(played.value, (weight * (denoised - x) ** 2).mean())
     eps = (noised - x) / sigma
     assert abs(eps.std() - 1) < 0.1 and abs(eps.mean()) < 0.1
 
 
-@pytest.mark.parametrize("source", ["prior", "text", "image"])
+@pytest.mark.parametrize("source", ["prior", "text", also("image")])
 def test_whose_embedding_a_sample_is_of(source):
     of = game(DECODER, **{**OWN, "sampler.embedding": source})
     _, calls = of.work("sample")
@@ -142,9 +145,9 @@ def test_a_prompt_and_a_target_are_of_samples():
     _, calls = of.work("sample", moves=False)
     assert len(np.unique(of_clip(calls)[0].inputs[0], axis=0)) == 1
     _, calls = of.work("blend")
-    ends = [c.inputs[0] for c in calls["reader"]]
-    assert len(np.unique(ends[-1].round(3), axis=0)) == 1  # Of the target, not of the prompt.
-    assert not np.allclose(ends[-1], game(DECODER, **TEXT).work("sample")[1]["reader"][0].inputs[0])
+    seven = game(DECODER, **TEXT, **{"sampler.prompt": "a seven"})
+    expected = seven.work("sample", moves=False)[1]["reader"][0].inputs[0]
+    np.testing.assert_allclose(calls["reader"][-1].inputs[0], expected, atol=1e-3)
 
 
 def test_variations_are_of_one_embedding_and_other_noises():
@@ -156,21 +159,20 @@ def test_variations_are_of_one_embedding_and_other_noises():
     x, *others = np.moveaxis(outputs["image"], 1, 0)
     np.testing.assert_allclose(x, np.clip(bicubic(image_of(of), 4), -1, 1), atol=1e-5)
     assert len(others) == 4
-    assert all(not np.allclose(a, b) for a, b in zip(others, others[1:], strict=False))
+    assert all(not np.allclose(a, b) for a, b in itertools.pairwise(others))
 
 
 def angle(a, b):
     return np.arccos(np.clip(np.sum(unit(a) * unit(b), -1), -1, 1))
 
 
-@pytest.mark.parametrize("name", ["blend", "text_difference"])
+@pytest.mark.parametrize("name", [also("blend"), "text_difference"])
 def test_the_way_of_embeddings(name):
     """Equal angles from the image's own embedding, to the target's or halfway to the difference."""
     of = game(DECODER, **TEXT)
     outputs, calls = of.work(name)
     own = scaled(calls["image"][0])
     texts = {c.inputs[0].tobytes(): scaled(c) for c in of_clip(calls)}
-    captions = np.asarray(of.batch["caption"])
     aimed = next(v for v in texts.values() if len(np.unique(v.round(4), axis=0)) == 1)
     if name == "blend":
         end = aimed
@@ -179,12 +181,17 @@ def test_the_way_of_embeddings(name):
         end = aimed - of_own
     path = [c.inputs[0] for c in calls["reader"]][-7:]
     differs = np.array([not np.allclose(e, 0, atol=1e-3) for e in np.broadcast_to(end, own.shape)])
-    assert differs.sum() > COUNT // 2 and len(captions) == COUNT
-    np.testing.assert_allclose(path[0], own, atol=1e-3)
-    whole = angle(own, end)[differs]
+    assert differs.sum() > COUNT // 2
+    end, own, path = (
+        np.broadcast_to(end, own.shape)[differs],
+        own[differs],
+        np.stack(path)[:, differs],
+    )
+    whole = angle(own, end)
     share = 1.0 if name == "blend" else 0.5
+    np.testing.assert_allclose(path[0], own, atol=1e-3)
     for number, z in enumerate(path):
-        np.testing.assert_allclose(angle(own, z)[differs], share * whole * number / 6, atol=2e-3)
+        np.testing.assert_allclose(angle(own, z), share * whole * number / 6, atol=2e-3)
         np.testing.assert_allclose(np.linalg.norm(z, axis=1), np.sqrt(z.shape[1]), rtol=1e-3)
     if name == "text_difference":  # Begins with what inversion and DDIM make of the image.
         rebuilt, _ = of.work("reconstruct")
