@@ -153,8 +153,8 @@ class Phase(NamedTuple):
     data    the `data` part of a recipe, as `gm_jax.data.open_source` takes it
     steps   rounds to play; 0 if nothing is trained, as with published weights
     stages  {name: Stage} that it builds on; its `Variables.frozen` holds their variables
-    start   reads the variables that `init` receives as `previous` if no phase was before it, such
-            as published weights to go on from; None for nothing
+    start   stages -> the variables that `init` receives as `previous` if no phase was before it:
+            published weights to go on from, or a stage's; None for nothing
     """
 
     name: str
@@ -162,7 +162,7 @@ class Phase(NamedTuple):
     data: Any
     steps: int
     stages: Mapping[str, "Stage"] = {}
-    start: Callable[[], Variables] | None = None
+    start: Callable[[Mapping[str, "Stage"]], Variables] | None = None
 
 
 class Stage(NamedTuple):

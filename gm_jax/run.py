@@ -178,7 +178,7 @@ def with_stages(phase: Phase, ended: dict[str, Variables]) -> Phase:
 
 def begun(phase: Phase, previous: Variables | None) -> Variables | None:
     """What a phase goes on from: the end of the phase before, or what it reads at its start."""
-    return phase.start() if previous is None and phase.start else previous
+    return phase.start(phase.stages) if previous is None and phase.start else previous
 
 
 def _periodic(

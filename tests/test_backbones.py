@@ -194,7 +194,7 @@ def test_lpips_by_hand(published):
     """Zhang et al. 2018, eq. 1, of whole networks at full width; 0 for equal images, symmetric."""
     network, path, weights = published
     (phase,) = gm_jax.build(backbone(path, network=network))
-    variables = phase.model.init(KEY, {}, phase.start())
+    variables = phase.model.init(KEY, {}, phase.start({}))
     rng = np.random.default_rng(1)
     sides = (17, 16) if network == "vgg16" else (35, 33)
     x, y = rng.uniform(-1, 1, (2, 1, *sides, 3)).astype("float32")
@@ -233,7 +233,7 @@ def test_the_metric_is_the_distance(published, tmp_path):
     assert loaded.name == f"lpips_{network}_{loaded.weights[:8]}"
     found = lpips.distances(loaded, a, b, batch_size=2)
     (phase,) = gm_jax.build(backbone(path, network=network))
-    variables = phase.model.init(KEY, {}, phase.start())
+    variables = phase.model.init(KEY, {}, phase.start({}))
     pair = {"image": a / 127.5 - 1.0, "image_b": b / 127.5 - 1.0}
     (expected,) = jax.jit(phase.model.functions["distance"])(variables, pair, KEY).values()
     np.testing.assert_allclose(found, expected, rtol=1e-4)

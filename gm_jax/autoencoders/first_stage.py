@@ -197,7 +197,7 @@ def start_of(settings: Settings, autoencoder: Network, shape) -> Callable | None
     init, example = autoencoder.module.init, jnp.zeros((1, *shape))
     shapes = jax.eval_shape(init, jax.random.key(0), example)["params"]
     read = open_vae(settings.weights, shapes)
-    return lambda: Variables({"autoencoder": read()})
+    return lambda stages: Variables({"autoencoder": read()})
 
 
 def latent_shape(settings: Settings, shape: tuple[int, ...]) -> tuple[int, int, int]:

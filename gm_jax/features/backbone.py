@@ -116,7 +116,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         whole = Backbone(layers, backbones.names(layers)[-1:])
         shapes = jax.eval_shape(whole.init, jax.random.key(0), example)["params"]
         opened = open_backbone(settings.network, shapes, settings.weights, settings.sha256)
-        start, name = (lambda: Variables({"backbone": opened.read()})), opened.name
+        start, name = (lambda stages: Variables({"backbone": opened.read()})), opened.name
 
     def init(key, batch, previous):
         if previous is not None:

@@ -148,7 +148,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     player = games.player("clip", ("image", "text", "scale"), moves, settings, settings.average)
     player = player._replace(optimizer=optax.chain(player.optimizer, temperature_bound()))
     phase = games.phase(settings, init, (player,), functions, fields)
-    return (phase._replace(start=(lambda: clip_files.read(opened)) if opened else None),)
+    return (phase._replace(start=(lambda stages: clip_files.read(opened)) if opened else None),)
 
 
 def towers_of(settings: Settings, spec, dtype) -> Towers:

@@ -121,9 +121,9 @@ def test_a_dit_is_opened_through_stable_diffusions_first_stage(first, tmp_path):
     settings = published_dit(path, first)
     stage, phase = gm_jax.build(settings)
     assert stage.steps == phase.steps == 0
-    jax.tree.map(np.testing.assert_array_equal, phase.start().params["network"], params)
+    jax.tree.map(np.testing.assert_array_equal, phase.start({}).params["network"], params)
     vae = load_file(first / "vae" / "model.safetensors")
-    kernel = stage.start().params["autoencoder"]["encoder"]["conv_in"]["kernel"]
+    kernel = stage.start({}).params["autoencoder"]["encoder"]["conv_in"]["kernel"]
     np.testing.assert_array_equal(kernel, vae["encoder.conv_in.weight"].transpose(2, 3, 1, 0))
     less = {k: x for k, x in tensors.items() if k != "blocks.1.mlp.fc1.bias"} | {
         "more": np.ones(1, np.float32)
@@ -217,7 +217,7 @@ def test_an_adm_is_opened_without_its_null_label(order, tmp_path):
     path = torch_files.write(tmp_path / "adm.pt", tensors)
     settings = published_adm(path, attention_order=order)
     (phase,) = gm_jax.build(settings)
-    jax.tree.map(np.testing.assert_array_equal, phase.start().params["network"], params)
+    jax.tree.map(np.testing.assert_array_equal, phase.start({}).params["network"], params)
     first = "input_blocks.0.0.weight"
     torch_files.write(path, tensors | {first: tensors[first][:, :2]})
     assert f"1 misshapen ({first} is [32, 2, 3, 3], expected [32, 3, 3, 3])" in refused(settings)
@@ -237,14 +237,14 @@ def test_the_names_and_sizes_of_adm_64():
 def test_a_first_stage_of_every_layout_is_the_same(first, tmp_path):
     config = published_dit("x", first).stages.first
     (phase,) = gm_jax.build(config)
-    expected = phase.start().params["autoencoder"]
+    expected = phase.start({}).params["autoencoder"]
     config.weights = str(first / "vae")
     (again,) = gm_jax.build(config)
-    jax.tree.map(np.testing.assert_array_equal, again.start().params["autoencoder"], expected)
+    jax.tree.map(np.testing.assert_array_equal, again.start({}).params["autoencoder"], expected)
     for table in vae_tables(torch_names(expected)).values():
         path = tmp_path / "vae.safetensors"
         save_file(export(table, expected), path)
         config.weights = str(path)
         (other,) = gm_jax.build(config)
-        found = other.start().params["autoencoder"]
+        found = other.start({}).params["autoencoder"]
         jax.tree.map(np.testing.assert_array_equal, found, expected)

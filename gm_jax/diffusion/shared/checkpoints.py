@@ -4,14 +4,14 @@ A recipe with `weights` begins with them; with steps=0 it samples them as they a
 shapes are checked before anything is read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from gm_jax.errors import UserError
-from gm_jax.model import PyTree, Variables
+from gm_jax.model import PyTree, Stage, Variables
 from gm_jax.nn.dit import positions
 from gm_jax.settings import arguments
 from gm_jax.weights import assign, dit, guided_diffusion, open_weights
@@ -22,7 +22,7 @@ ORDERS = ("heads", "parts")
 LABELS = "label_emb.weight"
 
 
-def start(settings, module, *inputs) -> Callable[[], Variables] | None:
+def start(settings, module, *inputs) -> Callable[[Mapping[str, Stage]], Variables] | None:
     """What a phase begins with: reads settings.weights as `network`'s parameters; None if "".
 
     inputs  of the module, to know its shapes
@@ -38,7 +38,7 @@ def start(settings, module, *inputs) -> Callable[[], Variables] | None:
     what = f"{settings.network.name} of {path}"
     check(table, tensors, shapes, what, ignored)
 
-    def read() -> Variables:
+    def read(stages: Mapping[str, Stage]) -> Variables:
         return Variables({"network": assign(table, tensors, shapes, what, ignored)})
 
     return read

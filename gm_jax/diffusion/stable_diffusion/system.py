@@ -164,7 +164,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         "denoiser", (settings.train,), {"l_simple": loss}, settings, settings.average
     )
     phase = games.phase(settings, init, (player,), functions, fields, {STAGE: stage})
-    start = (lambda: files.read(opened, np.float32)) if settings.train == "unet" else None
+    start = (lambda stages: files.read(opened, np.float32)) if settings.train == "unet" else None
     return (phase._replace(start=start),)
 
 
