@@ -22,47 +22,59 @@ class Clip(NamedTuple):
     text: Callable
 
 
-def clip_of(stages, caption: Field, image: Field | None = None) -> Clip:
-    """Those of `stages.clip`. Raises UserError if there is none of captions, and images, like
-    these."""
-    if "clip" not in stages:
+def clip_of(stages, caption: Field, image: Field | None = None, name: str = "clip") -> Clip:
+    """Those of the stage of this name, a CLIP or a model that is built on one.
+
+    Raises UserError if there is none of captions, and images, like these.
+    """
+    if name not in stages:
         raise UserError(
             "this system reads embeddings by a CLIP: give stages.clip, the workdir of one such as"
             " configs/clip_shapes.py, or its recipe"
         )
-    check_clip(stages["clip"], caption, image)
-    model = stages["clip"].model
+    check_clip(stages[name], caption, image, name)
+    model = stages[name].model
     (width,) = model.spec["embedding"].shape
 
-    def encoder(name):
+    def encoder(function):
         def encode(variables, batch, key):
-            frozen = variables.frozen["clip"]
-            return model.functions[name](frozen, batch, key)["embedding"] * width**0.5
+            frozen = variables.frozen[name]
+            return model.functions[function](frozen, batch, key)["embedding"] * width**0.5
 
         return encode
 
     return Clip(width, encoder("encode_image"), encoder("encode_text"))
 
 
-def check_clip(stage: Stage, caption: Field, image: Field | None = None) -> None:
+def passed_on(stages, name: str = "clip") -> dict[str, Callable]:
+    """The encoders of a stage as functions of the model that is built on it."""
+
+    def of_stage(function):
+        return lambda variables, batch, key: function(variables.frozen[name], batch, key)
+
+    functions = stages[name].model.functions
+    return {own: of_stage(functions[own]) for own in ("encode_image", "encode_text")}
+
+
+def check_clip(stage: Stage, caption: Field, image: Field | None = None, name="clip") -> None:
     """Raises UserError if a stage is no CLIP of captions, and of images, like these."""
     model = stage.model
     if not {"encode_image", "encode_text"} <= set(model.functions):
         known = ", ".join(model.functions)
         raise UserError(
-            f"stages.clip is no CLIP (it has the functions {known}): give the workdir of one"
+            f"stages.{name} is no CLIP (it has the functions {known}): give the workdir of one"
         )
     theirs = model.spec["caption"]
     if (theirs.shape, tuple(theirs.symbols)) != (caption.shape, tuple(caption.symbols)):
         raise UserError(
-            f"stages.clip was trained on captions of {theirs.shape[0]} of {theirs.cardinality}"
+            f"stages.{name} was trained on captions of {theirs.shape[0]} of {theirs.cardinality}"
             f" symbols, the data of this recipe has {caption.shape[0]} of {caption.cardinality}:"
             " use the same `data`"
         )
-    sides = model.spec["image"].shape[:2]
+    sides = model.spec.get("image_whole", model.spec["image"]).shape[:2]
     if image is not None and sides != image.shape[:2]:
         raise UserError(
-            f"stages.clip was trained on images of {'x'.join(map(str, sides))}, the data of this"
+            f"stages.{name} was trained on images of {'x'.join(map(str, sides))}, the data of this"
             f" recipe has {'x'.join(map(str, image.shape[:2]))}: use the same `data`"
         )
 

@@ -118,7 +118,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     )
     functions, drawn = core.functions(model), core.spec_of(model, spec)
     enlarge = functions.pop("sample")
-    functions |= upsampling.functions(enlarge, shape, small)
+    functions |= upsampling.functions(enlarge, shape, small) | {"enlarge": enlarge}
     small_images = {"image": field._replace(shape=small)}
     if "base" in stages:
         _check_base(stages["base"], drawn | small_images)

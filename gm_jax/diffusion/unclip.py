@@ -135,16 +135,22 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         seen, context = reader(variables, embedding, hidden)
         return lambda x, level: network(variables, x, level, seen, keys, context)
 
+    def embed(variables, batch, key):
+        """The embeddings that samples are of, of length 1."""
+        return {"embedding": normalised(drawn_embedding(variables, asked(batch), key))}
+
     guide = classifiers.guide(settings, spec, shape, stages)
     model = core.Core(settings, settings.process(), shape, image, predict, guide=guide, given=given)
     functions = {n: f for n, f in core.functions(model).items() if n not in OF_PIXELS}
-    functions |= _of_images(model, clip)
+    functions |= _of_images(model, clip) | clip_stage.passed_on(stages) | {"embed": embed}
     if sampler.target:
         aimed = conditions.prompted(sampler.target, spec)
         functions |= _towards(model, clip, drawn_embedding, aimed)
     owns, average = ("network", "reader"), settings.average
     players = (games.player("unclip", owns, core.objective(model), settings, average),)
     drawn = core.spec_of(model, spec) | {"image": field._replace(shape=shape)}
+    drawn |= {name: stages["clip"].model.spec[name] for name in ("caption", "embedding")}
+    drawn["image_whole"] = field  # Which its encoders see.
     return (games.phase(settings, init, players, functions, drawn, stages),)
 
 
@@ -157,7 +163,7 @@ def embeddings(name: str, clip: clip_stage.Clip, stages) -> Callable:
         return getattr(clip, name)
     stage = "prior" if "prior" in stages else "clip"
     model = stages[stage].model
-    if "sample" not in model.functions or "embedding" not in model.spec:
+    if "embed" not in model.functions:
         raise UserError(
             f"stages.{stage} draws no embeddings: set stages.prior to the workdir of a prior such"
             " as configs/unclip_prior_shapes.py, or sampler.embedding=text"
@@ -169,7 +175,7 @@ def embeddings(name: str, clip: clip_stage.Clip, stages) -> Callable:
         )
 
     def draw(variables, batch, key):
-        drawn = model.functions["sample"](variables.frozen[stage], batch, key)
+        drawn = model.functions["embed"](variables.frozen[stage], batch, key)
         return drawn["embedding"] * clip.width**0.5
 
     return draw

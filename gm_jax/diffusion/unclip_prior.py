@@ -127,16 +127,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         pairs = {"drawn": (drawn, image), "text": (text, image), "drawn_text": (drawn, text)}
         return {f"cosine_{name}": jnp.sum(a * b, axis=-1) for name, (a, b) in pairs.items()}
 
-    theirs = stages["clip"].model
-    functions = {"sample": sample, "closeness": closeness} | {
-        name: _of_clip(theirs.functions[name]) for name in ("encode_image", "encode_text")
-    }
+    functions = {"sample": sample, "embed": sample, "closeness": closeness}
+    functions |= clip_stage.passed_on(stages)
     owns, average = ("network", *condition.owns), settings.average
     players = (games.player("prior", owns, core.objective(model), settings, average),)
-    made = {name: theirs.spec[name] for name in ("image", "caption", "embedding")}
+    theirs = stages["clip"].model.spec
+    made = {name: theirs[name] for name in ("image", "caption", "embedding")}
     return (games.phase(settings, init, players, functions, made, stages),)
-
-
-def _of_clip(function):
-    """What `stages.clip` does, as a function of this model: who builds on it finds both."""
-    return lambda variables, batch, key: function(variables.frozen["clip"], batch, key)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Norm, SelfAttention, SpatialTransformer
+from gm_jax.nn.film_layers import along_time, attention_along_time
 from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
 from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import above, at_least, one_of, part_of, schema
@@ -29,6 +30,7 @@ class ResidualBlock(nn.Module):
     adaptive  the embedding gives scale and shift of the second norm, norm(h) (1 + s) + b, in place
               of what is added before it
     resample  what is done to x and to h before the first convolution, or None
+    frames    of a film, see `UNet`
     """
 
     features: int
@@ -37,6 +39,7 @@ class ResidualBlock(nn.Module):
     groups: int = 0
     epsilon: float = 1e-6
     adaptive: bool = False
+    frames: int = 0
 
     @nn.compact
     def __call__(self, x: Array, embedding: Array, keys: Array | None, resample=None) -> Array:
@@ -46,7 +49,7 @@ class ResidualBlock(nn.Module):
         h = nn.swish(norm(x))
         if resample:
             h, x = resample(h), resample(x)
-        h = nn.Conv(self.features, (3, 3), dtype=self.dtype)(h)
+        h = along_time(nn.Conv(self.features, (3, 3), dtype=self.dtype)(h), self.frames)
         features = 2 * self.features if self.adaptive else self.features
         level = nn.Dense(features, dtype=self.dtype)(nn.swish(embedding))[:, None, None]
         if self.adaptive:
@@ -56,6 +59,7 @@ class ResidualBlock(nn.Module):
             h = norm(h + level)
         h = Dropout(self.dropout)(nn.swish(h), keys)
         h = nn.Conv(self.features, (3, 3), kernel_init=ZERO, dtype=self.dtype)(h)
+        h = along_time(h, self.frames)
         if x.shape[-1] != self.features:
             x = nn.Dense(self.features, dtype=self.dtype)(x)
         return x + h
@@ -89,6 +93,7 @@ class UNet(nn.Module):
     classes              labels 0..classes-1; 0 for no labels
     null_label           whether there is also the label `classes`, for none
     out_channels         of the output; 0 for those of x
+    frames               of each film that x is, film by film, [B frames, H, W, C]; 0 for images
     """
 
     width: Annotated[int, at_least(4)] = 64
@@ -110,6 +115,7 @@ class UNet(nn.Module):
     classes: int = 0
     null_label: bool = True
     out_channels: int = 0
+    frames: int = 0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -123,8 +129,9 @@ class UNet(nn.Module):
     ) -> Array:
         def residual(x, features, resample=None):
             return ResidualBlock(
-                features, self.dropout, self.dtype, self.groups, self.epsilon, self.adaptive_norm
-            )(x, embedding, keys, resample)
+                features, self.dropout, self.dtype, self.groups, self.epsilon, self.adaptive_norm,
+                self.frames,
+            )(x, embedding, keys, resample)  # fmt: skip
 
         def block(x, depth):
             x = residual(x, self._widths[depth])
@@ -133,7 +140,7 @@ class UNet(nn.Module):
 
         channels = self.out_channels or x.shape[-1]
         embedding = self._embed(level, label)
-        x = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
+        x = self._conv(x, self.width)
         skips = [x]
         depths = range(len(self.multipliers))
         for depth in depths:
@@ -155,7 +162,11 @@ class UNet(nn.Module):
                 x = self._up(x, skips[-1].shape[1:3], residual)
 
         x = nn.swish(Norm(self.dtype, self.groups, self.epsilon)(x))
-        return full_precision(nn.Conv(channels, (3, 3), kernel_init=ZERO, dtype=self.dtype)(x))
+        return full_precision(self._conv(x, channels, kernel_init=ZERO))
+
+    def _conv(self, x, features, **own):
+        x = nn.Conv(features, (3, 3), **own, dtype=self.dtype)(x)
+        return along_time(x, self.frames)
 
     @property
     def _widths(self):
@@ -181,21 +192,21 @@ class UNet(nn.Module):
     def _attend(self, x, context, depth):
         heads = heads_of(x.shape[-1], depth, self.heads, self.head_width)
         if not self.transformer_blocks:
-            return SelfAttention(self.dtype, heads, self.groups, self.epsilon)(x)
+            x = SelfAttention(self.dtype, heads, self.groups, self.epsilon)(x)
+            return attention_along_time(x, self.frames, heads)
         if context is None:
             raise UserError(
                 "network.transformer_blocks needs a context to read: set it to 0 for a model"
                 " without one"
             )
-        return SpatialTransformer(self.transformer_blocks, heads, self.groups, self.dtype)(
-            x, context
-        )
+        x = SpatialTransformer(self.transformer_blocks, heads, self.groups, self.dtype)(x, context)
+        return attention_along_time(x, self.frames, heads)
 
     def _down(self, x, residual):
         if self.residual_resampling:
             return residual(x, x.shape[-1], _halve)
         padding = ((1, 1), (1, 1)) if self.symmetric else "SAME"
-        return nn.Conv(x.shape[-1], (3, 3), strides=2, padding=padding, dtype=self.dtype)(x)
+        return self._conv(x, x.shape[-1], strides=2, padding=padding)
 
     def _up(self, x, size, residual):
         """x at the sides `size`, the skip's: twice its own, or one less."""
@@ -205,7 +216,7 @@ class UNet(nn.Module):
 
         if self.residual_resampling:
             return residual(x, x.shape[-1], grow)
-        return nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype)(grow(x))
+        return self._conv(grow(x), x.shape[-1])
 
 
 def doubled(x: Array, size: tuple[int, int], symmetric: bool) -> Array:
@@ -234,7 +245,7 @@ def heads_of(channels: int, depth: int, heads: tuple[int, ...], head_width: int)
 
 
 @schema
-class UNetSettings(part_of(UNet, "classes", "null_label", "out_channels", "dtype")):
+class UNetSettings(part_of(UNet, "classes", "null_label", "out_channels", "frames", "dtype")):
     """A U-Net."""
 
     def wrong(self):
