@@ -301,6 +301,21 @@ GAMES = {
         },
         slow=True,
     ),
+    "make_a_video": Game(
+        "make_a_video_shapes",
+        {
+            "average": 0.9,
+            "label_dropout": 0.3,
+            "data.frames": 3,
+            "frames": 2,
+            "batch_size": 8,
+            **{
+                f"stages.image.{of}batch_size": 8
+                for of in ("", "stages.clip.", "stages.clip.stages.clip.")
+            },
+        },
+        slow=True,
+    ),
     "gan_cls": Game("gan_cls_shapes", {"average": 0.9, "stages.clip.batch_size": 16}, slow=True),
     "maskgit": Game(
         "maskgit_mnist",

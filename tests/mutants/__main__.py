@@ -33,6 +33,7 @@ from mutants.dit import DITS
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
+from mutants.make_a_video import MAKE_A_VIDEOS
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
@@ -68,6 +69,7 @@ MUTANTS = (
     | FIRST_ORDER_MOTIONS
     | PARTIS
     | UNCLIPS
+    | MAKE_A_VIDEOS
     | DANCES
     | SIMGANS
     | SRGANS

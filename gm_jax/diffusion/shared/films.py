@@ -105,7 +105,7 @@ def functions(
             fill = stages["frames"].model.functions["fill"]
             film = fill(variables.frozen["frames"], {**batch, "video_known": film}, key)["video"]
         if "upsampler" in stages:
-            film = _enlarged(stages["upsampler"], variables.frozen["upsampler"], batch, key, film)
+            film = enlarged(stages["upsampler"], variables.frozen["upsampler"], batch, key, film)
         return {"video": film}
 
     def fill(variables, batch, key):
@@ -133,7 +133,7 @@ def functions(
     return {"sample": sample}
 
 
-def _enlarged(stage, variables, batch, key, film):
+def enlarged(stage, variables, batch, key, film):
     """Frame by frame with the same noise in all, so that what is added does not flicker."""
     count = film.shape[1]
     images = film.reshape(-1, *film.shape[2:])

@@ -1,0 +1,155 @@
+"""Make-A-Video: layers along time that begin as nothing, films and frames, what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from games import refuses
+
+import gm_jax
+from gm_jax.diffusion import make_a_video
+from gm_jax.diffusion.shared import films
+from gm_jax.model import Variables
+from gm_jax.nn.film_layers import TimeAttention, TimeConv, by_position, images_of
+from gm_jax.nn.unet import UNet
+
+KEY, FRAMES = jax.random.key(0), 3
+OWN = dict(
+    width=4, multipliers=(1, 1), blocks=1, attention=(), transformer_blocks=1, groups=2,
+    out_channels=3,
+)  # fmt: skip
+IMAGE, FILM = UNet(**OWN), UNet(**OWN, frames=FRAMES)
+
+
+def filled(shapes):
+    """Numbers in the place of shapes, none of them zero."""
+    leaves, structure = jax.tree.flatten(shapes)
+    keys = jax.random.split(KEY, len(leaves))
+    made = [0.3 * jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(structure, made)
+
+
+def given(channels=3):
+    """What both networks are given: two films, and what their frames are told."""
+    x = jax.random.normal(KEY, (2 * FRAMES, 4, 4, channels))
+    return x, (jnp.ones(len(x)), jnp.ones((len(x), 4)), None, jnp.ones((len(x), 2, 5)))
+
+
+def params_of_images():
+    x, told = given()
+    return filled(jax.eval_shape(IMAGE.init, KEY, x, *told)["params"])
+
+
+def begun(fresh, params):
+    return make_a_video.begun({"network": fresh}, Variables({"network": params, "reader": {}}))
+
+
+def test_a_film_begins_as_its_frames_as_images_bit_by_bit():
+    (x, told), params = given(), params_of_images()
+    own = begun(jax.jit(FILM.init)(KEY, x, *told)["params"], params)["network"]
+    expected = jax.jit(IMAGE.apply)({"params": params}, x, *told)
+    apply = jax.jit(FILM.apply)
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_array_equal(apply({"params": own}, x, *told), expected)
+    changed = {"params": filled(own)}
+    before, after = (apply(changed, seen, *told) for seen in (x, x.at[0].add(1.0)))
+    moved = np.abs(after - before).max((1, 2, 3)) > 1e-5
+    np.testing.assert_array_equal(moved, [True] * FRAMES + [False] * FRAMES)
+
+
+def test_what_is_given_is_not_seen_at_first():
+    x, told = given(channels=7)
+    own = begun(jax.eval_shape(FILM.init, KEY, x, *told)["params"], params := params_of_images())
+    kernel, before = (p["Conv_0"]["kernel"] for p in (own["network"], params))
+    np.testing.assert_array_equal(kernel[:, :, :3], before)
+    np.testing.assert_array_equal(kernel[:, :, 3:], np.zeros((3, 3, 4, 4)))
+
+
+def test_another_network_of_images_is_refused():
+    x, told = given()
+    params = params_of_images() | {"Conv_1": {"kernel": jnp.zeros((3, 3, 8, 9))}}
+    with pytest.raises(gm_jax.UserError, match="stages.image has another network .its network/Co"):
+        begun(jax.eval_shape(FILM.init, KEY, x, *told)["params"], params)
+
+
+def test_attention_along_time_learns_from_zero():
+    """Its last layer moves at the first step, its queries and keys at the second."""
+    layer, x = TimeAttention(FRAMES, 2, jnp.float32), jax.random.normal(KEY, (6, 2, 2, 4))
+    target = jax.random.normal(jax.random.key(1), x.shape)
+
+    @jax.jit
+    def gradient(variables):
+        return jax.grad(lambda v: jnp.mean((layer.apply(v, x) - target) ** 2))(variables)
+
+    variables = layer.init(KEY, x)
+    np.testing.assert_array_equal(layer.apply(variables, x), x)
+    for step in range(2):
+        found = gradient(variables)["params"]["Attention_0"]
+        assert np.abs(found["out"]["kernel"]).max() > 1e-4
+        for name in "qkv":
+            assert (np.abs(found[name]["kernel"]).max() > 1e-6) == (step == 1)
+        step_size = jax.tree.map(lambda g: -0.5 * g, gradient(variables))
+        variables = optax.apply_updates(variables, step_size)
+
+
+def test_a_convolution_along_time_by_hand():
+    x, layer = jax.random.normal(KEY, (2 * FRAMES, 2, 3, 4)), TimeConv(FRAMES, jnp.float32)
+    variables = layer.init(KEY, x)
+    np.testing.assert_array_equal(layer.apply(variables, x), x)
+    kernel = np.asarray(jax.random.normal(KEY, (3, 4, 4)))
+    params = {"Conv_0": {"kernel": kernel, "bias": jnp.arange(4.0)}}
+    found = np.asarray(layer.apply({"params": params}, x)).reshape(2, FRAMES, 2, 3, 4)
+    padded = np.pad(np.asarray(x).reshape(2, FRAMES, 2, 3, 4), ((0, 0), (1, 1), *[(0, 0)] * 3))
+    expected = sum(padded[:, k : k + FRAMES] @ kernel[k] for k in range(3)) + np.arange(4.0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_array_equal(images_of(by_position(x, FRAMES), x.shape), x)
+
+
+def test_frames_at_a_stride_between_given_ones_and_beside_them():
+    video = jnp.arange(5.0).reshape(1, 5, 1, 1, 1) + jnp.array([0.0, 10.0]).reshape(2, 1, 1, 1, 1)
+    found = films.strided(video, jnp.array([1, 2]), 3)[..., 0, 0, 0]
+    np.testing.assert_array_equal(found, [[0, 1, 2], [10, 12, 14]])
+    np.testing.assert_allclose(films.between(video[:, ::2], 5), video, atol=1e-6)
+    known = films.known_frames(5, 2)
+    np.testing.assert_array_equal(known.ravel(), [1, 0, 1, 0, 1])
+    x = films.beside(-jnp.ones_like(video), video, known)
+    np.testing.assert_array_equal(
+        x[0, :, 0, 0], [[-1, k * t, k] for t, k in enumerate([1, 0] * 2 + [1])]
+    )
+    assert films.beside(x, None, None) is x and films.known_frames(5, 0) is None
+    flat, told, none = films.each_frame(5, x, jnp.array([3.0, 4.0]), None)
+    assert flat.shape == (10, 1, 1, 3) and none is None
+    np.testing.assert_array_equal(told, [3.0] * 5 + [4.0] * 5)
+
+
+def test_all_frames_are_enlarged_with_one_noise():
+    def enlarge(variables, batch, key):
+        noise = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i)))(batch["index"])
+        small = batch["image_low"].repeat(2, 1).repeat(2, 2)
+        return {"image": small + noise.reshape(-1, 1, 1, 1)}
+
+    model = gm_jax.model.GenerativeModel(None, (), {"enlarge": enlarge})
+    stage = gm_jax.model.Stage(model, None)
+    batch = {"index": jnp.arange(2), "caption": jnp.zeros((2, 1), int)}
+    film = jnp.zeros((2, 4, 3, 3, 1))
+    large = films.enlarged(stage, None, batch, KEY, film)
+    assert large.shape == (2, 4, 6, 6, 1)
+    np.testing.assert_array_equal(large[:, 1:], large[:, :-1])
+    assert not np.allclose(large[0], large[1])
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        ({"stages": {}}, "give stages.image, the workdir of an unclip"),
+        ({"data.frames": 9}, "8 frames at a stride of 2 take films of 15 frames, and these have 9"),
+        ({"data.frames": 0}, "needs `video`"),
+        ({"given_frames": 3}, "given_frames 3 must divide frames - 1, 7"),
+        ({"factor": 4}, "stages.image draws images of .16, 16, 3., and these frames"),
+        ({"strides": ()}, "strides is empty"),
+        ({"sampler.classifier": 1.0, "stages.classifier": "runs/x"}, "and no classifier"),
+    ],
+)
+def test_what_is_no_film_is_refused(overrides, message):
+    refuses("make_a_video_shapes", overrides, message)
