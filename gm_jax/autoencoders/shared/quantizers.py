@@ -1,7 +1,7 @@
 """Quantisers with their parameters and state: one interface, so that a system takes any of them.
 
-Codes follow moving averages (van den Oord et al. 2017, appendix A.1), the gradient (eq. 3) or are
-fixed (signs; Yu et al. 2023). `losses.quantization.gumbel_softmax` also returns a `Quantized`, but
+Codes follow moving averages (van den Oord et al. 2017, appendix A.1), the gradient (eq. 3; on the
+sphere, Yu et al. 2021) or are fixed (signs; Yu et al. 2023). `losses.quantization.gumbel_softmax` also returns a `Quantized`, but
 of logits, not of vectors: the dVAE alone takes it.
 """
 
@@ -135,6 +135,30 @@ def learned(count: int, width: int, beta: float = 0.25) -> Quantizer:
     return Quantizer(count, width, init, quantize, lambda l, c, i: l["vectors"][i], update)
 
 
+def normalised(count: int, width: int, beta: float = 0.25) -> Quantizer:
+    """Codes moved by the gradient of eq. 3, and what is looked up, all scaled to length 1.
+
+    Loss: codebook + beta x commitment. Yu et al. 2021 (arXiv 2110.04627), section 3.2.
+    """
+    on_sphere = quantization.on_sphere
+
+    def init(key):
+        return {"vectors": jax.random.normal(key, (count, width))}, {}
+
+    def quantize(learned, carried, z):
+        quantized = quantization.quantize(on_sphere(learned["vectors"]), on_sphere(z))
+        losses = quantized.losses
+        return quantized, losses["codebook"] + beta * losses["commitment"]
+
+    def look_up(learned, carried, indices):
+        return on_sphere(learned["vectors"])[indices]
+
+    def update(carried, z, indices, key):
+        return carried, used(indices, count)
+
+    return Quantizer(count, width, init, quantize, look_up, update)
+
+
 def lookup_free(
     count: int,
     width: int,
@@ -170,7 +194,12 @@ def lookup_free(
     return Quantizer(count, bits, lambda key: ({}, {}), quantize, look_up, update)
 
 
-QUANTIZERS = {"averaged": averaged, "learned": learned, "lookup_free": lookup_free}
+QUANTIZERS = {
+    "averaged": averaged,
+    "learned": learned,
+    "normalised": normalised,
+    "lookup_free": lookup_free,
+}
 
 
 AveragedSettings = part_of(averaged, "beta")
@@ -181,7 +210,8 @@ LookupFreeSettings = part_of(lookup_free, "beta")
 class Settings:
     """How vectors become codes.
 
-    name         moving averages of vectors (averaged), learned by gradient, or signs (lookup_free)
+    name         moving averages of vectors (averaged), learned by gradient, so learned and of
+                 length 1 (normalised), or signs (lookup_free)
     count        K, the number of codes
     width        numbers of a code; of lookup_free it is the logarithm of `count` instead
     beta         weight of the commitment
