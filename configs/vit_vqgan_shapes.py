@@ -36,12 +36,15 @@ def get_config(variant=""):
             steps=4000,
             batch_size=32,
             data=dict(name="shapes", captions="words"),
-            quantizer=dict(name="normalised", count=256, width=8, beta=0.25),
+            quantizer=dict(
+                name="averaged", count=256, width=8, beta=0.25, normalised=True,
+                averaged=dict(decay=0.99, epsilon=1e-5, revive_below=0.5),
+            ),
             pixels=dict(squared=1.0, absolute=0.0, logit_laplace=0.1),
             perceptual=0.0,
-            network=dict(patch=4, width=96, layers=4, heads=4, hidden=384),
+            network=dict(patch=4, width=64, layers=3, heads=4, hidden=256),
             discriminator=dict(
-                width=16, layers=2, normalization="batch", start=2000, weight=0.1,
+                width=8, layers=2, normalization="batch", start=2000, weight=0.1,
                 optimizer=dict(name="adam", learning_rate=5e-4, b1=0.5, b2=0.9),
             ),
             optimizer=dict(
@@ -54,7 +57,7 @@ def get_config(variant=""):
         ),
         published=dict(
             steps=500_000, batch_size=256, perceptual=0.1, stages=dict(features=load_config(LPIPS)),
-            data=dict(name="folder", size=256), quantizer=dict(count=8192, width=32),
+            data=dict(name="folder", size=256), quantizer=dict(name="learned", count=8192, width=32),
             network=dict(patch=8, width=512, layers=8, heads=8, hidden=2048),
             discriminator=dict(width=64, layers=3, start=0),
             optimizer=dict(

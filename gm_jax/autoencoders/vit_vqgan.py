@@ -61,7 +61,9 @@ class Settings(Recipe):
     optimizer      of encoder, codes and decoder
     """
 
-    quantizer: quantizers.Settings = quantizers.Settings(name="normalised", count=8192, width=32)
+    quantizer: quantizers.Settings = quantizers.Settings(
+        name="learned", count=8192, width=32, normalised=True
+    )
     pixels: Pixels = Pixels()
     perceptual: Weight = 0.0
     network: ViTSettings = ViTSettings()
