@@ -33,7 +33,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="vit_vqgan",
-            steps=4000,
+            steps=3000,
             batch_size=32,
             data=dict(name="shapes", captions="words"),
             quantizer=dict(
@@ -48,7 +48,7 @@ def get_config(variant=""):
                 optimizer=dict(name="adam", learning_rate=5e-4, b1=0.5, b2=0.9),
             ),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, b2=0.99, warmup_steps=100, decay_steps=4000,
+                name="adam", learning_rate=1e-3, b2=0.99, warmup_steps=100, decay_steps=3000,
             ),
             show=dict(every=1000, counts=dict(sample=0, reconstruct=16)),
             evaluate=dict(
@@ -57,7 +57,8 @@ def get_config(variant=""):
         ),
         published=dict(
             steps=500_000, batch_size=256, perceptual=0.1, stages=dict(features=load_config(LPIPS)),
-            data=dict(name="folder", size=256), quantizer=dict(name="learned", count=8192, width=32),
+            data=dict(name="folder", size=256),
+            quantizer=dict(name="learned", count=8192, width=32),
             network=dict(patch=8, width=512, layers=8, heads=8, hidden=2048),
             discriminator=dict(width=64, layers=3, start=0),
             optimizer=dict(

@@ -24,7 +24,7 @@ from gm_jax.autoencoders.shared import codes, quantizers
 from gm_jax.autoencoders.shared.discriminators import OWN, Discriminator
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.losses.likelihoods import grey_logit_laplace, logit_laplace, map_pixels
-from gm_jax.model import Aux, Field, Phase, example_keys, field_of
+from gm_jax.model import Aux, Field, Phase, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.layers import uniform
 from gm_jax.nn.patchgan import PatchGAN

@@ -2,8 +2,8 @@
 
 Codes follow moving averages (van den Oord et al. 2017, appendix A.1), the gradient (eq. 3) or are
 fixed (signs; Yu et al. 2023). Those that move are looked up as they are, or on the sphere (Yu et
-al. 2021, arXiv 2110.04627, section 3.2). `losses.quantization.gumbel_softmax` also returns a `Quantized`, but
-of logits, not of vectors: the dVAE alone takes it.
+al. 2021, arXiv 2110.04627, section 3.2). `losses.quantization.gumbel_softmax` also returns a
+`Quantized`, but of logits, not of vectors: the dVAE alone takes it.
 """
 
 from collections.abc import Callable
