@@ -44,6 +44,7 @@ from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
+from mutants.vit_vqgan import VIT_VQGANS
 
 MUTANTS = (
     GANS
@@ -72,6 +73,7 @@ MUTANTS = (
     | SPADES
     | STYLES
     | STUDIES
+    | VIT_VQGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

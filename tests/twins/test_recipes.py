@@ -30,6 +30,7 @@ RECIPES = {
     "vqvae2": "vqvae2_mnist",
     "dvae": "dvae_fashion_mnist",
     "first_stage": "first_stage_emoji",
+    "vit_vqgan": "vit_vqgan_shapes",
     "clip": "clip_shapes",
     "gan_cls": "gan_cls_shapes",
     "dalle": "dalle_shapes",
