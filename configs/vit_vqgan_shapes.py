@@ -6,10 +6,11 @@ hardware: not measured yet
 time: not measured yet
 metric: share of 1,000 scenes of unseen pairs of colour and shape whose reconstruction shows all
   that the scene does, by the judge of the shapes world; mean squared error (pixels -1 and 1)
-departs: drawn scenes, 256 codes of 8 numbers (the paper: 8,192 of 32), two transformers of 4 blocks
-  of 96 features on patches of 4 pixels (8 of 512 and more on patches of 8), a discriminator of
-  patches with two strided layers (StyleGAN's), no perceptual term (LPIPS, .1), Adam at 1e-3 with a
-  cosine decay (AdamW at 1e-4, 500,000 steps of 256 pictures)
+departs: drawn scenes, 256 codes of 8 numbers (the paper: 8,192 of 32) that follow moving averages
+  and restart when unused (moved by the gradient), two transformers of 3 blocks of 64 features on
+  patches of 4 pixels (8 of 512 and more on patches of 8), logit-Laplace of scale 1, a discriminator
+  of patches with two strided layers from round 2,000 (StyleGAN's), no perceptual term (.1), Adam at
+  1e-3 with a cosine decay, 3,000 steps of 32 pictures (1e-4, 500,000 of 256)
 reference: none on these data; configs/vqvae_shapes.py has the same pictures and convolutions
 measured: not yet
 target: at least 0.9 of the reconstructions show all; more than half of the codes in use
@@ -17,8 +18,9 @@ again: python launch.py --workdir=runs/vit_vqgan_shapes --mode=evaluate
 status: unverified
 
 A first stage for configs/parti_shapes.py:frozen and its neighbours, by --config.stages.codes=.
-`:published` is the small network of the paper, Parti's first stage, for pictures of one's own;
-its perceptual term is by configs/lpips.py.
+Gate: with batches of the same 16 pictures, Adam at 2e-3 and no discriminator yet, all are judged as
+their originals after 600 steps. `:published` is the small network of the paper, Parti's first
+stage, for pictures of one's own; its perceptual term is by configs/lpips.py.
 """
 
 from pathlib import Path

@@ -7,7 +7,10 @@ QUANTIZERS, CODES = "shared/quantizers.py", "losses/quantization.py"
 TESTS, TWINS = "test_vit_vqgan.py::test_", "twins/test_vit_vqgan.py::test_"
 LOSS, JUDGE = TWINS + "the_autoencoders_loss", TWINS + "the_discriminators_loss"
 USES, SPHERE = TWINS + "codes_and_what_is_made_of_them", TESTS + "codes_on_the_sphere"
-PULL, SLOPE = TWINS + "learned_codes_are_pulled", TESTS + "the_decoders_slope"
+PULL = TWINS + "learned_codes_are_pulled_along_the_sphere"
+SLOPE = TESTS + "the_decoders_slope_reaches_the_encoder_along_the_sphere"
+FOLLOW = TWINS + "averaged_codes_follow_vectors_of_length_one"
+SIZES = TESTS + "the_sizes_of_the_paper"
 
 VIT_VQGANS = {
     "vit_vqgan trap: averaged codes looked up as they are": Mutant(
@@ -38,7 +41,7 @@ VIT_VQGANS = {
         QUANTIZERS,
         "Memory(**carried), scaled(z), indices",
         "Memory(**carried), z, indices",
-        TWINS + "averaged_codes_follow",
+        FOLLOW,
     ),
     "vit_vqgan trap: no straight-through": Mutant(
         CODES, "return z + lax.stop_gradient(value - z)", "return value", SLOPE
@@ -65,7 +68,7 @@ VIT_VQGANS = {
         CODES,
         "x * lax.rsqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)",
         "x / jnp.linalg.norm(x, axis=-1, keepdims=True)",
-        TESTS + "a_vector_at_the_centre",
+        TESTS + "a_vector_at_the_centre_has_a_slope",
     ),
     "vit_vqgan trap: a summed loss of codes beside means": Mutant(
         SYSTEM, "quantized, loss / z[0].size", "quantized, loss", LOSS
@@ -113,21 +116,24 @@ VIT_VQGANS = {
         SYSTEM,
         'Aux(metrics, {"codebook": carried})',
         "Aux(metrics)",
-        TWINS + "averaged_codes_follow",
+        FOLLOW,
     ),
     "vit_vqgan: no way from the hidden layer to the width": Mutant(
         TOWER,
         'dense(self.outputs, "out")(dense(self.width, "down")(h))',
         'dense(self.outputs, "out")(h)',
-        TESTS + "the_sizes",
+        SIZES,
     ),
     "vit_vqgan: positions that are not learned": Mutant(
         TOWER,
         'self.param("positions", POSITIONS, (tokens.shape[1], self.width))',
         "jnp.zeros((tokens.shape[1], self.width))",
-        TESTS + "the_sizes",
+        SIZES,
     ),
     "vit_vqgan: attention to earlier patches alone": Mutant(
-        TOWER, '"gelu", False', '"gelu", True', TESTS + "each_vector"
+        TOWER,
+        '"gelu", False',
+        '"gelu", True',
+        TESTS + "each_vector_is_of_its_own_patch_and_of_all_others",
     ),
 }

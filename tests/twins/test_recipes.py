@@ -177,6 +177,12 @@ PINNED = {
         "quantizer": {"beta": 0.25, "averaged": {"decay": 0.99, "epsilon": 1e-5}},
     },
     "dvae_fashion_mnist": {"temperature.end": 1 / 16},
+    "vit_vqgan_shapes": {
+        "quantizer": {"beta": 0.25, "normalised": True},
+        "pixels": {"squared": 1.0, "absolute": 0.0, "logit_laplace": 0.1},
+        "discriminator.weight": 0.1,
+        "optimizer.b2": 0.99,
+    },
     "ddpm_mnist": {"times": 1000, "prediction": "noise"},
     "gpt_tinyshakespeare": {
         "optimizer": {
