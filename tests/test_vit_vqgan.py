@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gm_jax
-from gm_jax import run
+from gm_jax import games, run
 from gm_jax.autoencoders.shared import quantizers
 from gm_jax.errors import UserError
 from gm_jax.nn.vit_autoencoder import ViTDecoder, ViTEncoder
@@ -87,6 +87,27 @@ def test_a_vector_at_the_centre_has_a_slope():
     state = quantizer.init(KEY)
     slope = jax.grad(lambda z: quantizer.quantize(*state, z)[1].sum())(jnp.zeros((1, 2, 16)))
     assert np.isfinite(slope).all()
+
+
+def test_the_distance_of_features_is_weighed_among_means(monkeypatch):
+    def distances(stages):
+        return lambda variables, x, y, key: {"far": jnp.mean(jnp.abs(x - y), axis=(1, 2, 3))}
+
+    monkeypatch.setattr(games, "feature_distances", distances)
+    settings = gm_jax.load_config(f"{RECIPE}:smoke")
+    with settings.unlocked():
+        settings.perceptual = 0.5
+        settings.stages.features = gm_jax.load_config("configs/lpips.py:smoke")
+    *_, (_, (phase,)) = run.plan(settings)
+    batch = {"image": jax.random.uniform(KEY, (4, 32, 32, 3), minval=-1.0), "index": jnp.arange(4)}
+    move = phase.model.players[0].moves[0].objective
+    played = jax.jit(lambda batch: move(phase.model.init(KEY, batch, None), batch, KEY, 0))
+    loss, aux = played(batch)
+    found = {name.split("/")[-1]: value for name, value in aux.metrics.items()}
+    np.testing.assert_allclose(found["far"], found["absolute"], rtol=1e-5)
+    assert found["far"] > 0.1
+    terms = found["quantization"] + found["squared"] + 0.1 * found["logit_laplace"]
+    np.testing.assert_allclose(loss, terms + 0.5 * found["far"], rtol=1e-5)
 
 
 def test_parti_is_built_on_its_codes():

@@ -137,4 +137,10 @@ VIT_VQGANS = {
         '"gelu", True',
         TESTS + "each_vector_is_of_its_own_patch_and_of_all_others",
     ),
+    "vit_vqgan: features that do not weigh": Mutant(
+        SYSTEM,
+        "settings.perceptual * sum(means",
+        "sum(means",
+        TESTS + "the_distance_of_features_is_weighed_among_means",
+    ),
 }
