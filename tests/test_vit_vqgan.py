@@ -89,6 +89,7 @@ def test_a_vector_at_the_centre_has_a_slope():
     assert np.isfinite(slope).all()
 
 
+@pytest.mark.slow
 def test_the_distance_of_features_is_weighed_among_means(monkeypatch):
     def distances(stages):
         return lambda variables, x, y, key: {"far": jnp.mean(jnp.abs(x - y), axis=(1, 2, 3))}
