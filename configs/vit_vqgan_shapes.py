@@ -20,8 +20,8 @@ status: unverified
 A first stage for configs/parti_shapes.py:frozen and its neighbours, by --config.stages.codes=.
 Gate: on the same 16 pictures, at 2e-3 and before the discriminator plays, all reconstructions are
 judged as their originals after 600 steps, squared error 0.0016; tests/test_vit_vqgan.py has it.
-`:published` is the small network of the paper, Parti's first
-stage, for pictures of one's own; its perceptual term is by configs/lpips.py.
+`:published` is the small network of the paper, Parti's first stage, for pictures of one's own; its
+perceptual term is by configs/lpips.py.
 """
 
 from pathlib import Path
