@@ -18,10 +18,11 @@ again: python launch.py --workdir=runs/parti_shapes --mode=evaluate
 status: unverified
 
 The first stage is configs/vqvae_shapes.py, trained first in the same workdir. To take one that is
-trained already: --config=configs/parti_shapes.py:frozen --config.stages.codes=WORKDIR. With a CLIP,
---config.stages.clip=WORKDIR of configs/clip_shapes.py, then or later, --config.sampler.best_of=16
-shows the best of sixteen. `:published` has the paper's largest network, for captioned pictures and
-codes of one's own.
+trained already: --config=configs/parti_shapes.py:frozen --config.stages.codes=WORKDIR; the paper's
+own kind, a ViT-VQGAN, is configs/vit_vqgan_shapes.py, as many codes of the same pictures. With a
+CLIP, --config.stages.clip=WORKDIR of configs/clip_shapes.py, then or later,
+--config.sampler.best_of=16 shows the best of sixteen. `:published` has the paper's largest network,
+for captioned pictures and codes of one's own.
 """
 
 from pathlib import Path

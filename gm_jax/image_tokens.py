@@ -65,7 +65,7 @@ def first_stage(spec, stages, others: tuple[str, ...] = ()) -> Stage:
         known = ", ".join(first.model.functions)
         raise UserError(
             f"stages.codes is a model without codes (it has the functions {known}): give the"
-            " workdir of a vqvae, vqvae2 or dvae"
+            " workdir of a vqvae, vqvae2, dvae or vit_vqgan"
         )
     theirs, ours = first.model.spec["image"], field_of(spec, "image")
     if theirs != ours:

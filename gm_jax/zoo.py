@@ -4,7 +4,7 @@ Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
 from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
-from gm_jax.autoencoders import autoencoder, dvae, first_stage, vae, vqvae, vqvae2
+from gm_jax.autoencoders import autoencoder, dvae, first_stage, vae, vit_vqgan, vqvae, vqvae2
 from gm_jax.autoregressive import (
     bengio,
     gated_pixelcnn,
@@ -48,6 +48,7 @@ SYSTEMS = {
     "vqvae2": vqvae2,
     "dvae": dvae,
     "first_stage": first_stage,
+    "vit_vqgan": vit_vqgan,
     "gan": gan,
     "infogan": infogan,
     "acgan": acgan,

@@ -33,6 +33,11 @@ FIRST_STAGE = (
     "['autoencoder']['encoder']['mid_block']['attentions_0']['to_k']['bias']",
 )
 
+VIT_VQGAN = tuple(
+    f"['{tower}']['tower']['encoder']['layers_0']['self_attn']['k_proj']['bias']"
+    for tower in ("encoder", "decoder")
+)
+
 # A generator that is kept as it is in the second phase.
 KEPT = (
     *(f"['generator']['Conv_{number}']['kernel']" for number in range(6)),
@@ -217,6 +222,17 @@ GAMES = {
         "first_stage_emoji",
         {"bottleneck.name": "vq", "bottleneck.codes": 8, "discriminator.start": 1},
         undecided=FIRST_STAGE,
+        slow=True,
+    ),
+    # Two players, of which one moves codes by averages of the whole batch.
+    "vit_vqgan": Game(
+        "vit_vqgan_shapes",
+        {
+            "average": 0.9,
+            "discriminator.start": 1,
+            "quantizer.averaged.revive_below": 0.95,
+        },
+        undecided=VIT_VQGAN,
         slow=True,
     ),
     # A frozen first stage, and the scale of its latents by the first batch of all devices.

@@ -22,6 +22,7 @@ from jax import lax
 from gm_jax import games, networks, replicas
 from gm_jax.autoencoders.shared import bottlenecks
 from gm_jax.autoencoders.shared.bottlenecks import BOTTLENECKS
+from gm_jax.autoencoders.shared.discriminators import OWN, Discriminator
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import hinge
 from gm_jax.losses.likelihoods import sum_over_example
@@ -30,24 +31,10 @@ from gm_jax.networks import Network
 from gm_jax.nn.latent_autoencoder import AutoencoderSettings
 from gm_jax.nn.patchgan import PatchGAN
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, Restartable, arguments, at_least, part_of, schema
+from gm_jax.settings import Recipe, Restartable, arguments, at_least, schema
 from gm_jax.weights.first_stages import open_vae
 
 MOST = 1e4  # that lambda may be
-
-
-@schema
-class Discriminator(part_of(PatchGAN, "padding", "dtype")):
-    """The player that tells reconstructions from images.
-
-    start      round from which it plays, and its judgement counts
-    weight     of its judgement in the autoencoder's loss, beside the adaptive one
-    optimizer  one of optax's
-    """
-
-    start: Annotated[int, at_least(0)] = 0
-    weight: Annotated[float, at_least(0.0)] = 0.5
-    optimizer: Optimizer = adam(1e-4, b1=0.5, b2=0.9)
 
 
 @schema
@@ -61,7 +48,7 @@ class Settings(Recipe):
     perceptual     weight of the distance of features, against the mean absolute error;
                    stages.features says whose. 0 for none
     network        encoder and decoder
-    discriminator  of patches
+    discriminator  of patches; its weight is beside the adaptive one
     optimizer      of the autoencoder
     """
 
@@ -93,7 +80,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     held, own = settings.bottleneck, settings.discriminator
     sizes = arguments(settings.network) | dict(channels=shape[-1], dtype=dtype)
     autoencoder, latent, expand = BOTTLENECKS[held.name](held, **sizes)
-    patches = arguments(own, "start", "weight", "optimizer")
+    patches = arguments(own, *OWN)
     discriminator = Network("discriminator", PatchGAN(**patches, dtype=dtype))
     distances = games.feature_distances(stages) if settings.perceptual else lambda *_: {}
     latent_field = Field(latent_shape(settings, shape))

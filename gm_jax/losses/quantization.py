@@ -101,6 +101,14 @@ def kl_to_uniform(logits: Array) -> Array:
     return sum_over_example(jnp.exp(log_q) * (log_q + jnp.log(logits.shape[-1])))
 
 
+def on_sphere(x: Array) -> Array:
+    """Vectors [..., D] scaled to length 1; the slope at 0 is finite.
+
+    Of two such, |a - b|^2 = 2 - 2 cos(a, b). Yu et al. 2021 (arXiv 2110.04627), section 3.2.
+    """
+    return x * lax.rsqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)
+
+
 def straight_through(value: Array, z: Array) -> Array:
     """`value`, with its gradient passed to z."""
     return z + lax.stop_gradient(value - z)

@@ -46,6 +46,7 @@ from mutants.studies import STUDIES
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
 from mutants.unclip import UNCLIPS
+from mutants.vit_vqgan import VIT_VQGANS
 
 MUTANTS = (
     GANS
@@ -76,6 +77,7 @@ MUTANTS = (
     | SPADES
     | STYLES
     | STUDIES
+    | VIT_VQGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

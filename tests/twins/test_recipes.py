@@ -30,6 +30,7 @@ RECIPES = {
     "vqvae2": "vqvae2_mnist",
     "dvae": "dvae_fashion_mnist",
     "first_stage": "first_stage_emoji",
+    "vit_vqgan": "vit_vqgan_shapes",
     "clip": "clip_shapes",
     "gan_cls": "gan_cls_shapes",
     "dalle": "dalle_shapes",
@@ -178,6 +179,12 @@ PINNED = {
         "quantizer": {"beta": 0.25, "averaged": {"decay": 0.99, "epsilon": 1e-5}},
     },
     "dvae_fashion_mnist": {"temperature.end": 1 / 16},
+    "vit_vqgan_shapes": {
+        "quantizer": {"beta": 0.25, "normalised": True},
+        "pixels": {"squared": 1.0, "absolute": 0.0, "logit_laplace": 0.1},
+        "discriminator.weight": 0.1,
+        "optimizer.b2": 0.99,
+    },
     "ddpm_mnist": {"times": 1000, "prediction": "noise"},
     "gpt_tinyshakespeare": {
         "optimizer": {

@@ -1,8 +1,9 @@
 """Quantisers with their parameters and state: one interface, so that a system takes any of them.
 
 Codes follow moving averages (van den Oord et al. 2017, appendix A.1), the gradient (eq. 3) or are
-fixed (signs; Yu et al. 2023). `losses.quantization.gumbel_softmax` also returns a `Quantized`, but
-of logits, not of vectors: the dVAE alone takes it.
+fixed (signs; Yu et al. 2023). Those that move are looked up as they are, or on the sphere (Yu et
+al. 2021, arXiv 2110.04627, section 3.2). `losses.quantization.gumbel_softmax` also returns a
+`Quantized`, but of logits, not of vectors: the dVAE alone takes it.
 """
 
 from collections.abc import Callable
@@ -90,6 +91,7 @@ def averaged(
     count: int,
     width: int,
     beta: float = 0.25,
+    normalised: bool = False,
     decay: Annotated[float, at_least(0.0), below(1.0)] = 0.99,
     epsilon: Annotated[float, above(0.0)] = 1e-5,
     revive_below: Annotated[float, at_least(0.0)] = 0.5,
@@ -101,38 +103,53 @@ def averaged(
     revive_below  average count below which a code restarts at a vector of the batch; 0 for never
     """
 
+    scaled = quantization.on_sphere if normalised else as_it_is
+
     def init(key):
-        return {}, remember(jax.random.normal(key, (count, width)))._asdict()
+        return {}, remember(scaled(jax.random.normal(key, (count, width))))._asdict()
 
     def quantize(learned, carried, z):
-        quantized = quantization.quantize(carried["vectors"], z)
+        quantized = quantization.quantize(scaled(carried["vectors"]), scaled(z))
         return quantized, beta * quantized.losses["commitment"]
+
+    def look_up(learned, carried, indices):
+        return scaled(carried["vectors"])[indices]
 
     def update(carried, z, indices, key):
         memory, revived = ema_update(
-            Memory(**carried), z, indices, key, decay, epsilon, revive_below
+            Memory(**carried), scaled(z), indices, key, decay, epsilon, revive_below
         )
         return memory._asdict(), {**used(indices, count), "revived_codes": revived}
 
-    return Quantizer(count, width, init, quantize, lambda l, c, i: c["vectors"][i], update)
+    return Quantizer(count, width, init, quantize, look_up, update)
 
 
-def learned(count: int, width: int, beta: float = 0.25) -> Quantizer:
+def learned(count: int, width: int, beta: float = 0.25, normalised: bool = False) -> Quantizer:
     """Codes moved by the gradient of eq. 3; loss: codebook + beta x commitment."""
+    scaled = quantization.on_sphere if normalised else as_it_is
 
     def init(key):
         # As in van den Oord et al.'s code: all codes begin near the origin.
-        return {"vectors": jax.random.uniform(key, (count, width), minval=-1.0) / count}, {}
+        near = jax.random.uniform(key, (count, width), minval=-1.0) / count
+        return {"vectors": scaled(near)}, {}
 
     def quantize(learned, carried, z):
-        quantized = quantization.quantize(learned["vectors"], z)
+        quantized = quantization.quantize(scaled(learned["vectors"]), scaled(z))
         losses = quantized.losses
         return quantized, losses["codebook"] + beta * losses["commitment"]
+
+    def look_up(learned, carried, indices):
+        return scaled(learned["vectors"])[indices]
 
     def update(carried, z, indices, key):
         return carried, used(indices, count)
 
-    return Quantizer(count, width, init, quantize, lambda l, c, i: l["vectors"][i], update)
+    return Quantizer(count, width, init, quantize, look_up, update)
+
+
+def as_it_is(x: Array) -> Array:
+    """The vectors themselves."""
+    return x
 
 
 def lookup_free(
@@ -173,7 +190,7 @@ def lookup_free(
 QUANTIZERS = {"averaged": averaged, "learned": learned, "lookup_free": lookup_free}
 
 
-AveragedSettings = part_of(averaged, "beta")
+AveragedSettings = part_of(averaged, "beta", "normalised")
 LookupFreeSettings = part_of(lookup_free, "beta")
 
 
@@ -185,6 +202,7 @@ class Settings:
     count        K, the number of codes
     width        numbers of a code; of lookup_free it is the logarithm of `count` instead
     beta         weight of the commitment
+    normalised   whether vectors and codes are scaled to length 1 first; not of lookup_free
     averaged     codes as moving averages
     lookup_free  codes of signs
     """
@@ -193,6 +211,7 @@ class Settings:
     count: Annotated[int, at_least(1)] = 128
     width: Annotated[int, at_least(1)] = 16
     beta: Annotated[float, at_least(0.0)] = 0.25
+    normalised: bool = False
     averaged: AveragedSettings = AveragedSettings()
     lookup_free: LookupFreeSettings = LookupFreeSettings()
 
@@ -204,14 +223,17 @@ class Settings:
                 f"count {self.count} is not a power of two, as the number of lookup_free's codes"
                 f" is: set it to {lower} or {2 * lower}"
             )
+        if self.name == "lookup_free" and self.normalised:
+            yield "signs are of one length: set normalised=False, or name=averaged or learned"
 
 
 def make(settings: Settings) -> Quantizer:
     """The quantiser that a recipe names, with that one's own settings."""
     own = getattr(settings, settings.name, None)
-    return QUANTIZERS[settings.name](
-        settings.count, settings.width, settings.beta, **(arguments(own) if own else {})
-    )
+    named = arguments(own) if own else {}
+    if settings.name != "lookup_free":
+        named["normalised"] = settings.normalised
+    return QUANTIZERS[settings.name](settings.count, settings.width, settings.beta, **named)
 
 
 def used(indices: Array, count: int) -> dict[str, Array]:
