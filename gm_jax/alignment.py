@@ -44,12 +44,10 @@ def attributes(trained: Trained, counts: dict[str, int]) -> dict[str, dict]:
 
 def _pictures(outputs: dict, name: str) -> np.ndarray:
     """Pictures [n, H, W, 3] or films [n, T, H, W, 3] that a function returned."""
-    if "video" in outputs:
-        return outputs["video"]
-    if "image" not in outputs:
+    if not {"image", "video"} & set(outputs):
         raise UserError(f"evaluate.attributes.{name}: that function returns no image or video")
-    image = outputs["image"]
-    return image[:, -1] if image.ndim == 5 else image
+    made, axes = (outputs["video"], 5) if "video" in outputs else (outputs["image"], 4)
+    return made[:, -1] if made.ndim > axes else made
 
 
 def retrieval(trained: Trained, count: int) -> dict[str, dict]:

@@ -4,7 +4,7 @@ Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
 from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
-from gm_jax.autoencoders import autoencoder, dvae, first_stage, vae, vqvae, vqvae2
+from gm_jax.autoencoders import autoencoder, cvivit, dvae, first_stage, vae, vqvae, vqvae2
 from gm_jax.autoregressive import (
     bengio,
     gated_pixelcnn,
@@ -44,6 +44,7 @@ SYSTEMS = {
     "vqvae": vqvae,
     "vqvae2": vqvae2,
     "dvae": dvae,
+    "cvivit": cvivit,
     "first_stage": first_stage,
     "gan": gan,
     "infogan": infogan,

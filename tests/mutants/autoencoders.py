@@ -130,11 +130,11 @@ AUTOENCODERS = {
         'beta * losses["codebook"] + losses["commitment"]', _codes("vqvae"),
     ),
     "vqvae: no commitment": Mutant(
-        "vqvae.py", "jnp.mean(loss - reconstruction)", "jnp.mean(-reconstruction)",
+        "vector_quantized.py", "jnp.mean(loss - reconstruction)", "jnp.mean(-reconstruction)",
         _codes("vqvae"),
     ),
     "vqvae: codes that no one moves": Mutant(
-        "vqvae.py", 'Aux(metrics, {"codebook": carried})', "Aux(metrics)",
+        "vector_quantized.py", 'Aux(metrics, {"codebook": carried})', "Aux(metrics)",
         _codes("vqvae"),
     ),
     "vqvae: counts of one batch": Mutant(
