@@ -25,7 +25,7 @@ from gm_jax.diffusion import (
     super_resolution,
 )  # fmt: skip
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti
+from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti, phenaki
 from gm_jax.translation import (
     adain,
     cin,
@@ -65,6 +65,7 @@ SYSTEMS = {
     "maskgit": maskgit,
     "paella": paella,
     "parti": parti,
+    "phenaki": phenaki,
     "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from gm_jax import games, image_tokens, networks
+from gm_jax import games, code_tokens, networks
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.causal import Causal, Sampler, log_prob, of_module, sample
 from gm_jax.errors import UserError
@@ -108,7 +108,7 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the codes, in one phase; configs/vqvae_prior_mnist.py."""
-    tokens, sampler = image_tokens.tokens(spec, stages), arguments(settings.sampler)
+    tokens, sampler = code_tokens.tokens(spec, stages), arguments(settings.sampler)
     length = tokens.length
     classes = classes_of(spec) if settings.conditional else 0
     prior = prior_of(settings, tokens.code, classes)

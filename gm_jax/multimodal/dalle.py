@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from gm_jax import causal, games, image_tokens, networks
+from gm_jax import causal, games, code_tokens, networks
 from gm_jax.causal import Causal, of_module
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
@@ -78,7 +78,7 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns texts and codes, in one phase; configs/dalle_shapes.py."""
-    tokens, caption = image_tokens.tokens(spec, stages, ("clip",)), field_of(spec, "caption")
+    tokens, caption = code_tokens.tokens(spec, stages, ("clip",)), field_of(spec, "caption")
     (code, count, *_), sampler = tokens, settings.sampler
     _check(code, caption)
     if "clip" in stages:
