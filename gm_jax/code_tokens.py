@@ -75,7 +75,7 @@ def first_stage(spec, stages, others: tuple[str, ...] = ()) -> Stage:
     theirs, ours = first.model.spec[name], field_of(spec, name)
     if theirs != ours:
         raise UserError(
-            f"stages.codes was trained on {name}s {theirs.shape} of {theirs.cardinality} values, the"
-            f" data of this recipe has {ours.shape} of {ours.cardinality}: use the same `data`"
+            f"stages.codes was trained on {name}s {theirs.shape} of {theirs.cardinality} values,"
+            f" the data of this recipe has {ours.shape} of {ours.cardinality}: use the same `data`"
         )
     return first

@@ -1,4 +1,4 @@
-"""C-ViViT: a film as a grid of codes, of which those of the first times are those of a shorter film.
+"""C-ViViT: films as grids of codes, of which the first are those of a film that ends earlier.
 
 Villegas et al. 2022, Phenaki (arXiv 2210.02399), section 2.1:
 

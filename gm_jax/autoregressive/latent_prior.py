@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from gm_jax import games, code_tokens, networks
+from gm_jax import code_tokens, games, networks
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.causal import Causal, Sampler, log_prob, of_module, sample
 from gm_jax.errors import UserError

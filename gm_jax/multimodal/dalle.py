@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from gm_jax import causal, games, code_tokens, networks
+from gm_jax import causal, code_tokens, games, networks
 from gm_jax.causal import Causal, of_module
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical

@@ -104,7 +104,7 @@ class Bert(nn.Module):
         """Of a sequence whose last `count` are the tokens, [length, width]."""
         if not self.grid:
             return embedding(length, "positions")(jnp.arange(length))
-        own = jnp.zeros((), self.dtype)
+        own = jnp.zeros((1,), self.dtype)
         for axis, side in enumerate(self.grid):
             table = embedding(side, f"positions_{axis}")(jnp.arange(side))
             own = own[..., None, :] + table

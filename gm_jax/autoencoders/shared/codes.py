@@ -1,4 +1,4 @@
-"""The functions of every model of images or films as discrete codes, once it can encode and decode."""
+"""The functions of every model of images or films as codes, once it can encode and decode."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,9 @@
 """What every autoencoder with one grid of vector-quantised codes shares, of images or of films.
 
-    z_q = e_k,  k = argmin_j |z_e(x) - e_j|        van den Oord et al. 2017 (arXiv 1711.00937), eq. 1, 2
-    L = -log p(x|z_q) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                                  eq. 3
+van den Oord, Vinyals & Kavukcuoglu 2017 (arXiv 1711.00937):
+
+    z_q = e_k,  k = argmin_j |z_e(x) - e_j|                                     eq. 1, 2
+    L = -log p(x|z_q) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                  eq. 3
 """
 
 from typing import Annotated

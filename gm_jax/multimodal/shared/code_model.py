@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gm_jax import conditions, games, code_tokens, networks
+from gm_jax import code_tokens, conditions, games, networks
 from gm_jax.code_tokens import Tokens
 from gm_jax.model import Array, Batch, Phase, Variables
 from gm_jax.multimodal.shared import masked
