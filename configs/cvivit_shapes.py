@@ -8,19 +8,19 @@ def get_config(variant=""):
         variant,
         dict(
             system="cvivit",
-            steps=3000,
-            batch_size=32,
+            steps=2800,
+            batch_size=16,
             data=dict(name="shapes", frames=9, captions="words"),
             quantizer=dict(
-                name="averaged", count=512, width=16, beta=0.25,
-                averaged=dict(decay=0.99, epsilon=1e-5, revive_below=0.5),
+                name="averaged", count=1024, width=16, beta=0.05,
+                averaged=dict(decay=0.97, epsilon=1e-5, revive_below=0.25),
             ),
             likelihood="gaussian",
             network=dict(
-                frames=2, patch=8, width=128, spatial=2, temporal=2, heads=4, hidden=512
+                frames=4, patch=4, width=64, spatial=2, temporal=2, heads=2, hidden=256
             ),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, b2=0.99, warmup_steps=100, decay_steps=3000,
+                name="adam", learning_rate=2e-3, b2=0.99, warmup_steps=100, decay_steps=2800,
                 clip_norm=1.0,
             ),
             show=dict(every=1000, counts=dict(sample=0, reconstruct=8)),
@@ -30,7 +30,7 @@ def get_config(variant=""):
         ),
         smoke=dict(
             steps=4, batch_size=16, quantizer=dict(count=8, width=4),
-            network=dict(width=8, spatial=1, temporal=1, heads=2, hidden=8),
+            network=dict(frames=2, patch=8, width=8, spatial=1, temporal=1, heads=2, hidden=8),
             optimizer=dict(warmup_steps=0, decay_steps=0), show=dict(every=0),
             sample=dict(count=32),
             evaluate=dict(counts=dict(distortion=16), attributes=dict(reconstruct=16)),

@@ -105,18 +105,19 @@ def describe(attributes: np.ndarray) -> list[str]:
 
 
 def attributes_of(caption: str) -> np.ndarray:
-    """The attributes [8] that a caption of one object says, the inverse of `describe`.
+    """The attributes [8] that a film's caption says, the inverse of `describe`.
 
     Raises UserError for one that `describe` would not write.
     """
     words, row = f" {caption} ", np.zeros(len(ATTRIBUTES), np.int32)
-    for column in (*range(FIRST.start, FIRST.stop), MOTION):
+    columns = [*range(FIRST.start, FIRST.stop), MOTION]
+    for column in columns:
         for number, word in enumerate(list(ATTRIBUTES.values())[column], 1):
             row[column] = number if f" {word} " in words else row[column]
-    if describe(row[None]) != [caption]:
+    if not row[columns].all() or describe(row[None]) != [caption]:
         raise UserError(
-            f"'{caption}' is no caption of one object: write one such as 'a small red cross moving"
-            " left'"
+            f"'{caption}' is no caption of a film: write one such as"
+            " 'a small red cross moving left'"
         )
     return row
 
