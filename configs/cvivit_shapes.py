@@ -25,7 +25,7 @@ def get_config(variant=""):
             ),
             show=dict(every=1000, counts=dict(sample=0, reconstruct=8)),
             evaluate=dict(
-                counts=dict(distortion=1000), attributes=dict(reconstruct=1000), split="unseen"
+                counts=dict(distortion=1000), attributes=dict(reconstruct=500), split="test"
             ),
         ),
         smoke=dict(

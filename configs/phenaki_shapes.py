@@ -12,17 +12,17 @@ def get_config(variant=""):
         variant,
         dict(
             system="phenaki",
-            steps=2000,
-            batch_size=64,
+            steps=1800,
+            batch_size=32,
             average=0.999,
             condition=dict(name="caption", text=dict(width=96, layers=2, heads=3, hidden=384)),
             condition_dropout=0.1,
             least=0.5,
             smoothing=0.1,
-            network=dict(width=128, layers=6, heads=4, hidden=512, dropout=0.0),
+            network=dict(width=128, layers=4, heads=4, hidden=512, dropout=0.0),
             optimizer=dict(
                 name="adamw", learning_rate=1e-3, b2=0.96, weight_decay=0.045, warmup_steps=100,
-                decay_steps=2000,
+                decay_steps=1800,
             ),
             sampler=dict(
                 steps=12, temperature=4.5, guidance=2.0, keep=1,

@@ -130,7 +130,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """Codes drawn one by one and decoded; if conditional, with the label of each."""
         params, keys = variables.params["prior"], example_keys(key, batch)
         codes = sample(prior.causal, params, keys, length, label_of(batch), **sampler)
-        images = {"image": tokens.decode(variables, batch, key, codes)}
+        images = {tokens.name: tokens.decode(variables, batch, key, codes)}
         return images | ({"label": batch["label"]} if classes else {})
 
     def bound(variables, batch, key):

@@ -79,7 +79,7 @@ class Settings(Recipe):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns texts and codes, in one phase; configs/dalle_shapes.py."""
     tokens, caption = code_tokens.tokens(spec, stages, ("clip",)), field_of(spec, "caption")
-    (code, count, *_), sampler = tokens, settings.sampler
+    (code, count), sampler = (tokens.code, tokens.length), settings.sampler
     _check(code, caption)
     if "clip" in stages:
         check_clip(stages["clip"], caption, spec["image"])
@@ -136,7 +136,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             return drawn(variables, batch, key, text)
 
         pair = {**batch, "caption": text}
-        return {"image": nearest(stages, sampler.best_of, variables, pair, key, draw)}
+        return {tokens.name: nearest(stages, sampler.best_of, variables, pair, key, draw)}
 
     def likelihood(variables, batch, key):
         """Nats per symbol of the text, and per code given it, [B] each."""

@@ -36,6 +36,7 @@ from mutants.gan_cls import GAN_CLSES
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
+from mutants.phenaki import PHENAKIS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -66,6 +67,7 @@ MUTANTS = (
     | TRANSLATION
     | FIRST_ORDER_MOTIONS
     | PARTIS
+    | PHENAKIS
     | DANCES
     | SIMGANS
     | SRGANS
