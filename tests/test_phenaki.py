@@ -1,6 +1,7 @@
 """Films: C-ViViT's codes are causal, and Phenaki goes on from the frames it keeps."""
 
 import functools
+from types import SimpleNamespace
 
 import flax.linen as nn
 import jax
@@ -10,6 +11,7 @@ import pytest
 from games import perturb, refuses
 
 import gm_jax
+from gm_jax import alignment
 from gm_jax.data import shapes
 from gm_jax.model import Field
 from gm_jax.multimodal import phenaki
@@ -190,3 +192,33 @@ def test_captions_are_read_back():
     for wrong in ("a large cross moving left", "a large red cross above a small blue circle"):
         with pytest.raises(gm_jax.UserError, match="is no caption of a film"):
             shapes.attributes_of(wrong)
+
+
+def test_stories_are_judged_part_by_part(monkeypatch):
+    """A film to the right, and back."""
+    batch = gm_jax.data.open_source(gm_jax.load_config("configs/cvivit_shapes.py").data).load(
+        np.arange(40)
+    )
+    row = np.flatnonzero(batch["attributes"][:, shapes.MOTION] == 2)[0]
+    (right,), film = shapes.describe(batch["attributes"][[row]]), batch["video"][[row]]
+    film = np.concatenate([film, film[:, -2::-1]], axis=1)
+    config = gm_jax.load_config("configs/phenaki_shapes.py")
+    trained = SimpleNamespace(config=config, phase=config, functions={"story": None})
+    monkeypatch.setattr(alignment, "sample", lambda *given: {"video": film})
+    for second, hit in (("left", 1.0), ("up", 0.0)):
+        config.sampler.prompts = right, right.replace("right", second)
+        found = {name: row["value"] for name, row in alignment.stories(trained, 1).items()}
+        for name in ("story_motion", "story_motion_2", "story_right", "story_right_2"):
+            assert found[name] == hit
+        assert found["story_motion_1"] == found["story_right_1"] == found["story_constant"] == 1.0
+    with pytest.raises(gm_jax.UserError, match="set sampler.prompts"):
+        alignment.stories(SimpleNamespace(config=config, phase=config, functions={}), 4)
+
+
+def test_the_second_of_two_films_is_judged_and_both_are_shown(tmp_path):
+    pair = np.zeros((2, 2, 3, 8, 8, 3), np.uint8)
+    pair[:, 1] = 255
+    assert np.all(alignment._pictures({"video": pair}, "reconstruct") == 255)
+    assert alignment._pictures({"video": pair[:, 0]}, "sample").max() == 0
+    files = gm_jax.data.show({"video": pair}, tmp_path / "out")
+    assert [file.name for file in files] == ["out.png", "out.gif"]

@@ -7,6 +7,7 @@ TESTS, TWINS = "test_phenaki.py::test_", "twins/test_phenaki.py::test_"
 CODES = TESTS + "codes_do_not_change_with_later_frames"
 FRAMES = TESTS + "frames_do_not_change_with_later_codes"
 AXES = TESTS + "attention_of_one_axis_mixes_no_other"
+JUDGED = TESTS + "stories_are_judged_part_by_part"
 STORY = TWINS + "a_story_goes_on_from_the_frames_it_keeps"
 
 PHENAKIS = {
@@ -83,6 +84,17 @@ PHENAKIS = {
     "phenaki: the error of the first frame alone": Mutant(
         "autoencoders/shared/codes.py", "axis=tuple(range(1, x.ndim))", "axis=(1, 2, 3)",
         TWINS + "cvivits_functions",
+    ),
+    "phenaki: parts of a story that do not share a frame": Mutant(
+        "gm_jax/alignment.py", "start = number * (length - sampler.keep)",
+        "start = number * length", JUDGED,
+    ),
+    "phenaki: a story is right if one part is": Mutant(
+        "gm_jax/alignment.py", '{"right": np.all(right, 0)', '{"right": np.any(right, 0)', JUDGED
+    ),
+    "phenaki: the film itself is judged, not its reconstruction": Mutant(
+        "gm_jax/alignment.py", '(outputs["video"], 5)', '(outputs["video"][:, :1], 5)',
+        TESTS + "the_second_of_two_films_is_judged_and_both_are_shown",
     ),
     "phenaki: stages of images for films": Mutant(
         "gm_jax/code_tokens.py", "theirs, ours = first.model.spec[name], field_of(spec, name)",
