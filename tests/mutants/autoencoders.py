@@ -178,7 +178,7 @@ AUTOENCODERS = {
         OF_CODES,
     ),
     "codes: reconstructions beside themselves": Mutant(
-        CODES, 'jnp.stack([batch["image"], decoded]', "jnp.stack([decoded, decoded]",
+        CODES, "jnp.stack([batch[name], decoded]", "jnp.stack([decoded, decoded]",
         OF_CODES,
     ),
     "codes: a summed error": Mutant(
