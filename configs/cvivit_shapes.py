@@ -13,8 +13,11 @@ departs: squared error under one learned variance, without the paper's perceptua
   positions; codes that follow moving averages and restart when unused, .05 of the commitment; 2 + 2
   layers of 64 features; Adam's rate 2e-3 with a cosine decay
 reference: none on these data
-measured: not yet
-target: at least 0.95 of the reconstructions show all, motion among it
+measured: not to the end yet; after 2,000 of the 2,800 steps 0.935 [0.892, 0.962] of 200 films
+  (size and colour 1.000, shape 0.940, motion 0.995), 0.640 [0.571, 0.703] with one colour and shape
+  in all frames, squared error 0.0066
+target: at least 0.95 of the reconstructions show all, motion among it, and as many keep colour and
+  shape in all frames
 again: python launch.py --workdir=runs/cvivit_shapes --mode=evaluate
 status: unverified
 
