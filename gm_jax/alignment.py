@@ -3,7 +3,7 @@
 import numpy as np
 
 from gm_jax import data
-from gm_jax.data.shapes import ATTRIBUTES, OBJECTS, RELATION, meanings
+from gm_jax.data.shapes import ATTRIBUTES, MOTION, OBJECTS, RELATION, attributes_of, meanings
 from gm_jax.errors import UserError
 from gm_jax.evaluation import matching, shapes
 from gm_jax.evaluation.resize import pil_bicubic
@@ -42,14 +42,39 @@ def attributes(trained: Trained, counts: dict[str, int]) -> dict[str, dict]:
     return results
 
 
+def stories(trained: Trained, count: int) -> dict[str, dict]:
+    """story_right_i: the share of `count` stories whose part i shows prompt i, of its T frames.
+
+    Of films of the shapes world and `sampler.prompts`; beside it the shares of parts that move as
+    the prompt says, and story_right and story_motion, of stories of which all parts do so;
+    story_constant: that show one colour and shape in all frames.
+    """
+    sampler, split = trained.config.sampler, trained.config.evaluate.split
+    source = data.open_source(trained.phase.data, split)
+    if "story" not in trained.functions or not {"video", "attributes"} <= set(source.spec):
+        raise UserError(
+            "evaluate.stories needs films of shapes, and a model with stories: set sampler.prompts"
+        )
+    film, (length, *_) = sample(trained, count, "story", split)["video"], source.spec["video"].shape
+    right, moved = [], []
+    for number, prompt in enumerate(sampler.prompts):
+        start = number * (length - sampler.keep)
+        found, wanted = shapes.judge(film[:, start : start + length]), attributes_of(prompt)
+        right.append((found == wanted).all(1))
+        moved.append(found[:, MOTION] == wanted[MOTION])
+    hits = {"right": np.all(right, 0), "motion": np.all(moved, 0)}
+    hits |= {f"right_{number}": own for number, own in enumerate(right, 1)}
+    hits |= {f"motion_{number}": own for number, own in enumerate(moved, 1)}
+    hits |= {"constant": shapes.constant(film)}
+    return {f"story_{name}": {**_share(own), "split": split} for name, own in hits.items()}
+
+
 def _pictures(outputs: dict, name: str) -> np.ndarray:
     """Pictures [n, H, W, 3] or films [n, T, H, W, 3] that a function returned."""
-    if "video" in outputs:
-        return outputs["video"]
-    if "image" not in outputs:
+    if not {"image", "video"} & set(outputs):
         raise UserError(f"evaluate.attributes.{name}: that function returns no image or video")
-    image = outputs["image"]
-    return image[:, -1] if image.ndim == 5 else image
+    made, axes = (outputs["video"], 5) if "video" in outputs else (outputs["image"], 4)
+    return made[:, -1] if made.ndim > axes else made
 
 
 def retrieval(trained: Trained, count: int) -> dict[str, dict]:

@@ -33,7 +33,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     films, transfer
              N: as in `gm_jax.films`, of N films
     attributes  {function: examples}, and
-    retrieval, zero_shot, clip_score, r_precision, cmmd
+    stories, retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.alignment`
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
@@ -156,6 +156,7 @@ METRICS = {
     "films": films.films,
     "transfer": films.transfer,
     "attributes": alignment.attributes,
+    "stories": alignment.stories,
     "retrieval": alignment.retrieval,
     "zero_shot": alignment.zero_shot,
     "clip_score": alignment.clip_score,

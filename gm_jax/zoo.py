@@ -4,7 +4,16 @@ Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
 from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
-from gm_jax.autoencoders import autoencoder, dvae, first_stage, vae, vit_vqgan, vqvae, vqvae2
+from gm_jax.autoencoders import (
+    autoencoder,
+    cvivit,
+    dvae,
+    first_stage,
+    vae,
+    vit_vqgan,
+    vqvae,
+    vqvae2,
+)  # fmt: skip
 from gm_jax.autoregressive import (
     bengio,
     gated_pixelcnn,
@@ -28,7 +37,7 @@ from gm_jax.diffusion import (
     unclip_prior,
 )  # fmt: skip
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti
+from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti, phenaki
 from gm_jax.translation import (
     adain,
     cin,
@@ -47,6 +56,7 @@ SYSTEMS = {
     "vqvae": vqvae,
     "vqvae2": vqvae2,
     "dvae": dvae,
+    "cvivit": cvivit,
     "first_stage": first_stage,
     "vit_vqgan": vit_vqgan,
     "gan": gan,
@@ -71,6 +81,7 @@ SYSTEMS = {
     "maskgit": maskgit,
     "paella": paella,
     "parti": parti,
+    "phenaki": phenaki,
     "backbone": backbone,
     "ngram": ngram,
     "bengio": bengio,

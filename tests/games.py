@@ -25,6 +25,11 @@ KEYS = tuple(
 
 KEYS_OF_TEXT = KEYS[1:]
 
+KEYS_OF_FILMS = tuple(
+    f"['{net}']['attention']['{axis}']['layers_0']['self_attn']['k_proj']['bias']"
+    for net in ("decoder", "encoder") for axis in ("space", "time")
+)  # fmt: skip
+
 SCALES = tuple(f"['discriminator']['PatchGAN_{number}']['Conv_2']['bias']" for number in (0, 1))
 
 FIRST_STAGE = (
@@ -202,6 +207,12 @@ GAMES = {
     "vqvae2": Game(
         "vqvae2_mnist", {"data.name": "digits", "quantizer.averaged.revive_below": 0.95}, slow=True
     ),
+    "cvivit": Game(
+        "cvivit_shapes",
+        {"quantizer.averaged.revive_below": 0.95, "average": 0.9},
+        undecided=KEYS_OF_FILMS,
+        slow=True,
+    ),
     "dvae": Game("dvae_fashion_mnist", {"data.name": "digits", "beta.steps": 2}, slow=True),
     # Negatives of all devices; test_clip.py has their gradients each time.
     "clip": Game("clip_shapes", {"average": 0.9}, undecided=KEYS, slow=True),
@@ -345,6 +356,17 @@ GAMES = {
     # A caption by a transformer that is trained along; weights by example.
     "paella": Game(
         "paella_shapes",
+        {
+            "condition_dropout": 0.3,
+            "network.dropout": 0.2,
+            "stages.codes.quantizer.averaged.revive_below": 0.95,
+        },
+        undecided=KEYS_OF_TEXT,
+        slow=True,
+    ),
+    # A first stage of films.
+    "phenaki": Game(
+        "phenaki_shapes",
         {
             "condition_dropout": 0.3,
             "network.dropout": 0.2,

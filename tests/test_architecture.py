@@ -10,7 +10,7 @@ CONTRACT = {
     "model", "settings", "replicas", "errors", "fingerprint", "cache", "files", "outputs"
 }  # fmt: skip
 COMMON = CONTRACT | {"losses", "nn", "networks", "games", "optimizers", "pools"} | {
-    "image_tokens", "clip_stage", "conditions", "causal"
+    "code_tokens", "clip_stage", "conditions", "causal"
 }  # fmt: skip
 FAMILIES = (
     "adversarial",
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "optimizers": CONTRACT,
     "games": CONTRACT | {"optimizers"},
     "pools": CONTRACT,
-    "image_tokens": CONTRACT,
+    "code_tokens": CONTRACT,
     "clip_stage": CONTRACT | {"nn"},
     "causal": CONTRACT | {"losses"},
     "conditions": CONTRACT | {"networks", "nn", "tokenizers"},

@@ -148,7 +148,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     moves, average = {"negative_bound": negative_bound}, settings.average
     players = (games.player("dvae", owns, moves, settings, average),)
     code = Field(grid, count)
-    functions = codes.functions(code, indices, output, mean, log_prob) | {"bound": bound}
+    functions = codes.functions("image", code, indices, output, mean, log_prob) | {"bound": bound}
     encoded = {"image": spec["image"], "code": code}
     return (games.phase(settings, init, players, functions, encoded),)
 

@@ -159,7 +159,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     moves, average = {"negative_bound": negative_bound}, settings.average
     players = (games.player("vqvae2", owns, moves, settings, average),)
     code = Field((split + math.prod(bottom),), quantizer.count)
-    functions = codes.functions(code, indices, output, likelihood.mean, log_prob)
+    functions = codes.functions("image", code, indices, output, likelihood.mean, log_prob)
     encoded = {"image": spec["image"], "code": code}
     everything = functions | {"distortion": distortion}
     return (games.phase(settings, init, players, everything, encoded),)

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from gm_jax import games, image_tokens, networks
+from gm_jax import code_tokens, games, networks
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.causal import Causal, Sampler, log_prob, of_module, sample
 from gm_jax.errors import UserError
@@ -108,7 +108,7 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the codes, in one phase; configs/vqvae_prior_mnist.py."""
-    tokens, sampler = image_tokens.tokens(spec, stages), arguments(settings.sampler)
+    tokens, sampler = code_tokens.tokens(spec, stages), arguments(settings.sampler)
     length = tokens.length
     classes = classes_of(spec) if settings.conditional else 0
     prior = prior_of(settings, tokens.code, classes)
@@ -130,7 +130,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """Codes drawn one by one and decoded; if conditional, with the label of each."""
         params, keys = variables.params["prior"], example_keys(key, batch)
         codes = sample(prior.causal, params, keys, length, label_of(batch), **sampler)
-        images = {"image": tokens.decode(variables, batch, key, codes)}
+        images = {tokens.name: tokens.decode(variables, batch, key, codes)}
         return images | ({"label": batch["label"]} if classes else {})
 
     def bound(variables, batch, key):

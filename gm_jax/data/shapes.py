@@ -104,6 +104,24 @@ def describe(attributes: np.ndarray) -> list[str]:
     return [caption(row) for row in attributes]
 
 
+def attributes_of(caption: str) -> np.ndarray:
+    """The attributes [8] that a film's caption says, the inverse of `describe`.
+
+    Raises UserError for one that `describe` would not write.
+    """
+    words, row = f" {caption} ", np.zeros(len(ATTRIBUTES), np.int32)
+    columns = [*range(FIRST.start, FIRST.stop), MOTION]
+    for column in columns:
+        for number, word in enumerate(list(ATTRIBUTES.values())[column], 1):
+            row[column] = number if f" {word} " in words else row[column]
+    if not row[columns].all() or describe(row[None]) != [caption]:
+        raise UserError(
+            f"'{caption}' is no caption of a film: write one such as"
+            " 'a small red cross moving left'"
+        )
+    return row
+
+
 def wordings() -> tuple[str, ...]:
     """Captions that hold each word that any caption has, and the longest of all."""
     columns = [1 + np.arange(VALUES - 1) % len(words) for words in ATTRIBUTES.values()]

@@ -49,7 +49,11 @@ def show_image(images: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
 
 
 def show_video(videos: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
-    """Videos [B, T, H, W, C]: a row of frames each, and moving beside one another."""
+    """Videos [B, T, H, W, C]: a row of frames each, and moving beside one another.
+
+    Of several films of each example, [B, k, T, H, W, C], one below the other.
+    """
+    videos = videos.reshape(-1, *videos.shape[-4:])
     moving = path.with_suffix(".gif")
     _save_moving([_picture(grid(frame)) for frame in np.moveaxis(videos, 1, 0)], moving)
     return [*show_image(videos, outputs, path), moving]

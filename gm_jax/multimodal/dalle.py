@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from gm_jax import causal, conditions, games, image_tokens, networks
+from gm_jax import causal, code_tokens, conditions, games, networks
 from gm_jax.causal import Causal, of_module
 from gm_jax.clip_stage import check_clip, nearest
 from gm_jax.errors import UserError
@@ -78,8 +78,8 @@ class Settings(Recipe):
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns texts and codes, in one phase; configs/dalle_shapes.py."""
-    tokens, caption = image_tokens.tokens(spec, stages, ("clip",)), field_of(spec, "caption")
-    (code, count, *_), sampler = tokens, settings.sampler
+    tokens, caption = code_tokens.tokens(spec, stages, ("clip",)), field_of(spec, "caption")
+    (code, count), sampler = (tokens.code, tokens.length), settings.sampler
     _check(code, caption)
     if "clip" in stages:
         check_clip(stages["clip"], caption, spec["image"])
@@ -136,7 +136,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         def draw(key):
             return drawn(variables, pair, key)
 
-        return {"image": nearest(stages, sampler.best_of, variables, pair, key, draw)}
+        return {tokens.name: nearest(stages, sampler.best_of, variables, pair, key, draw)}
 
     def likelihood(variables, batch, key):
         """Nats per symbol of the text, and per code given it, [B] each."""

@@ -7,82 +7,22 @@ Chang et al. 2022, MaskGIT: Masked Generative Image Transformer (arXiv 2202.0420
     draw all masked codes, keep those it is surest of, gamma(t / T) N stay masked          3.2
 
 z are the codes of the frozen first stage `stages.codes`, a workdir or a recipe; y is nothing, a
-class or a caption. Guided as Ho & Salimans 2022: logits (1 + w) given y - w without.
+class or a caption. Guided as Ho & Salimans 2022: logits (1 + w) given y - w without. All of it is
+multimodal/shared/masked_codes.py, which Phenaki takes, too.
 """
 
-from typing import Annotated
-
-import jax
-import jax.numpy as jnp
-
-from gm_jax import replicas
-from gm_jax.losses.likelihoods import smoothed_categorical
-from gm_jax.model import Aux, Phase, example_keys
-from gm_jax.multimodal.shared import code_model, masked
-from gm_jax.nn.bert import Bert, BertSettings
-from gm_jax.optimizers import Optimizer
-from gm_jax.settings import Restartable, arguments, at_least, schema
+from gm_jax.model import Phase
+from gm_jax.multimodal.shared import code_model, masked_codes
+from gm_jax.settings import schema
 
 
 @schema
-class Sampler(code_model.Sampler):
-    """From masks to codes.
-
-    temperature  of the noise on the confidence in the first round; it falls to 0
-    """
-
-    temperature: Annotated[float, at_least(0.0)] = 4.5
-
-
-@schema
-class Settings(code_model.Settings):
-    """MaskGIT.
-
-    least    share of the codes that is masked at least in training
-    network  the transformer over codes
-    """
-
-    least: code_model.Share = 0.5
-    network: BertSettings = BertSettings()
-    optimizer: Optimizer = Optimizer(
-        name="adamw",
-        learning_rate=1e-4,
-        arguments=dict(b1=0.9, b2=0.96, weight_decay=0.045),
-    )
-    sampler: Annotated[Sampler, Restartable()] = Sampler()
+class Settings(masked_codes.Settings):
+    """MaskGIT."""
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """One player learns the codes, in one phase; configs/maskgit_mnist.py."""
-
-    def module_of(code, classes, dtype):
-        own = arguments(settings.network)
-        return Bert(code.cardinality, **own, classes=classes, dtype=dtype)
-
-    model = code_model.begin(settings, spec, stages, module_of, lambda codes: (codes,))
-    sampler, mask = settings.sampler, model.tokens.code.cardinality
-
-    def masked_loss(variables, batch, key, step):
-        mask_keys, hide_keys, dropout_keys = (
-            example_keys(k, batch) for k in jax.random.split(key, 3)
-        )
-        z, hidden = model.tokens.encode(variables, batch, key), model.hidden(hide_keys)
-        chosen = masked.masks(mask_keys, model.tokens.length, settings.least)
-        inputs = (jnp.where(chosen, mask, z),)
-        outputs = model.logits(variables, batch, inputs, hidden, dropout_keys)
-        count = replicas.mean(jnp.mean(jnp.sum(chosen, axis=1)))
-        loss = -jnp.mean(smoothed_categorical(z, outputs, settings.smoothing, chosen)) / count
-        right = jnp.sum(chosen & (jnp.argmax(outputs, axis=-1) == z), axis=1)
-        return loss, Aux({"accuracy": jnp.mean(right) / count})
-
-    def drawn(variables, batch, key, codes, known):
-        """Codes [B, N] where they are not known, in the rounds of the sampler."""
-
-        def of(codes):
-            return model.guided(variables, batch, (codes,))
-
-        keys = example_keys(key, batch)
-        return masked.decode(of, codes, known, keys, sampler.steps, mask, sampler.temperature)
-
-    functions, moves = code_model.functions_of(model, settings, drawn), {"masked": masked_loss}
-    return code_model.phase("maskgit", model, moves, functions, settings, spec, stages)
+    begun = masked_codes.begin(settings, spec, stages)
+    functions = code_model.functions_of(begun.model, settings, begun.drawn)
+    return masked_codes.phase("maskgit", begun, functions, settings, spec, stages)

@@ -96,7 +96,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         def draw(key):
             return drawn(variables, pair, key)
 
-        return {"image": nearest(stages, sampler.best_of, variables, pair, key, draw)}
+        return {model.tokens.name: nearest(stages, sampler.best_of, variables, pair, key, draw)}
 
     def likelihood(variables, batch, key):
         """Nats per code given the caption, [B]."""

@@ -48,6 +48,9 @@ class Bert(nn.Module):
     dropout; None drops nothing.
 
     symbols  values of a token
+    grid     sides of the grid whose tokens these are, in order: positions are then a sum of one
+             embedding for each axis, and the label's or the context's have a table of their own;
+             () for one table of all
     width    features of a token
     layers   blocks
     heads    of attention; they divide the width
@@ -57,6 +60,7 @@ class Bert(nn.Module):
     """
 
     symbols: int
+    grid: tuple[int, ...] = ()
     width: Size = 128
     layers: Size = 4
     heads: Size = 4
@@ -86,7 +90,7 @@ class Bert(nn.Module):
         if context is not None:
             read = nn.Dense(self.width, kernel_init=WEIGHTS, dtype=self.dtype, name="context")
             h = jnp.concatenate([read(context), h], axis=1)
-        positions = embedding(h.shape[1], "positions")(jnp.arange(h.shape[1]))
+        positions = self._positions(h.shape[1], count, embedding)
         h = Dropout(self.dropout, name="dropout")(norm("norm")(h + positions), keys)
         for number in range(self.layers):
             own = self.heads, self.hidden, self.dropout, self.dtype
@@ -96,9 +100,23 @@ class Bert(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.symbols,))
         return full_precision(tokens.attend(h)[..., : self.symbols] + bias)
 
+    def _positions(self, length, count, embedding):
+        """Of a sequence whose last `count` are the tokens, [length, width]."""
+        if not self.grid:
+            return embedding(length, "positions")(jnp.arange(length))
+        own = jnp.zeros((1,), self.dtype)
+        for axis, side in enumerate(self.grid):
+            table = embedding(side, f"positions_{axis}")(jnp.arange(side))
+            own = own[..., None, :] + table
+        own = own.reshape(count, self.width)
+        if length == count:
+            return own
+        before = embedding(length - count, "positions_before")(jnp.arange(length - count))
+        return jnp.concatenate([before, own])
+
 
 @schema
-class BertSettings(part_of(Bert, "symbols", "classes", "dtype")):
+class BertSettings(part_of(Bert, "symbols", "grid", "classes", "dtype")):
     """A transformer that sees all tokens."""
 
     def wrong(self):

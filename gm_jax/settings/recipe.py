@@ -170,6 +170,7 @@ class Evaluate:
     films       films of the split, made of poses, that are compared with the true ones
     transfer    dances of another person that are compared with the true ones
     attributes  {function: examples of the split} that are compared with their captions (of shapes)
+    stories     stories whose parts are compared with sampler.prompts (films of shapes)
     retrieval   images and captions of the split that CLIP matches, all of different meaning
     zero_shot   images of the split whose class CLIP finds by `prompts`
     prompts     texts about a class, {} for its name
@@ -202,6 +203,7 @@ class Evaluate:
     films: Count = 0
     transfer: Count = 0
     attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
+    stories: Count = 0
     retrieval: Count = 0
     zero_shot: Count = 0
     prompts: tuple[str, ...] = ("a photo of a {}",)

@@ -37,6 +37,7 @@ from mutants.make_a_video import MAKE_A_VIDEOS
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
+from mutants.phenaki import PHENAKIS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -71,6 +72,7 @@ MUTANTS = (
     | PARTIS
     | UNCLIPS
     | MAKE_A_VIDEOS
+    | PHENAKIS
     | DANCES
     | SIMGANS
     | SRGANS

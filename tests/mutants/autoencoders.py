@@ -130,11 +130,11 @@ AUTOENCODERS = {
         'beta * losses["codebook"] + losses["commitment"]', _codes("vqvae"),
     ),
     "vqvae: no commitment": Mutant(
-        "vqvae.py", "jnp.mean(loss - reconstruction)", "jnp.mean(-reconstruction)",
+        "vector_quantized.py", "jnp.mean(loss - reconstruction)", "jnp.mean(-reconstruction)",
         _codes("vqvae"),
     ),
     "vqvae: codes that no one moves": Mutant(
-        "vqvae.py", 'Aux(metrics, {"codebook": carried})', "Aux(metrics)",
+        "vector_quantized.py", 'Aux(metrics, {"codebook": carried})', "Aux(metrics)",
         _codes("vqvae"),
     ),
     "vqvae: counts of one batch": Mutant(
@@ -178,7 +178,7 @@ AUTOENCODERS = {
         OF_CODES,
     ),
     "codes: reconstructions beside themselves": Mutant(
-        CODES, 'jnp.stack([batch["image"], decoded]', "jnp.stack([decoded, decoded]",
+        CODES, "jnp.stack([batch[name], decoded]", "jnp.stack([decoded, decoded]",
         OF_CODES,
     ),
     "codes: a summed error": Mutant(

@@ -142,7 +142,7 @@ AUTOREGRESSIVE = {
         _twins("latent_prior"),
     ),
     "prior: codes decoded in another order": Mutant(
-        "gm_jax/image_tokens.py", "codes.reshape(-1, *code.shape)",
+        "gm_jax/code_tokens.py", "codes.reshape(-1, *code.shape)",
         "codes[:, ::-1].reshape(-1, *code.shape)",
         _twins("latent_prior"),
     ),

@@ -2,7 +2,7 @@
 
 from mutants import Mutant
 
-MASKED, SYSTEM = "multimodal/shared/masked.py", "multimodal/maskgit.py"
+MASKED, SYSTEM = "multimodal/shared/masked.py", "multimodal/shared/masked_codes.py"
 CODES = "multimodal/shared/code_model.py"
 TESTS, TWINS = "test_masked.py::test_", "twins/test_maskgit.py::test_"
 COUNTS = TESTS + "as_many_are_masked_as_the_cosine_says_and_at_least_half"

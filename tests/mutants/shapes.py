@@ -70,7 +70,7 @@ WORLD = {
         FILMS,
     ),
     "attributes: the real one of a pair": Mutant(
-        "gm_jax/alignment.py", "image[:, -1]", "image[:, 0]", SAMPLES
+        "gm_jax/alignment.py", "made[:, -1]", "made[:, 0]", SAMPLES
     ),
     "attributes: the floor is not shuffled": Mutant(
         "gm_jax/alignment.py", "np.roll(wanted, 1, axis=0)", "wanted", SAMPLES

@@ -17,6 +17,7 @@ from gm_jax.data import dancers
 COUNT = 16  # examples of a batch
 NAMES = ["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
+DRAWN = ("ring", "grid", "scenes", "dancers", "styled")
 SYMBOLS = "".join(sorted(set(text_file().read_text())))
 
 
@@ -30,7 +31,7 @@ def small(recipe: str, **overrides):
         changes["data.path"] = str(wav_folder())
     elif config.data.name == "two_domains":
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
-    elif config.data.name not in ("ring", "grid", "scenes", "dancers", "styled"):
+    elif not films(config) and config.data.name not in DRAWN:
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
     for prefix in list(_stages(config)):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
@@ -47,6 +48,11 @@ def _stages(config, prefix: str = ""):
         if own:
             yield f"{prefix}stages.{name}."
             yield from _stages(own, f"{prefix}stages.{name}.")
+
+
+def films(config) -> bool:
+    """Whether the data are films of shapes."""
+    return config.data.name == "shapes" and bool(config.data.frames)
 
 
 def batch_of(config) -> dict:
@@ -75,6 +81,10 @@ def batch_of(config) -> dict:
         of_pixels = {"segmentation": 5, "segmentation_instance": 4}
         maps = {name: jnp.int32(rng.integers(0, n, sides)) for name, n in of_pixels.items()}
         return {"image": a, "image_b": b, "index": index, **maps}
+    if films(config):
+        drawn = gm_jax.data.open_source(config.data).load(np.arange(COUNT))
+        video = jnp.float32(rng.uniform(-1.0, 1.0, drawn["video"].shape))
+        return {"video": video, "caption": jnp.asarray(drawn["caption"]), "index": index}
     if config.data.name == "dancers":
         return _dancers(config.data, rng) | {"index": index}
     if config.data.name == "styled":

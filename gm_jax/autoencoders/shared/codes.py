@@ -1,4 +1,4 @@
-"""The functions of every model of images as discrete codes, once it can encode and decode."""
+"""The functions of every model of images or films as codes, once it can encode and decode."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,25 @@ from gm_jax.model import Field, example_keys
 
 
 def functions(
-    code: Field, indices: Callable, output: Callable, mean: Callable, log_prob: Callable
+    name: str, code: Field, indices: Callable, output: Callable, mean: Callable, log_prob: Callable
 ) -> dict[str, Callable]:
     """The functions of a model: sample, reconstruct, encode, decode, distortion.
 
-    code      shape of an image's codes, and how many values each can take
+    name      image or video, what it encodes
+    code      shape of an example's codes, and how many values each can take
     indices   (variables, x) -> codes [B, *code.shape] int32
     output    (variables, codes) -> decoder's output
-    mean      output -> image
+    mean      output -> image or film
     log_prob  (variables, x, output, keys [B]) -> log p(x|z) [B]
     """
 
     def encode(variables, batch, key):
         """Indices of the codes, [B, *code.shape]."""
-        return {"code": indices(variables, batch["image"])}
+        return {"code": indices(variables, batch[name])}
 
     def decode(variables, batch, key):
         """Means of p(x|z) of the codes batch["code"]."""
-        return {"image": mean(output(variables, batch["code"]))}
+        return {name: mean(output(variables, batch["code"]))}
 
     def sample(variables, batch, key):
         """Means of p(x|z) of codes drawn uniformly, as no prior is learned yet."""
@@ -34,20 +35,20 @@ def functions(
         return decode(variables, {"code": draw(example_keys(key, batch))}, key)
 
     def reconstruct(variables, batch, key):
-        """The image beside the mean of p(x|z(x)), [B, 2, H, W, C]."""
-        decoded = decode(variables, encode(variables, batch, key), key)["image"]
-        return {"image": jnp.stack([batch["image"], decoded], axis=1)}
+        """The example beside the mean of p(x|z(x)), [B, 2, ...]."""
+        decoded = decode(variables, encode(variables, batch, key), key)[name]
+        return {name: jnp.stack([batch[name], decoded], axis=1)}
 
     def distortion(variables, batch, key):
         """log p(x|z(x)) in nats [B], mean squared error of pixels in [-1, 1] [B], and the codes.
 
         Of grey values under a Bernoulli likelihood, `reconstruction` is minus the cross-entropy.
         """
-        x, chosen = batch["image"], indices(variables, batch["image"])
+        x, chosen = batch[name], indices(variables, batch[name])
         decoded = output(variables, chosen)
         return {
             "reconstruction": log_prob(variables, x, decoded, example_keys(key, batch)),
-            "squared_error": jnp.mean((mean(decoded) - x) ** 2, axis=(1, 2, 3)),
+            "squared_error": jnp.mean((mean(decoded) - x) ** 2, axis=tuple(range(1, x.ndim))),
             "code": chosen,
         }
 

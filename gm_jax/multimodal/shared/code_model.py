@@ -11,8 +11,8 @@ from typing import Annotated, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gm_jax import conditions, games, image_tokens, networks
-from gm_jax.image_tokens import Tokens
+from gm_jax import code_tokens, conditions, games, networks
+from gm_jax.code_tokens import Tokens
 from gm_jax.model import Array, Batch, Phase, Variables
 from gm_jax.multimodal.shared import masked
 from gm_jax.networks import Network
@@ -101,7 +101,7 @@ def begin(
     inputs     codes [B, N] -> an example of what the network is given before the label
     others     names of stages that the system may have besides
     """
-    tokens, guidance = image_tokens.tokens(spec, stages, others), settings.sampler.guidance
+    tokens, guidance = code_tokens.tokens(spec, stages, others), settings.sampler.guidance
     dtype = jnp.dtype(settings.dtype)
     condition = conditions.make(settings.condition, spec, dtype)
     asked = conditions.prompted(settings.sampler.prompt, spec)
@@ -142,16 +142,16 @@ def functions_of(model: CodeModel, settings: Settings, drawn: Callable) -> dict[
     """sample and inpaint, by drawn(variables, batch, key, codes, known) -> codes [B, N]."""
 
     def sample(variables, batch, key):
-        """Images of which nothing is known; with the label that was asked for, if there is one."""
+        """Images or films of which nothing is known; with the label asked for, if there is one."""
         nothing = jnp.zeros((len(batch["index"]), model.tokens.length), jnp.int32)
         codes = drawn(variables, batch, key, nothing, nothing > 0)
-        images = {"image": model.tokens.decode(variables, batch, key, codes)}
-        return images | ({"label": batch["label"]} if settings.condition.name == "label" else {})
+        made = {model.tokens.name: model.tokens.decode(variables, batch, key, codes)}
+        return made | ({"label": batch["label"]} if settings.condition.name == "label" else {})
 
     def inpaint(variables, batch, key):
-        """The image by the first stage, and with the lower half of its codes made anew.
+        """The example by the first stage, and with the second half of its codes made anew.
 
-        [B, 2, H, W, C].
+        [B, 2, ...]; of an image that is its lower half, of a film its later times.
         """
         z = model.tokens.encode(variables, batch, key)
         known = jnp.broadcast_to(
@@ -163,9 +163,9 @@ def functions_of(model: CodeModel, settings: Settings, drawn: Callable) -> dict[
 
 
 def beside(model: CodeModel, variables: Variables, batch: Batch, key: Array, *codes: Array) -> dict:
-    """The images of several codes [B, N] of each example, side by side: [B, k, H, W, C]."""
-    images = [model.tokens.decode(variables, batch, key, own) for own in codes]
-    return {"image": jnp.stack(images, axis=1)}
+    """The images or films of several codes [B, N] of each example, side by side: [B, k, ...]."""
+    made = [model.tokens.decode(variables, batch, key, own) for own in codes]
+    return {model.tokens.name: jnp.stack(made, axis=1)}
 
 
 def phase(

@@ -1,8 +1,9 @@
-"""Images as tokens: what a model over codes asks of its frozen first stage.
+"""Images or films as tokens: what a model over codes asks of its frozen first stage.
 
 A first stage has codes if its `spec` has the field "code": the grid's shape and the number of
-codes. Its functions are then encode (image [B, H, W, C] to code [B, h, w], int) and decode (code
-to image), and where it knows the density, distortion (log p(x|z)).
+codes. Beside it stands what it encodes, `image` or `video`. Its functions are then encode (image
+[B, H, W, C] to code [B, h, w], or video [B, T, H, W, C] to code [B, t, h, w], int) and decode (code
+to image or video), and where it knows the density, distortion (log p(x|z)).
 """
 
 import math
@@ -10,19 +11,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gm_jax.errors import UserError
-from gm_jax.model import Field, Stage, field_of
+from gm_jax.model import Field, Stage, field_of, modality_of
 
 
 class Tokens(NamedTuple):
-    """Images as sequences, by a frozen first stage.
+    """Images or films as sequences, by a frozen first stage.
 
+    name    image or video, what is encoded
     code    the grid's shape, and the number of codes
-    length  N, codes of an image
+    length  N, codes of an example
     at      (name of its function, variables, batch, key) -> what that returns
-    encode  (variables, batch, key) -> codes of the batch's images, [B, N]
-    decode  (variables, batch, key, codes [B, N]) -> images
+    encode  (variables, batch, key) -> codes of the batch's examples, [B, N]
+    decode  (variables, batch, key, codes [B, N]) -> images or films
     """
 
+    name: str
     code: Field
     length: int
     at: Callable
@@ -32,25 +35,26 @@ class Tokens(NamedTuple):
 
 def tokens(spec, stages, others: tuple[str, ...] = ()) -> Tokens:
     """By the stage `codes`; `others` and what is refused as in `first_stage`."""
-    functions = first_stage(spec, stages, others).model.functions
-    code = stages["codes"].model.spec["code"]
+    model = first_stage(spec, stages, others).model
+    functions, code, name = model.functions, model.spec["code"], modality_of(model.spec)
     length = math.prod(code.shape)
 
     def at(name, variables, batch, key):
         return functions[name](variables.frozen["codes"], batch, key)
 
     def encode(variables, batch, key):
-        return at("encode", variables, batch, key)["code"].reshape(-1, length)
+        codes = at("encode", variables, batch, key)["code"]
+        return codes.reshape(len(codes), -1)
 
     def decode(variables, batch, key, codes):
         coded = {**batch, "code": codes.reshape(-1, *code.shape)}
-        return at("decode", variables, coded, key)["image"]
+        return at("decode", variables, coded, key)[name]
 
-    return Tokens(code, length, at, encode, decode)
+    return Tokens(name, code, length, at, encode, decode)
 
 
 def first_stage(spec, stages, others: tuple[str, ...] = ()) -> Stage:
-    """The stage `codes`. Raises UserError if there is none, or none for images like these.
+    """The stage `codes`. Raises UserError if there is none, or none for data like these.
 
     others  names of stages that the system may have besides
     """
@@ -65,12 +69,13 @@ def first_stage(spec, stages, others: tuple[str, ...] = ()) -> Stage:
         known = ", ".join(first.model.functions)
         raise UserError(
             f"stages.codes is a model without codes (it has the functions {known}): give the"
-            " workdir of a vqvae, vqvae2, dvae or vit_vqgan"
+            " workdir of a vqvae, vqvae2, dvae, vit_vqgan or cvivit"
         )
-    theirs, ours = first.model.spec["image"], field_of(spec, "image")
+    name = modality_of(first.model.spec)
+    theirs, ours = first.model.spec[name], field_of(spec, name)
     if theirs != ours:
         raise UserError(
-            f"stages.codes was trained on images {theirs.shape} of {theirs.cardinality} values, the"
-            f" data of this recipe has {ours.shape} of {ours.cardinality}: use the same `data`"
+            f"stages.codes was trained on {name}s {theirs.shape} of {theirs.cardinality} values,"
+            f" the data of this recipe has {ours.shape} of {ours.cardinality}: use the same `data`"
         )
     return first
