@@ -3,18 +3,18 @@
 paper: Ramesh et al. 2022, Hierarchical Text-Conditional Image Generation with CLIP Latents,
   arXiv 2204.06125
 command: python launch.py --config=configs/unclip_prior_shapes.py --workdir=runs/unclip_prior_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (Intel Xeon), float32
+time: 21 min beside other runs, after configs/clip_shapes.py
 metric: of 1,000 scenes of unseen pairs of colour and shape, the cosine of the embedding that is
   drawn for the caption with the image's own, and of the caption's embedding with it
 departs: drawn scenes, embeddings of 64 numbers by configs/clip_shapes.py (1,024 by a ViT-H/16), a
   transformer of 4 layers of 128 features (24 of 2,048), its own transformer of words (CLIP's), Adam
   at 1e-3 with a cosine decay (1.1e-4)
 reference: none on these data
-measured: not yet
+measured: 0.936 ± 0.0015 of what is drawn, the better of two, 0.900 ± 0.0014 of the captions' own
 target: drawn embeddings nearer to the images' than the captions' are
 again: python launch.py --workdir=runs/unclip_prior_shapes --mode=evaluate
-status: unverified
+status: toy
 
 CLIP is configs/clip_shapes.py, trained first in the same workdir. To take one that is trained
 already: --config=configs/unclip_prior_shapes.py:frozen --config.stages.clip=WORKDIR. `:published`

@@ -91,8 +91,9 @@ def _game(recipe: str, overrides: tuple) -> Game:
     *before, (_, phases) = run.plan(config)
     phase, batch = phases[-1], batch_of(config)
     ended = {}
+    frames = {"image": batch["video"][:, 0]} if "video" in batch else {}  # For stages of images.
     for _, (*_, last) in (*before, (config, phases)):
-        variables = away_from_start(last.model.init, batch)
+        variables = away_from_start(last.model.init, {**frames, **batch})
         frozen = {name: ended[stage.variables] for name, stage in last.stages.items()}
         ended[last.name] = variables._replace(frozen=frozen)
     variables = ended[phase.name]

@@ -40,6 +40,7 @@ RECIPES = {
     "parti": "parti_shapes",
     "unclip_prior": "unclip_prior_shapes",
     "unclip": "unclip_shapes",
+    "make_a_video": "make_a_video_shapes",
     "phenaki": "phenaki_shapes",
     "ngram": "ngram_tinyshakespeare",
     "bengio": "bengio_tinyshakespeare",
