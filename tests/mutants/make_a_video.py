@@ -10,6 +10,10 @@ LEARNS = TESTS + "attention_along_time_learns_from_zero"
 BY_HAND = TESTS + "a_convolution_along_time_by_hand"
 GIVEN = TESTS + "what_is_given_is_not_seen_at_first"
 FRAMES = TESTS + "frames_at_a_stride_between_given_ones_and_beside_them"
+TWINS = "twins/test_make_a_video.py::test_"
+LOSS = TWINS + "the_loss_of_films_at_strides"
+SAMPLE = TWINS + "a_film_is_of_the_first_frame_at_the_last_rate"
+FILL = TWINS + "what_is_given_is_seen_and_stays"
 NOISE = TESTS + "all_frames_are_enlarged_with_one_noise"
 
 MAKE_A_VIDEOS = {
@@ -81,5 +85,32 @@ MAKE_A_VIDEOS = {
         "each = {name: jnp.repeat(batch[name], count, axis=0) for",
         "each = {name: jnp.arange(len(batch[name]) * count) for",
         NOISE,
+    ),
+    "make_a_video: the embedding of the last frame": Mutant(
+        SYSTEM,
+        'batch["image"] = batch["video"][:, 0]',
+        'batch["image"] = batch["video"][:, -1]',
+        LOSS,
+    ),
+    "make_a_video: another rate than is told": Mutant(
+        SYSTEM, "jnp.array(strides)[rate]", "jnp.array(strides)[0 * rate]", LOSS
+    ),
+    "make_a_video: the rate is not told": Mutant(
+        SYSTEM,
+        "return seen + rates(variables, rate), context",
+        "return seen + 0.0 * rates(variables, rate), context",
+        LOSS,
+    ),
+    "make_a_video: samples at the first rate": Mutant(
+        SYSTEM, "len(strides) - 1), **batch}", "0), **batch}", SAMPLE
+    ),
+    "make_a_video: given frames are made anew": Mutant(
+        FILMS,
+        "jnp.where(known > 0, film, drawn(variables, own, key))",
+        "drawn(variables, own, key)",
+        FILL,
+    ),
+    "make_a_video: errors of given frames, too": Mutant(
+        FILMS, "jnp.mean((film - truth)[:, hidden] ** 2", "jnp.mean((film - truth) ** 2", FILL
     ),
 }
