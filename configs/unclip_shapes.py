@@ -67,8 +67,8 @@ def get_config(variant=""):
         smoke=dict(
             steps=4, batch_size=16,
             network=dict(width=8, blocks=1, attention_levels=(1,), heads=(2,)),
-            optimizer=dict(warmup_steps=0, decay_steps=0), sampler=dict(steps=2),
-            show=dict(every=0, counts=dict(sample=4, variations=4, blend=4, text_difference=4)),
+            optimizer=dict(warmup_steps=0, decay_steps=0), sampler=dict(steps=2, target=""),
+            show=dict(every=0, counts=dict(variations=4, blend=0, text_difference=0)),
             sample=dict(count=16), evaluate=dict(attributes=dict(sample=16)),
         ),
     )  # fmt: skip

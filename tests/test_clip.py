@@ -339,8 +339,8 @@ def test_published_weights_go_on_being_trained(tmp_path):
         gm_jax.build(published(folder, steps=1, data=own))
     np.savez(tmp_path / "data.npz", image=images, caption=np.array(["a b c d"] * 8 + ["e f g"] * 8))
     (phase,) = gm_jax.build(published(folder, steps=1, data=own))
-    jax.tree.map(np.testing.assert_array_equal, phase.start().params, params)
-    start = phase.model.init(jax.random.key(0), {}, phase.start())
+    jax.tree.map(np.testing.assert_array_equal, phase.start({}).params, params)
+    start = phase.model.init(jax.random.key(0), {}, phase.start({}))
     assert start.params is not None and set(start.params) == {"image", "text", "scale"}
 
 

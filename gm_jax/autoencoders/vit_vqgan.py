@@ -150,7 +150,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         games.player("discriminator", ("discriminator",), times, own),
     )
     code = Field(grid, quantizer.count)
-    functions = codes.functions(code, indices, output, image, log_prob)
+    functions = codes.functions("image", code, indices, output, image, log_prob)
     encoded = {"image": spec["image"], "code": code}
     return (games.phase(settings, init, players, functions, encoded, stages),)
 

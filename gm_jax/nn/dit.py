@@ -137,7 +137,7 @@ class DiT(nn.Module):
                 dtype=self.dtype,
                 name="labels",
             )(label)
-        elif label is not None:
+        elif label is not None and label.ndim == 2:
             embedding += dense("labels")(label)
         return embedding
 

@@ -185,7 +185,7 @@ class UNet(nn.Module):
         if self.classes:
             labels = self.classes + self.null_label
             embedding += nn.Embed(labels, 4 * self.width, dtype=self.dtype)(label)
-        elif label is not None:
+        elif label is not None and label.ndim == 2:
             embedding += nn.Dense(4 * self.width, dtype=self.dtype)(label)
         return embedding
 

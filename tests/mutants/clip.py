@@ -56,7 +56,7 @@ CLIPS = {
         "test_clip.py::test_only_matrices_decay",
     ),
     "clip: embeddings of any length": Mutant(
-        CLIP, "return x / jnp.linalg.norm(x, axis=-1, keepdims=True)", "return x", TWIN
+        "nn/layers.py", "return x / jnp.linalg.norm(x, axis=-1, keepdims=True)", "return x", TWIN
     ),
     "clip: pixels of ImageNet": Mutant(CLIP, "0.48145466, 0.4578275", "0.485, 0.456", TWIN),
     "clip: captions without an end": Mutant(CLIP, "caption.shape[0] + words,",

@@ -90,8 +90,7 @@ DALLES = {
         TWINS + "captions_are_hidden_example_by_example",
     ),
     "dalle: the prompt is not read": Mutant(
-        "shared/guided_causal.py", "        if given is None:", "        if True:",
-        SAMPLES,
+        DALLE, "pair = asked(batch)", "pair = batch", SAMPLES
     ),
     "dalle: the worst of several": Mutant(
         CLIP, "wins = scored > best[1]", "wins = scored < best[1]", BEST

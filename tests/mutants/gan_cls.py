@@ -47,10 +47,10 @@ GAN_CLSES = {
         GAN, "jnp.concatenate([t, means])", "jnp.concatenate([means, means, means])", DRAWING
     ),
     "gan_cls: embeddings of unit length": Mutant(
-        GAN, "return embedding * width**0.5", "return embedding", f"{JUDGING} {DRAWING}"
+        CLIP, '["embedding"] * width**0.5', '["embedding"]', f"{JUDGING} {DRAWING}"
     ),
     "gan_cls: the prompt is not read": Mutant(
-        GAN, "given = encode_prompt(prompt, field) if prompt else None", "given = None", SAMPLES
+        GAN, "clip.text(variables, asked(batch), key)", "clip.text(variables, batch, key)", SAMPLES
     ),
     "gan_cls: batch statistics in use": Mutant(
         GAN, 'return {"image": generator(variables, latent(key, batch), t)}',

@@ -75,8 +75,8 @@ MASKGITS = {
     ),
     "maskgit: guided by itself": Mutant(
         CODES,
-        "null = logits(variables, batch, inputs, True, of=asked)",
-        "null = logits(variables, batch, inputs, False, of=asked)",
+        "null = logits(variables, batch, inputs, True)",
+        "null = logits(variables, batch, inputs, False)",
         SAMPLES,
     ),
     "maskgit: the known half is the lower one": Mutant(
