@@ -150,4 +150,9 @@ DIFFUSION = {
         "diffusion/classifier.py", 'network(variables, batch["image"], batch["time"])',
         'network(variables, batch["image"], 0.0 * batch["time"])', "twins/test_classifier.py",
     ),
+    "latent diffusion: the prompt is trained on": Mutant(
+        "diffusion/latent_diffusion.py", "return batch if training else asked(batch)",
+        "return asked(batch)",
+        "twins/test_latent_diffusion.py::test_a_prompt_is_of_samples_and_not_of_training",
+    ),
 } | CHOICES  # fmt: skip

@@ -71,8 +71,8 @@ PARTIS = {
     ),
     "codes: the prompt is trained on": Mutant(
         CODES,
-        "label, context = condition.inputs(variables, batch, hidden)\n        return network",
-        "label, context = condition.inputs(variables, asked(batch), hidden)\n        return network",
+        "condition.inputs(variables, batch, hidden)\n        return network",
+        "condition.inputs(variables, asked(batch), hidden)\n        return network",
         TWINS + "a_prompt_is_of_samples_and_not_of_training",
     ),
     "parti: a sum of nats": Mutant(

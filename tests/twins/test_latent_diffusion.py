@@ -123,3 +123,10 @@ def test_the_ceiling_is_the_first_stages():
     agree(decoded.inputs[0], mean)
     error = (np.clip(decoded.output, -1, 1) - image_of(of)) ** 2
     np.testing.assert_allclose(outputs["squared_error"], error.mean((1, 2, 3)), rtol=1e-4)
+
+
+def test_a_prompt_is_of_samples_and_not_of_training():
+    own = CAPTIONS | {"label_dropout": 0.0, "sampler.guidance": 0.0}
+    of = game(RECIPE, **own | {"sampler.prompt": "a seven"})
+    (text,) = of.play().calls["text"]
+    np.testing.assert_array_equal(text.inputs[0], of.batch["caption"])
