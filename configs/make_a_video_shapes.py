@@ -58,21 +58,26 @@ def get_config(variant=""):
             ),
             sampler=dict(
                 name="heun", steps=18, spacing="karras", clip=False, guidance=1.0,
-                embedding="image",
+                embedding="prior",
             ),
-            show=dict(every=500, counts=dict(sample=8)),
-            evaluate=dict(attributes=dict(sample=300), batch_size=50, split="unseen"),
+            show=dict(every=500, counts=dict(sample=8, animate=8)),
+            evaluate=dict(
+                attributes=dict(sample=300, animate=300), batch_size=50, split="unseen"
+            ),
         ),
         frozen=dict(stages=dict(image="runs/unclip_shapes")),
         between=dict(
             frames=15, strides=(1,), given_frames=2, batch_size=4,
             stages=dict(image="runs/unclip_shapes"),
-            evaluate=dict(attributes=dict(sample=0), counts=dict(interpolation=300)),
+            show=dict(counts=dict(sample=0, animate=0, fill=8)),
+            evaluate=dict(
+                attributes=dict(sample=0, animate=0), counts=dict(interpolation=300)
+            ),
         ),
         smoke=dict(
             steps=4, batch_size=4, optimizer=dict(warmup_steps=0, decay_steps=0),
             sampler=dict(steps=2), show=dict(every=0), sample=dict(count=4),
-            evaluate=dict(attributes=dict(sample=8), batch_size=4),
+            evaluate=dict(attributes=dict(sample=8, animate=8), batch_size=4),
         ),
     )  # fmt: skip
     if variant in ("", "smoke"):

@@ -313,6 +313,8 @@ GAMES = {
             "label_dropout": 0.3,
             "network.dropout": 0.2,
             "stages.clip.batch_size": 16,
+            # Adam would make the rounding of the keys' biases, whose gradient is zero, large.
+            "optimizer.eps": 0.1,
         },
         undecided=KEYS_OF_TEXT,
         slow=True,
@@ -406,14 +408,21 @@ GAMES_WITH_MEMORY = [
 ]
 
 
+def stages_of(settings, prefix: str = ""):
+    """How the settings of each recipe among the stages begin, those of stages of stages, too."""
+    for name, stage in settings.stages.items():
+        if stage and not isinstance(stage, str):
+            yield f"{prefix}stages.{name}."
+            yield from stages_of(stage, f"{prefix}stages.{name}.")
+
+
 def config(name: str, data_path, **overrides):
     """The smoke variant of a game's recipe in batches of 16; npz data is that at data_path."""
     game = GAMES[name]
     settings = gm_jax.load_config(f"configs/{game.recipe}.py:smoke")
     changes = {"data.path": str(data_path), "batch_size": 16}
     if "dtype" in overrides:  # Of all that is computed.
-        recipes = [name for name, stage in settings.stages.items() if not isinstance(stage, str)]
-        changes |= {f"stages.{name}.dtype": overrides["dtype"] for name in recipes}
+        changes |= {f"{stage}dtype": overrides["dtype"] for stage in stages_of(settings)}
     with settings.unlocked():
         settings.update_from_flattened_dict({**changes, **game.overrides, **overrides})
     return settings

@@ -34,7 +34,7 @@ from gm_jax.nn.upsampling import enlarged, small_shape
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipes, Restartable, arguments, at_least, one_of, schema
 
-EMBEDDINGS = ("prior", "text", "image")
+EMBEDDINGS = ("prior", "text")
 STRIDE = 6  # Number of the key of a film's stride, beside those of `core`.
 
 
@@ -42,8 +42,7 @@ STRIDE = 6  # Number of the key of a film's stride, beside those of `core`.
 class FilmSampler(Sampler):
     """From an embedding and noise to a film.
 
-    embedding  whose: prior, that of which stages.image draws; text, the caption's own; image, that
-               of the first frame of the data's film
+    embedding  whose: prior, that of which stages.image draws; text, the caption's own
     prompt     what all samples show; "" for the captions of the data
     """
 
@@ -144,28 +143,25 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def film(variables, batch, key):
         return batch["film"]
 
-    def embedding_of(name, variables, batch, key):
-        if name == "prior":
-            function = stages["image"].model.functions["embed"]
-            drawn = function(variables.frozen["image"], batch, key)["embedding"]
-            return drawn * clip.width**0.5
-        return getattr(clip, name)(variables, batch, key)
+    def drawn_embedding(variables, batch, key):
+        if sampler.embedding == "text":
+            return clip.text(variables, batch, key)
+        function = stages["image"].model.functions["embed"]
+        return function(variables.frozen["image"], batch, key)["embedding"] * clip.width**0.5
 
-    def embedding_of_frame(variables, batch, key, frame):
-        """Of a frame that is as small as those drawn."""
-        return clip.image(variables, {**batch, "image": enlarged(frame, image.shape)}, key)
+    def of_frame(variables, batch, key, frame):
+        """The embeddings of frames, of the data or as small as those drawn."""
+        whole = frame if frame.shape[1:] == image.shape else enlarged(frame, image.shape)
+        return clip.image(variables, {**batch, "image": whole}, key)
 
     def given(variables, batch, key, training):
         """The batch with its embeddings, in training those of the first frames, and its rate."""
-        name = "image" if training else sampler.embedding
         batch = {"rate": jnp.full(len(batch["index"]), len(strides) - 1), **batch}
         if "embedding" in batch:
             return batch
-        if name == "image":
-            batch["image"] = batch["video"][:, 0]
-        elif not training:
-            batch = asked(batch)
-        return {**batch, "embedding": embedding_of(name, variables, batch, key)}
+        if training:
+            return {**batch, "embedding": of_frame(variables, batch, key, batch["video"][:, 0])}
+        return {**batch, "embedding": drawn_embedding(variables, asked(batch), key)}
 
     def chosen(objective):
         """The objective of films at strides of their own."""
@@ -184,7 +180,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     moves = {name: chosen(objective) for name, objective in core.objective(model).items()}
     owns = ("network", "reader", "rates")
     players = (games.player("make_a_video", owns, moves, settings, settings.average),)
-    functions = films.functions(model, settings, stages, known, embedding_of_frame)
+    functions = films.functions(model, settings, stages, known, of_frame)
     drawn = {"video": Field(shape, 256), "caption": spec["caption"]}
     phase = games.phase(settings, init, players, functions, drawn, stages)
     return (phase._replace(start=lambda stages: stages["image"].variables),)

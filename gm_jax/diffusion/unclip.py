@@ -34,7 +34,7 @@ from gm_jax.nn.upsampling import shrunk, small_shape
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipes, Restartable, one_of, schema
 
-EMBEDDINGS = ("prior", "text", "image")
+EMBEDDINGS = ("prior", "text")
 VARIATIONS = 4
 FRAMES = 7  # from one image to another
 # Bits are of images that nothing is known of; an embedding has seen its own.
@@ -46,7 +46,7 @@ class UnclipSampler(Sampler):
     """From an embedding and noise to an image.
 
     embedding  whose: prior, drawn for the caption by stages.prior (or by stages.clip, if that is
-               one); text, the caption's own, as if it were an image's; image, that of the data
+               one); text, the caption's own, as if it were an image's
     prompt     what all samples show; "" for the captions of the data
     target     a caption that the functions blend and text_difference lead to; "" for neither
     """
@@ -159,8 +159,8 @@ def embeddings(name: str, clip: clip_stage.Clip, stages) -> Callable:
 
     Raises UserError if a prior is asked for and there is none.
     """
-    if name != "prior":
-        return getattr(clip, name)
+    if name == "text":
+        return clip.text
     stage = "prior" if "prior" in stages else "clip"
     model = stages[stage].model
     if "embed" not in model.functions:

@@ -88,8 +88,8 @@ MAKE_A_VIDEOS = {
     ),
     "make_a_video: the embedding of the last frame": Mutant(
         SYSTEM,
-        'batch["image"] = batch["video"][:, 0]',
-        'batch["image"] = batch["video"][:, -1]',
+        'of_frame(variables, batch, key, batch["video"][:, 0])',
+        'of_frame(variables, batch, key, batch["video"][:, -1])',
         LOSS,
     ),
     "make_a_video: another rate than is told": Mutant(

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from games import stages_of
 from sample_files import FOLDER, text_file, wav_folder
 from sklearn.datasets import load_digits
 
@@ -33,21 +34,13 @@ def small(recipe: str, **overrides):
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
     elif not films(config) and config.data.name not in DRAWN:
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
-    for prefix in list(_stages(config)):
+    for prefix in list(stages_of(config)):
         data = {name: value for name, value in changes.items() if name.startswith("data.")}
         changes |= {f"{prefix}{name}": value for name, value in data.items()}
     changes |= {"batch_size": COUNT, "evaluate.batch_size": COUNT}
     with config.unlocked():
         config.update_from_flattened_dict({**changes, **overrides})
     return config
-
-
-def _stages(config, prefix: str = ""):
-    """How settings of each stage begin, those of stages of stages, too."""
-    for name, own in config.stages.items():
-        if own:
-            yield f"{prefix}stages.{name}."
-            yield from _stages(own, f"{prefix}stages.{name}.")
 
 
 def films(config) -> bool:

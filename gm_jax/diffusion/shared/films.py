@@ -81,13 +81,12 @@ def between(given: Array, frames: int) -> Array:
     return (1.0 - share) * given[:, low] + share * given[:, low + 1]
 
 
-def functions(
-    model: core.Core, settings, stages, known, embedding_of_frame: Callable
-) -> dict[str, Callable]:
-    """What a model of films does: sample; or if frames are given, fill and interpolation.
+def functions(model: core.Core, settings, stages, known, of_frame: Callable) -> dict[str, Callable]:
+    """What a model of films does: sample and animate; or if frames are given, fill and
+    interpolation.
 
-    known               frames that are given, see `known_frames`
-    embedding_of_frame  (variables, batch, key, frames [B, h, w, C]) -> their embeddings
+    known     frames that are given, see `known_frames`
+    of_frame  (variables, batch, key, frames [B, h, w, C]) -> their embeddings
     """
     frames, every = settings.frames, settings.given_frames
 
@@ -108,11 +107,16 @@ def functions(
             film = enlarged(stages["upsampler"], variables.frozen["upsampler"], batch, key, film)
         return {"video": film}
 
+    def animate(variables, batch, key):
+        """A film of the embedding of the first frame of the data's film."""
+        embedding = of_frame(variables, batch, key, batch["video"][:, 0])
+        return sample(variables, {**batch, "embedding": embedding}, key)
+
     def fill(variables, batch, key):
         """The frames between those given: `video_known` [B, k, h, w, C], or of the data's film."""
         given = batch["video_known"] if "video_known" in batch else small(batch)[:, ::every]
         film = jnp.zeros((len(given), *model.shape), given.dtype).at[:, ::every].set(given)
-        embedding = embedding_of_frame(variables, batch, key, given[:, 0])
+        embedding = of_frame(variables, batch, key, given[:, 0])
         own = {**batch, "known": film, "embedding": embedding}
         return {"video": jnp.where(known > 0, film, drawn(variables, own, key))}
 
@@ -129,8 +133,8 @@ def functions(
         return {"squared_error": error(made), "squared_error_line": error(line)}
 
     if every:
-        return {"sample": fill, "fill": fill, "interpolation": interpolation}
-    return {"sample": sample}
+        return {"fill": fill, "interpolation": interpolation}
+    return {"sample": sample, "animate": animate}
 
 
 def enlarged(stage, variables, batch, key, film):
