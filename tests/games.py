@@ -314,7 +314,7 @@ GAMES = {
             "network.dropout": 0.2,
             "stages.clip.batch_size": 16,
             # Adam would make the rounding of the keys' biases, whose gradient is zero, large.
-            "optimizer.eps": 0.1,
+            "optimizer.eps": 1e-3,
         },
         undecided=KEYS_OF_TEXT,
         slow=True,
