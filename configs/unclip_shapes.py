@@ -3,8 +3,8 @@
 paper: Ramesh et al. 2022, Hierarchical Text-Conditional Image Generation with CLIP Latents,
   arXiv 2204.06125
 command: python launch.py --config=configs/unclip_shapes.py --workdir=runs/unclip_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (Intel Xeon), float32
+time: not measured to the end yet
 metric: share of samples for 1,000 captions of unseen pairs of colour and shape that show all that
   the caption says, by the judge of the shapes world, which reads less of 16 x 16 than of 32 x 32
 departs: drawn scenes at half their size (the paper: 64 x 64 of the web's pictures), a U-Net of 32
@@ -12,7 +12,9 @@ departs: drawn scenes at half their size (the paper: 64 x 64 of the web's pictur
   and steps (a cosine schedule of 1,000 with a learned variance), Adam at 1e-3 with a cosine decay
   (1.2e-4)
 reference: none on these data
-measured: not yet
+measured: not to the end yet; after 2,199 of 3,000 rounds, of 300 captions 0.343 [0.292, 0.399]
+  (size and colour 0.897, shape 0.383; of one object 0.624), with the caption's embedding 0.390
+  [0.337, 0.446] (0.853 and 0.850, 0.457; 0.725)
 target: above the same with the caption's embedding in place of the prior's
 again: python launch.py --workdir=runs/unclip_shapes --mode=evaluate
 status: unverified
