@@ -22,8 +22,8 @@ def count(shapes) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
-def test_the_sizes_of_the_paper():
-    """Twelve blocks of 768 have 91 million parameters; the recipe's `:published` has eight of 512."""
+def test_the_sizes_of_published_networks():
+    """Twelve blocks of 768 have 91 million parameters; `:published` has eight of 512."""
     image = jnp.zeros((1, 256, 256, 3))
     base = ViTEncoder(32, patch=8, width=768, layers=12, heads=12, hidden=3072)
     assert round(count(jax.eval_shape(base.init, KEY, image)) / 1e6) == 91
