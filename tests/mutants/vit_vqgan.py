@@ -10,7 +10,7 @@ USES, SPHERE = TWINS + "codes_and_what_is_made_of_them", TESTS + "codes_on_the_s
 PULL = TWINS + "learned_codes_are_pulled_along_the_sphere"
 SLOPE = TESTS + "the_decoders_slope_reaches_the_encoder_along_the_sphere"
 FOLLOW = TWINS + "averaged_codes_follow_vectors_of_length_one"
-SIZES = TESTS + "the_sizes_of_the_paper"
+SIZES = TESTS + "the_sizes_of_published_networks"
 PATCHES = TESTS + "each_vector_is_of_its_own_patch_and_of_all_others"
 
 VIT_VQGANS = {
