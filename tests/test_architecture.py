@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "tokenizers": CONTRACT | {"weights"},
     "data": CONTRACT | {"tokenizers"},
     "evaluation": CONTRACT | {"data", "losses", "nn", "weights"},
+    "judging": CONTRACT | {"data", "evaluation", "losses", "nn", "tokenizers", "trained"},
     "training": CONTRACT,
     "zoo": set(FAMILIES),
     "recipes": CONTRACT | {"zoo"},
