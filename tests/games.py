@@ -328,7 +328,7 @@ GAMES = {
             "network.dropout": 0.2,
             "network.bias": False,
             "stages.clip.batch_size": 16,
-            "optimizer.eps": 1e-3,
+            "optimizer.eps": 1e-4,
         },
         undecided=KEYS_OF_TEXT,
         slow=True,
