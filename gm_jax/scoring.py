@@ -6,7 +6,17 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import alignment, data, evaluation, files, films, recognition, styles, translations
+from gm_jax import (
+    alignment,
+    data,
+    evaluation,
+    files,
+    films,
+    partition,
+    recognition,
+    styles,
+    translations,
+)
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
@@ -35,6 +45,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     attributes  {function: examples}, and
     stories, retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.alignment`
+    annealing  N: as in `gm_jax.partition`, by N runs
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
@@ -162,6 +173,7 @@ METRICS = {
     "clip_score": alignment.clip_score,
     "r_precision": alignment.r_precision,
     "cmmd": alignment.cmmd,
+    "annealing": partition.partition,
     "lpips": lpips_distance,
 }
 
@@ -179,6 +191,8 @@ def report(results: dict[str, dict]) -> str:
         elif "interval95" in row:
             low, high = row["interval95"]
             line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "effective" in row:
+            line += partition.said(row)
         if "shuffled" in row:
             line += f"; captions shuffled {row['shuffled']:.4f}"
         if "classifier_accuracy" in row:

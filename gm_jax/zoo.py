@@ -38,6 +38,7 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
+from gm_jax.energy import rbm
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti, phenaki
 from gm_jax.translation import (
@@ -86,6 +87,7 @@ SYSTEMS = {
     "parti": parti,
     "phenaki": phenaki,
     "backbone": backbone,
+    "rbm": rbm,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,
