@@ -20,9 +20,10 @@ RUNS = 2  # at least: one has no deviation
 def partition(trained: Trained, runs: int) -> dict[str, dict]:
     """log_z by `runs` runs of AIS, and with it annealed_NAME for each value of `unnormalised`.
 
-    The latter over the whole split. Each has an `interval` of three standard deviations of the mean weight, in logs, and the number
-    of runs that are `effective`. The estimate of Z is unbiased, so log Z is low on average, and
-    log-likelihoods are flattered. Raises UserError if the model has no such functions.
+    The latter over the whole split. Each has an `interval` of three standard deviations of the
+    mean weight, in logs, and the number of runs that are `effective`. The estimate of Z is
+    unbiased, so log Z is low on average, and log-likelihoods are flattered.
+    Raises UserError if the model has no such functions.
     """
     for name in ("annealing", "unnormalised"):
         if name not in trained.functions:
@@ -62,8 +63,8 @@ def partition(trained: Trained, runs: int) -> dict[str, dict]:
 def estimate(log_weights: np.ndarray) -> dict:
     """log of the mean of exp(log_weights) [N], its interval, and how many runs carry it.
 
-    The interval is log(m -+ 3 s / sqrt(N)), m and s the mean and deviation of the weights; its lower
-    end is None if that is no number. `effective` is (sum w)^2 / sum w^2.
+    The interval is log(m -+ 3 s / sqrt(N)), m and s the mean and deviation of the weights; its
+    lower end is None if that is no number. `effective` is (sum w)^2 / sum w^2.
     """
     log_weights = np.asarray(log_weights, np.float64)
     top = log_weights.max()

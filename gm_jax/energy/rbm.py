@@ -16,7 +16,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from gm_jax import games, replicas
+from gm_jax import games
 from gm_jax.energy.shared import annealing, machine
 from gm_jax.energy.shared.annealing import Annealing
 from gm_jax.energy.shared.machine import ENUMERABLE, VISIBLE, Machine
@@ -106,7 +106,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         v = machine.pixels(batch)
         params = machine.parameters(own, v.shape[1], settings.hidden, settings.deviation)
         params["b"] = start_of(v)
-        state = {"mean": params["b"]}
+        state = {"mean": params["b"]}  # Of independent units like the data: annealing starts there.
         if persistent:
             keys = jax.random.split(first, negatives.chains)
             state["chain"] = independent(keys, params["b"])
@@ -126,13 +126,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         data = jnp.mean(rbm.free_energy(params, v))
         model = jnp.mean(rbm.free_energy(params, fantasy))
         loss = data - model + 0.5 * settings.decay * jnp.sum(params["w"] ** 2)
-        state = {"mean": averaged(variables.state["mean"], v, step)}
+        state = {"mean": machine.running_mean(variables.state["mean"], start_of(v), step)}
         state |= {"chain": fantasy} if persistent else {}
         return loss, Aux({"data": data, "model": model}, state)
-
-    def averaged(before, v, step):
-        """The visible biases of independent units like the data so far: where annealing starts."""
-        return before + (replicas.mean(start_of(v)) - before) / (step + 2.0)
 
     def sample(variables, batch, key):
         """The mean of v given the hidden units at the end of a chain."""

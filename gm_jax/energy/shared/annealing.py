@@ -6,7 +6,7 @@ Neal 2001 (Statistics and Computing 11); Salakhutdinov & Murray 2008 (ICML).
 
 f_0 is one whose Z_0 is known and that v_0 is drawn from, f_K the model's; T_k leaves f_k as it is.
 E w = Z, whatever the number of steps. A run's weight is counted at the old v: to move first is
-another estimate, whose mean is not Z. Runs are combined as log of the mean of w, `gm_jax.partition`.
+another estimate, whose mean is not Z. `gm_jax.partition` combines runs: log of the mean of w.
 """
 
 from collections.abc import Callable

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gm_jax import replicas
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import LOG_2PI
 from gm_jax.model import Array, Batch, Field, Spec, field_of
@@ -191,6 +192,24 @@ def logit_of_mean(v: Array) -> Array:
     """The visible biases with which independent units have the means of v [B, D], smoothed."""
     mean = (jnp.sum(v, axis=0) + 1.0) / (len(v) + 2.0)
     return jnp.log(mean) - jnp.log1p(-mean)
+
+
+def contrast(rbm: Machine, params, v: Array, fantasy: Array) -> Array:
+    """Mean E(v, E(h | v)) of data v less that of fantasies, a scalar; both E(h | v) are constants.
+
+    Its gradient is that of contrastive divergence, whatever multiplies the drives.
+    """
+    params_now = lax.stop_gradient(params)
+
+    def mean_energy(v):
+        return jnp.mean(rbm.energy(params, v, rbm.hidden(params_now, v)))
+
+    return mean_energy(v) - mean_energy(fantasy)
+
+
+def running_mean(before: Array, value: Array, step) -> Array:
+    """The mean of `value`s over all devices and rounds; `before` is that until round `step`."""
+    return before + (replicas.mean(value) - before) / (step + 2.0)
 
 
 def image_of(spec: Spec) -> Field:
