@@ -102,14 +102,14 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     dbm = DeepMachine(settings.mean_field, dtype)
 
     def fresh(key, batch):
-        """Both machines before training, and the biases of independent pixels like the batch."""
+        """Both machines before training, and the means of the pixels."""
         keys, v = jax.random.split(key), machine.pixels(batch)
         sizes = v.shape[1], settings.first.units, settings.second.units
         first, second = (
             machine.parameters(k, *sizes[i : i + 2], settings.deviation) for i, k in enumerate(keys)
         )
-        mean = machine.logit_of_mean(v)
-        return first | {"b": mean}, second, mean
+        mean = jnp.mean(v, axis=0)
+        return first | {"b": machine.logit(mean)}, second, mean
 
     def init_first(key, batch, previous):
         first, _, mean = fresh(key, batch)
@@ -133,8 +133,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def first_loss(variables, batch, key, step):
         v, own = machine.pixels(batch), settings.first
         loss = divergence(first_rbm, own, variables.params["machine"], v, example_keys(key, batch))
-        mean = machine.running_mean(variables.state["mean"], machine.logit_of_mean(v), step)
-        return loss, Aux(state={"mean": mean})
+        return loss, Aux(state={"mean": machine.running_mean(variables.state["mean"], v, step)})
 
     def second_loss(variables, batch, key, step):
         v, keys = machine.pixels(batch), example_keys(key, batch)
@@ -228,7 +227,8 @@ def functions(settings: Settings, image, dbm: DeepMachine, deep) -> dict:
     def annealed(variables, batch, key):
         """A run of AIS over h1, from independent pixels like the data, an example each, [B]."""
         params, keys = deep(variables), example_keys(key, batch)
-        start = jax.tree.map(jnp.zeros_like, params) | {"b": variables.state["mean"]}
+        start = jax.tree.map(jnp.zeros_like, params)
+        start["b"] = machine.logit(variables.state["mean"])
 
         def log_f(h1, beta):
             return dbm.log_density(annealing.between(start, params, beta), h1)

@@ -99,14 +99,14 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     units, negatives = settings.visible, settings.negatives
     visible = VISIBLE[units.name](units.deviation)
     rbm = Machine(visible, drawn=negatives.drawn, dtype=jnp.dtype(settings.dtype))
-    persistent, start_of = negatives.name == "pcd", BIASES[units.name]
+    persistent, biases_of = negatives.name == "pcd", BIASES[units.name]
 
     def init(key, batch, previous):
         own, first = jax.random.split(key)
         v = machine.pixels(batch)
         params = machine.parameters(own, v.shape[1], settings.hidden, settings.deviation)
-        params["b"] = start_of(v)
-        state = {"mean": params["b"]}  # Of independent units like the data: annealing starts there.
+        state = {"mean": jnp.mean(v, axis=0)}
+        params["b"] = biases_of(state["mean"])
         if persistent:
             keys = jax.random.split(first, negatives.chains)
             state["chain"] = independent(keys, params["b"])
@@ -126,7 +126,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         data = jnp.mean(rbm.free_energy(params, v))
         model = jnp.mean(rbm.free_energy(params, fantasy))
         loss = data - model + 0.5 * settings.decay * jnp.sum(params["w"] ** 2)
-        state = {"mean": machine.running_mean(variables.state["mean"], start_of(v), step)}
+        state = {"mean": machine.running_mean(variables.state["mean"], v, step)}
         state |= {"chain": fantasy} if persistent else {}
         return loss, Aux({"data": data, "model": model}, state)
 
@@ -180,7 +180,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def annealed(variables, batch, key):
         """A run of AIS from independent units like the data, an example each, [B]."""
         params, keys = variables.params["machine"], example_keys(key, batch)
-        start = jax.tree.map(jnp.zeros_like, params) | {"b": variables.state["mean"]}
+        start = jax.tree.map(jnp.zeros_like, params) | {"b": biases_of(variables.state["mean"])}
 
         def log_density(v, beta):
             return -rbm.free_energy(annealing.between(start, params, beta), v)
@@ -211,5 +211,5 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     return (games.phase(settings, init, players, functions),)
 
 
-# By the kind of visible units: v [B, D] -> biases of independent units like it.
-BIASES = {"binary": machine.logit_of_mean, "gaussian": lambda v: jnp.mean(v, axis=0)}
+# By the kind of visible units: means [D] -> the biases of independent units that have them.
+BIASES = {"binary": machine.logit, "gaussian": lambda mean: mean}

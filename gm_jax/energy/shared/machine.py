@@ -25,6 +25,7 @@ from gm_jax.nn.layers import normal, uniform
 
 ENUMERABLE = 20  # hidden units whose states can all be visited
 BLOCK = 12  # units whose states are visited at once
+RARE = 1e-3  # the least share of white that a pixel is taken to have
 
 
 class Visible(NamedTuple):
@@ -188,9 +189,9 @@ def parameters(key: Array, visible: int, hidden: int, deviation: float = 0.01) -
     return {"w": w, "b": jnp.zeros(visible), "c": jnp.zeros(hidden)}
 
 
-def logit_of_mean(v: Array) -> Array:
-    """The visible biases with which independent units have the means of v [B, D], smoothed."""
-    mean = (jnp.sum(v, axis=0) + 1.0) / (len(v) + 2.0)
+def logit(mean: Array) -> Array:
+    """The biases with which independent binary units have these means, which are kept off 0 and 1."""
+    mean = jnp.clip(mean, RARE, 1.0 - RARE)
     return jnp.log(mean) - jnp.log1p(-mean)
 
 
@@ -207,9 +208,9 @@ def contrast(rbm: Machine, params, v: Array, fantasy: Array) -> Array:
     return mean_energy(v) - mean_energy(fantasy)
 
 
-def running_mean(before: Array, value: Array, step) -> Array:
-    """The mean of `value`s over all devices and rounds; `before` is that until round `step`."""
-    return before + (replicas.mean(value) - before) / (step + 2.0)
+def running_mean(before: Array, v: Array, step) -> Array:
+    """The mean of v [B, D] over the first batch and those of all rounds, `step` being this one."""
+    return before + (replicas.mean(jnp.mean(v, axis=0)) - before) / (step + 2.0)
 
 
 def image_of(spec: Spec) -> Field:
