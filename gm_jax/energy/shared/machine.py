@@ -190,7 +190,7 @@ def parameters(key: Array, visible: int, hidden: int, deviation: float = 0.01) -
 
 
 def logit(mean: Array) -> Array:
-    """The biases with which independent binary units have these means, which are kept off 0 and 1."""
+    """The biases with which independent binary units have these means, if not nearer to 0 or 1."""
     mean = jnp.clip(mean, RARE, 1.0 - RARE)
     return jnp.log(mean) - jnp.log1p(-mean)
 
