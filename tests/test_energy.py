@@ -1,6 +1,7 @@
 """Boltzmann machines so small that every state is visited, and their partition functions."""
 
 import itertools
+import types
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,11 @@ from games import refuses
 from scipy.special import logsumexp
 from twins.numbers import sigmoid, softplus
 
-from gm_jax import partition
+from gm_jax import UserError, partition, zoo
 from gm_jax.energy.shared import annealing, machine
 from gm_jax.energy.shared.machine import Machine
+from gm_jax.model import Field
+from gm_jax.settings import read
 
 KEY = jax.random.key(0)
 D = H = 4
@@ -65,6 +68,18 @@ def test_z_of_gaussian_units_is_its_integral():
     np.testing.assert_allclose(np.log(np.trapezoid(np.exp(-free), grid)), closed, rtol=1e-4)
     mean = rbm.visible_mean(p, jnp.float32(h))
     np.testing.assert_allclose(mean, p["b"] + s * wh, rtol=1e-5)
+
+
+def test_gaussian_units_are_drawn_with_their_deviation():
+    visible, b = machine.gaussian(0.3), jnp.array([0.2, -1.0])
+    draws = visible.draw(jax.random.split(KEY, 20_000), b, jnp.ones((20_000, 2)))
+    np.testing.assert_allclose(draws.mean(0), b + 0.3, atol=0.01)
+    np.testing.assert_allclose(draws.std(0), 0.3, atol=0.01)
+
+
+def test_large_drives_do_not_overflow():
+    p = params_of(scale=200.0)
+    assert np.all(np.isfinite(Machine(machine.binary()).free_energy(p, jnp.float32(states(D)))))
 
 
 def transition(p):
@@ -204,6 +219,76 @@ def test_runs_are_combined_by_the_mean_of_their_weights():
     alone = partition.estimate(np.array([0.0, 400.0, 0.0, 0.0]))
     assert alone["interval"][0] is None and abs(alone["effective"] - 1.0) < 1e-6
     assert "[none, " in partition.said(alone)
+
+
+def test_log_likelihoods_are_reported_with_the_interval_of_z(monkeypatch):
+    """As annealed_NAME: a wide Z makes the upper end of the likelihood what the lower end of Z is."""
+    given = {"annealing": {"log_weight": np.log([1.0, 2.0, 3.0, 2.0])}, "unnormalised": {}}
+    given["unnormalised"] = {"log_likelihood": np.array([1.0, 3.0]), "bound": np.array([0.0, 1.0])}
+    source = types.SimpleNamespace(size=2)
+    monkeypatch.setattr(partition.data, "open_source", lambda *_: source)
+    monkeypatch.setattr(partition, "apply", lambda trained, name, *_: iter([given[name]]))
+    trained = types.SimpleNamespace(
+        functions=given, phase=types.SimpleNamespace(data=None),
+        config=types.SimpleNamespace(evaluate=types.SimpleNamespace(split="test")),
+    )  # fmt: skip
+    rows = partition.partition(trained, 4)
+    low, high = rows["log_z"]["interval"]
+    row = rows["annealed_log_likelihood"]
+    np.testing.assert_allclose(rows["log_z"]["value"], np.log(2.0))
+    np.testing.assert_allclose(row["value"], 2.0 - np.log(2.0))
+    np.testing.assert_allclose(row["interval"], [2.0 - high, 2.0 - low])
+    assert rows["annealed_bound"]["bound"] == "lower" and "bound" not in row
+    with pytest.raises(UserError, match="evaluate.annealing is 1: take at least 2 runs"):
+        partition.partition(trained, 1)
+    with pytest.raises(UserError, match="needs a model with a function annealing; .* has: sample"):
+        partition.partition(types.SimpleNamespace(functions={"sample": None}), 4)
+
+
+def em(images, components, rounds, key=0):
+    """The MAP objective of the recipe's own moves, after each M step, on all images at once."""
+    system = zoo.SYSTEMS["bernoulli_mixture"]
+    stated = {"system": "bernoulli_mixture", "steps": 1, "batch_size": len(images)}
+    settings = read(system.Settings, {**stated, "components": components})
+    (phase,) = system.build(settings, {"image": Field(images.shape[1:], 2)}, {})
+    batch = {"image": jnp.float32(2 * images - 1), "index": jnp.arange(len(images))}
+    variables = phase.model.init(jax.random.key(key), batch, None)
+    move = jax.jit(phase.model.players[0].moves[0].objective)
+    values = []
+    for step in range(rounds):
+        value, aux = move(variables, batch, KEY, step)
+        m = jax.tree.map(np.float64, variables.state["mixture"])
+        prior = np.log(m["means"]).sum() + np.log1p(-m["means"]).sum() + np.log(m["shares"]).sum()
+        values.append(-float(value) * len(images) + 0.1 * prior)
+        variables = variables._replace(state=variables.state | aux.state)
+    return values, phase, variables, batch
+
+
+def test_em_never_lowers_what_it_maximises():
+    """log p of the images and of the parameters, whose prior the pseudo-counts are."""
+    images = np.random.default_rng(0).uniform(size=(60, 4, 4, 1)) < 0.4
+    values, *_ = em(images, 5, 25)
+    rises = np.diff(values)
+    assert np.all(rises > -1e-3) and rises[0] > 1.0 and rises[-1] < 0.5
+
+
+def test_one_component_is_independent_pixels_and_all_images_add_up_to_one():
+    images = np.random.default_rng(0).uniform(size=(30, 2, 3, 1)) < 0.3
+    _, phase, variables, _ = em(images, 1, 2)
+    p = (images.reshape(30, 6).sum(0) + 0.1) / 30.2
+    np.testing.assert_allclose(variables.state["mixture"]["means"][0], p, rtol=1e-5)
+    every = np.array(list(itertools.product([0.0, 1.0], repeat=6)))
+    batch = {"image": jnp.float32(2 * every - 1).reshape(64, 2, 3, 1), "index": jnp.arange(64)}
+    found = phase.model.functions["log_prob"](variables, batch, KEY)["log_likelihood"]
+    expected = every @ np.log(p) + (1 - every) @ np.log1p(-p)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    _, phase, variables, _ = em(images, 4, 3)
+    found = phase.model.functions["log_prob"](variables, batch, KEY)["log_likelihood"]
+    np.testing.assert_allclose(np.exp(found).sum(), 1.0, rtol=1e-4)
+    batch = {"index": jnp.arange(20_000)}
+    drawn = phase.model.functions["sample"](variables, batch, KEY)["image"].reshape(-1, 6)
+    m = variables.state["mixture"]
+    np.testing.assert_allclose((drawn.mean(0) + 1) / 2, m["shares"] @ m["means"], atol=0.02)
 
 
 @pytest.mark.parametrize(
