@@ -222,7 +222,7 @@ def test_runs_are_combined_by_the_mean_of_their_weights():
 
 
 def test_log_likelihoods_are_reported_with_the_interval_of_z(monkeypatch):
-    """As annealed_NAME: a wide Z makes the upper end of the likelihood what the lower end of Z is."""
+    """As annealed_NAME; the lower end of Z is the upper end of the likelihood."""
     given = {"annealing": {"log_weight": np.log([1.0, 2.0, 3.0, 2.0])}, "unnormalised": {}}
     given["unnormalised"] = {"log_likelihood": np.array([1.0, 3.0]), "bound": np.array([0.0, 1.0])}
     source = types.SimpleNamespace(size=2)
