@@ -38,7 +38,7 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
-from gm_jax.energy import deep_boltzmann, rbm
+from gm_jax.energy import deep_autoencoder, deep_boltzmann, rbm
 from gm_jax.features import backbone
 from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti, phenaki
 from gm_jax.translation import (
@@ -89,6 +89,7 @@ SYSTEMS = {
     "backbone": backbone,
     "rbm": rbm,
     "deep_boltzmann": deep_boltzmann,
+    "deep_autoencoder": deep_autoencoder,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

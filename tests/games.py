@@ -404,6 +404,7 @@ GAMES = {
         slow=True,
     ),
     "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
+    "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

@@ -77,6 +77,17 @@ def test_gaussian_units_are_drawn_with_their_deviation():
     np.testing.assert_allclose(draws.std(0), 0.3, atol=0.01)
 
 
+def test_linear_hidden_units_have_noise_of_deviation_1():
+    """Seen through visible units that a chain leaves at their means."""
+    p = params_of(D, 1, 0.5)
+    rbm = Machine(machine.binary(), drawn=False, linear=True)
+    v = jnp.tile(jnp.float32(states(D)[5]), (20_000, 1))
+    swept = np.float64(rbm.sweep(p, jax.random.split(KEY, len(v)), v))
+    h = (np.log(swept / (1 - swept)) - p["b"]) / p["w"][:, 0]
+    np.testing.assert_allclose(h.mean(), p["c"] + states(D)[5] @ p["w"], atol=0.03)
+    np.testing.assert_allclose(h.std(0), 1.0, atol=0.02)
+
+
 def test_large_drives_do_not_overflow():
     p = params_of(scale=200.0)
     assert np.all(np.isfinite(Machine(machine.binary()).free_energy(p, jnp.float32(states(D)))))

@@ -4,11 +4,14 @@ from mutants import Mutant
 
 MACHINE, RBM, DBM = "shared/machine.py", "energy/rbm.py", "energy/deep_boltzmann.py"
 DEEP, ANNEALING, PARTITION = "shared/deep_machine.py", "shared/annealing.py", "gm_jax/partition.py"
+STACK = "energy/deep_autoencoder.py"
 FVBN, MIXTURE = "autoregressive/fvbn.py", "autoencoders/bernoulli_mixture.py"
 TESTS, LAYERS = "test_energy.py::test_", "test_deep_boltzmann.py::test_"
 TWINS = "twins/test_energy.py::test_"
 GRADIENT, USES = TWINS + "an_rbms_gradient_is_outer_products", TWINS + "what_an_rbm_is_used_for"
 LAYER = LAYERS + "a_layers_gradient_is_outer_products_with_doubled_drives"
+PRETRAINED = "test_deep_autoencoder.py::test_a_layers_gradient_is_outer_products_of_what_is_below"
+UNROLLED = "test_deep_autoencoder.py::test_layers_are_handed_on_and_unrolled"
 MIXED, JOINT = TWINS + "a_mixture_of_bernoullis", TWINS + "a_deep_machine"
 SWEEP = TESTS + "a_sweep_follows_the_transition_matrix_and_keeps_the_models_law"
 ORDER = TESTS + "annealing_is_unbiased_in_the_right_order_and_biased_in_the_other"
@@ -91,13 +94,10 @@ ENERGIES = {
         TESTS + "gaussian_units_are_drawn_with_their_deviation",
     ),
     "energy: the same noise for both layers": Mutant(
-        MACHINE, "flip(of_h, self.hidden(params, v))", "flip(of_v, self.hidden(params, v))", SWEEP
+        MACHINE, "else flip(of_h, mean)", "else flip(of_v, mean)", SWEEP
     ),
     "energy trap: hidden units that are not drawn": Mutant(
-        MACHINE,
-        "h = flip(of_h, self.hidden(params, v))",
-        "h = self.hidden(params, v)",
-        SWEEP,
+        MACHINE, "else flip(of_h, mean)", "else mean", SWEEP
     ),
     "energy: the same noise in each sweep": Mutant(
         MACHINE,
@@ -246,6 +246,51 @@ ENERGIES = {
         "hidden = units * jnp.log(2.0)",
         OWN_Z + "[deep_boltzmann]",
     ),
+    "deep autoencoder trap: a code of probabilities": Mutant(
+        STACK, "this = rbm._replace(linear=top)", "this = rbm", PRETRAINED
+    ),
+    "deep autoencoder trap: a code without noise": Mutant(
+        MACHINE,
+        "h = mean + normal(of_h, mean.shape[1:]) if self.linear",
+        "h = mean if self.linear",
+        TESTS + "linear_hidden_units_have_noise_of_deviation_1",
+    ),
+    "deep autoencoder trap: visible units that are drawn": Mutant(
+        STACK, "drawn=False, dtype=dtype", "dtype=dtype", PRETRAINED
+    ),
+    "deep autoencoder trap: draws of the layers below": Mutant(
+        STACK,
+        "v = rbm.hidden(layer, v)",
+        "v = jnp.round(rbm.hidden(layer, v))",
+        PRETRAINED,
+    ),
+    "deep autoencoder: the layers of the decoder as in the encoder": Mutant(
+        STACK, "for layer in reversed(layers)]", "for layer in layers]", UNROLLED
+    ),
+    "deep autoencoder trap: a decoder with hidden biases": Mutant(
+        STACK,
+        '"w": layer["w"].T, "bias": layer["b"]}',
+        '"w": layer["w"].T, "bias": jnp.zeros_like(layer["b"])}',
+        UNROLLED,
+    ),
+    "deep autoencoder: layers that are forgotten": Mutant(
+        STACK,
+        "below = params[:number] if previous is None else trained(previous)",
+        "below = params[:number]",
+        UNROLLED,
+    ),
+    "deep autoencoder trap: codes that are squashed": Mutant(
+        STACK,
+        "    return layer_of(v, top, dtype)",
+        "    return jax.nn.sigmoid(layer_of(v, top, dtype))",
+        TWINS + "a_deep_autoencoder",
+    ),
+    "deep autoencoder: the mean over pixels": Mutant(
+        STACK,
+        "squares = jnp.sum((jax.nn",
+        "squares = jnp.mean((jax.nn",
+        TWINS + "a_deep_autoencoder",
+    ),
     "fvbn: a pixel that sees itself": Mutant(
         FVBN,
         'w = jnp.tril(params["w"], -1).astype(dtype)',
@@ -271,25 +316,25 @@ ENERGIES = {
         'params["w"][jnp.maximum(position - 1, 0)]',
         TWINS + "fvbn",
     ),
-    "mixture: responsibilities over examples": Mutant(
+    "em: responsibilities over examples": Mutant(
         MIXTURE, "jax.nn.softmax(terms, axis=-1)", "jax.nn.softmax(terms, axis=0)", MIXED
     ),
-    "mixture: shares that do not count": Mutant(
+    "em: shares that do not count": Mutant(
         MIXTURE,
         'return x @ logits.T + constant + jnp.log(mixture["shares"])',
         "return x @ logits.T + constant",
         MIXED,
     ),
-    "mixture trap: an M step after each batch": Mutant(
+    "em trap: an M step after each batch": Mutant(
         MIXTURE, "whole = (step + 1) % settings.batches == 0", "whole = step >= 0", MIXED
     ),
-    "mixture: counts that are never forgotten": Mutant(
+    "em: counts that are never forgotten": Mutant(
         MIXTURE, "jnp.where(whole, 0.0, n)", "n", MIXED
     ),
-    "mixture: no pseudo-counts": Mutant(
+    "em: no pseudo-counts": Mutant(
         MIXTURE, '(counts["means"] + smoothing)', 'counts["means"]', MIXED
     ),
-    "mixture: counts of one device": Mutant(
+    "em: counts of one device": Mutant(
         MIXTURE,
         "lambda n: n * replicas.size(), replicas.mean(seen)",
         "lambda n: n * replicas.size(), seen",

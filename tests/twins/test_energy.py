@@ -182,6 +182,27 @@ def test_a_deep_machine():
     assert np.abs(drawn[:, None] - means[None]).max(-1).min(-1).max() < 1e-5
 
 
+def test_a_deep_autoencoder():
+    """Sigmoid layers around a linear code; errors are sums over pixels in [0, 1]."""
+    of = game("deep_ae_mnist")
+    p, v = exact(of.variables.params), white(of)
+    h = v
+    for layer in p["encoder"][:-1]:
+        h = sigmoid(h @ layer["w"] + layer["bias"])
+    h = h @ p["encoder"][-1]["w"] + p["encoder"][-1]["bias"]
+    for layer in p["decoder"][:-1]:
+        h = sigmoid(h @ layer["w"] + layer["bias"])
+    logits = h @ p["decoder"][-1]["w"] + p["decoder"][-1]["bias"]
+    entropy = (v * softplus(-logits) + (1 - v) * softplus(logits)).sum(1)
+    agree(of.play().value, entropy.mean())
+    outputs, _ = of.work("distortion")
+    agree(outputs["cross_entropy"], entropy)
+    agree(outputs["squared_error"], ((sigmoid(logits) - v) ** 2).sum(1))
+    pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
+    agree(pair[:, 0], v)
+    agree(pair[:, 1], sigmoid(logits))
+
+
 def test_fvbn():
     """Its logits by NumPy, -log p, and the squares of the weights that are used."""
     of = game("fvbn_mnist", decay=0.3, **{"sampler.temperature": 0.0})

@@ -52,6 +52,7 @@ RECIPES = {
     "bernoulli_mixture": "bernoulli_mixture_mnist",
     "rbm": "rbm_mnist",
     "deep_boltzmann": "dbm_mnist",
+    "deep_autoencoder": "deep_ae_mnist",
     "pixelcnn": "pixelcnn_mnist",
     "gated_pixelcnn": "gated_pixelcnn_mnist",
     "pixelcnnpp": "pixelcnnpp_mnist",
@@ -198,6 +199,14 @@ PINNED = {
         "negatives": {"name": "cd", "steps": 25, "drawn": True},
         "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9},
         "annealing.steps": (500, 4000, 10_000),
+    },
+    "deep_ae_mnist:published": {
+        "widths": (1000, 500, 250), "latents": 30, "batch_size": 100,
+        "pretraining": {
+            "steps": 30_000, "deviation": 0.1, "decay": 2e-4,
+            "optimizer": {"learning_rate": 0.1, "momentum": 0.9},
+            "code.optimizer": {"learning_rate": 1e-3, "momentum": 0.9},
+        },
     },
     "dbm_mnist:published": {
         "first": {"units": 500, "steps": 60_000, "decay": 1e-3},

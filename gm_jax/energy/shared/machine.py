@@ -2,6 +2,7 @@
 
     E(v, h) = -v'W h - b'v - c'h                                   binary v
     E(v, h) = |v - b|^2 / (2 s^2) - (v / s)'W h - c'h              Gaussian v of deviation s
+    E(v, h) = -v'W h - b'v + |h - c|^2 / 2                         linear h
     F(v)    = -log sum_h exp(-E(v, h))
     Z       = sum_v exp(-F(v)) = sum_h sum_v exp(-E(v, h))
 
@@ -85,6 +86,7 @@ class Machine(NamedTuple):
     up, down  what the drives of the hidden and of the visible units are multiplied with: 2 stands
               for a layer that a deep machine has above or below (`deep_boltzmann`)
     drawn     whether a chain draws visible units, or takes their means
+    linear    whether hidden units are c + W'v plus noise of deviation 1, in place of binary
     dtype     of its products
     """
 
@@ -92,6 +94,7 @@ class Machine(NamedTuple):
     up: float = 1.0
     down: float = 1.0
     drawn: bool = True
+    linear: bool = False
     dtype: Any = jnp.float32
 
     def hidden_drive(self, params, v: Array) -> Array:
@@ -100,27 +103,29 @@ class Machine(NamedTuple):
         return self.up * drive
 
     def hidden(self, params, v: Array) -> Array:
-        """p(h = 1 | v), [B, H]."""
-        return jax.nn.sigmoid(self.hidden_drive(params, v))
+        """E(h | v), [B, H]."""
+        drive = self.hidden_drive(params, v)
+        return drive if self.linear else jax.nn.sigmoid(drive)
 
     def visible_mean(self, params, h: Array) -> Array:
         """E(v | h), [B, D]."""
         return self.visible.mean(*self._visible_terms(params, h))
 
     def free_energy(self, params, v: Array) -> Array:
-        """F(v) of a machine whose drives are not multiplied, [B]."""
+        """F(v) of a machine of binary hidden units whose drives are not multiplied, [B]."""
         softplus = jax.nn.softplus(self.hidden_drive(params, v))
         return -self.visible.log_weight(v, params["b"]) - jnp.sum(softplus, axis=-1)
 
     def energy(self, params, v: Array, h: Array) -> Array:
-        """E(v, h), [B]; h may hold probabilities."""
+        """E(v, h) but for its terms in h alone if h is linear, [B]; h may hold means."""
         drive = params["c"] + product(v * self.visible.scale, params["w"], self.dtype)
         return -self.visible.log_weight(v, params["b"]) - jnp.sum(drive * h, axis=-1)
 
     def sweep(self, params, keys: Array, v: Array) -> Array:
         """h ~ p(h | v), then v ~ p(v | h) or its mean: one step of a chain, by keys [B]."""
         of_h, of_v = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-        h = flip(of_h, self.hidden(params, v))
+        mean = self.hidden(params, v)
+        h = mean + normal(of_h, mean.shape[1:]) if self.linear else flip(of_h, mean)
         if not self.drawn:
             return self.visible_mean(params, h)
         return self.visible.draw(of_v, *self._visible_terms(params, h))
