@@ -137,7 +137,8 @@ class Machine(NamedTuple):
         def body(step, v):
             return self.sweep(params, fold_in(keys, step), v)
 
-        return lax.fori_loop(0, steps, body, lax.stop_gradient(v))
+        start = lax.stop_gradient(v).astype(params["b"].dtype)
+        return lax.fori_loop(0, steps, body, start)
 
     def log_z(self, params) -> Array:
         """log Z by a visit to all states of the hidden units, a scalar.
