@@ -6,22 +6,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import (
-    alignment,
-    data,
-    evaluation,
-    files,
-    films,
-    partition,
-    recognition,
-    styles,
-    translations,
-)
+from gm_jax import data, evaluation, files
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
 from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
+from gm_jax.judging import alignment, films, partition, recognition, styles, translations
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable
@@ -36,16 +27,16 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              split, 0 for all of it; of symbols (integers of any shape) their perplexity, and the
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
-             N: as in `gm_jax.recognition`, of N samples or examples
+             N: as in `gm_jax.judging.recognition`, of N samples or examples
     translation
-             N: as in `gm_jax.translations`, of N examples
-    styles   N: as in `gm_jax.styles`, of N examples
+             N: as in `gm_jax.judging.translations`, of N examples
+    styles   N: as in `gm_jax.judging.styles`, of N examples
     films, transfer
-             N: as in `gm_jax.films`, of N films
+             N: as in `gm_jax.judging.films`, of N films
     attributes  {function: examples}, and
     stories, retrieval, zero_shot, clip_score, r_precision, cmmd
-             N: as in `gm_jax.alignment`
-    annealing  N: as in `gm_jax.partition`, by N runs
+             N: as in `gm_jax.judging.alignment`
+    annealing  N: as in `gm_jax.judging.partition`, by N runs
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`

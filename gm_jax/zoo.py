@@ -40,7 +40,16 @@ from gm_jax.diffusion import (
 )  # fmt: skip
 from gm_jax.energy import deep_autoencoder, deep_boltzmann, rbm
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti, phenaki
+from gm_jax.multimodal import (
+    clip,
+    dalle,
+    gan_cls,
+    maskgit,
+    paella,
+    parti,
+    phenaki,
+    unclip_causal_prior,
+)
 from gm_jax.translation import (
     adain,
     cin,
@@ -76,6 +85,7 @@ SYSTEMS = {
     "latent_diffusion": latent_diffusion,
     "super_resolution": super_resolution,
     "unclip_prior": unclip_prior,
+    "unclip_causal_prior": unclip_causal_prior,
     "unclip": unclip,
     "make_a_video": make_a_video,
     "stable_diffusion": stable_diffusion,

@@ -319,6 +319,20 @@ GAMES = {
         undecided=KEYS_OF_TEXT,
         slow=True,
     ),
+    # Two phases; moments of the global batch.
+    "unclip_causal_prior": Game(
+        "unclip_causal_prior_shapes",
+        {
+            "average": 0.9,
+            "condition_dropout": 0.3,
+            "network.dropout": 0.2,
+            "network.bias": False,
+            "stages.clip.batch_size": 16,
+            "optimizer.eps": 1e-3,
+        },
+        undecided=KEYS_OF_TEXT,
+        slow=True,
+    ),
     "unclip": Game(
         "unclip_shapes",
         {

@@ -11,10 +11,11 @@ from scipy.special import logsumexp
 from twins.numbers import sigmoid
 
 import gm_jax
-from gm_jax import partition, run
+from gm_jax import run
 from gm_jax.energy.shared import machine
 from gm_jax.energy.shared.deep_machine import DeepMachine, assembled
 from gm_jax.energy.shared.machine import Machine
+from gm_jax.judging import partition
 
 KEY = jax.random.key(0)
 ALL = np.array(list(itertools.product([0.0, 1.0], repeat=3)))

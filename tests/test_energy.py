@@ -11,9 +11,10 @@ from games import refuses
 from scipy.special import logsumexp
 from twins.numbers import sigmoid, softplus
 
-from gm_jax import UserError, partition, zoo
+from gm_jax import UserError, zoo
 from gm_jax.energy.shared import annealing, machine
 from gm_jax.energy.shared.machine import Machine
+from gm_jax.judging import partition
 from gm_jax.model import Field
 from gm_jax.settings import read
 

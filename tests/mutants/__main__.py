@@ -48,6 +48,7 @@ from mutants.studies import STUDIES
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
 from mutants.unclip import UNCLIPS
+from mutants.unclip_causal_prior import CAUSAL_PRIORS
 from mutants.vit_vqgan import VIT_VQGANS
 
 MUTANTS = (
@@ -73,6 +74,7 @@ MUTANTS = (
     | FIRST_ORDER_MOTIONS
     | PARTIS
     | UNCLIPS
+    | CAUSAL_PRIORS
     | MAKE_A_VIDEOS
     | PHENAKIS
     | DANCES

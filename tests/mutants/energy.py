@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 MACHINE, RBM, DBM = "shared/machine.py", "energy/rbm.py", "energy/deep_boltzmann.py"
-DEEP, ANNEALING, PARTITION = "shared/deep_machine.py", "shared/annealing.py", "gm_jax/partition.py"
+DEEP, ANNEALING, PARTITION = "shared/deep_machine.py", "shared/annealing.py", "judging/partition.py"
 STACK = "energy/deep_autoencoder.py"
 FVBN, MIXTURE = "autoregressive/fvbn.py", "autoencoders/bernoulli_mixture.py"
 TESTS, LAYERS = "test_energy.py::test_", "test_deep_boltzmann.py::test_"

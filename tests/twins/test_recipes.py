@@ -39,6 +39,7 @@ RECIPES = {
     "paella": "paella_shapes",
     "parti": "parti_shapes",
     "unclip_prior": "unclip_prior_shapes",
+    "unclip_causal_prior": "unclip_causal_prior_shapes",
     "unclip": "unclip_shapes",
     "make_a_video": "make_a_video_shapes",
     "phenaki": "phenaki_shapes",

@@ -2,11 +2,11 @@
 
 Neal 2001 (Statistics and Computing 11); Salakhutdinov & Murray 2008 (ICML).
 
-    log w = log Z_0 + sum_k log f_k(v_{k-1}) - log f_{k-1}(v_{k-1}),   v_k ~ T_k(v | v_{k-1})
+    log w = log Z_0 + sum_k (log f_k(v_{k-1}) - log f_{k-1}(v_{k-1})),   v_k ~ T_k(v | v_{k-1})
 
 f_0 is one whose Z_0 is known and that v_0 is drawn from, f_K the model's; T_k leaves f_k as it is.
 E w = Z, whatever the number of steps. A run's weight is counted at the old v: to move first is
-another estimate, whose mean is not Z. `gm_jax.partition` combines runs: log of the mean of w.
+another estimate, whose mean is not Z. `gm_jax.judging.partition` takes log of the mean of w.
 """
 
 from collections.abc import Callable
