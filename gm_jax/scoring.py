@@ -12,7 +12,7 @@ from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
 from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
-from gm_jax.judging import alignment, films, recognition, styles, translations
+from gm_jax.judging import alignment, films, partition, recognition, styles, translations
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable
@@ -36,6 +36,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     attributes  {function: examples}, and
     stories, retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.judging.alignment`
+    annealing  N: as in `gm_jax.judging.partition`, by N runs
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
@@ -163,6 +164,7 @@ METRICS = {
     "clip_score": alignment.clip_score,
     "r_precision": alignment.r_precision,
     "cmmd": alignment.cmmd,
+    "annealing": partition.partition,
     "lpips": lpips_distance,
 }
 
@@ -180,6 +182,8 @@ def report(results: dict[str, dict]) -> str:
         elif "interval95" in row:
             low, high = row["interval95"]
             line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "effective" in row:
+            line += partition.said(row)
         if "shuffled" in row:
             line += f"; captions shuffled {row['shuffled']:.4f}"
         if "classifier_accuracy" in row:

@@ -6,6 +6,7 @@ Each is a module with `Settings`, the schema of its recipes, and `build`.
 from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
 from gm_jax.autoencoders import (
     autoencoder,
+    bernoulli_mixture,
     cvivit,
     dvae,
     first_stage,
@@ -16,6 +17,7 @@ from gm_jax.autoencoders import (
 )  # fmt: skip
 from gm_jax.autoregressive import (
     bengio,
+    fvbn,
     gated_pixelcnn,
     gpt,
     latent_prior,
@@ -36,6 +38,7 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
+from gm_jax.energy import deep_autoencoder, deep_boltzmann, rbm
 from gm_jax.features import backbone
 from gm_jax.multimodal import (
     clip,
@@ -61,6 +64,7 @@ from gm_jax.translation import (
 
 SYSTEMS = {
     "autoencoder": autoencoder,
+    "bernoulli_mixture": bernoulli_mixture,
     "vae": vae,
     "vqvae": vqvae,
     "vqvae2": vqvae2,
@@ -93,11 +97,15 @@ SYSTEMS = {
     "parti": parti,
     "phenaki": phenaki,
     "backbone": backbone,
+    "rbm": rbm,
+    "deep_boltzmann": deep_boltzmann,
+    "deep_autoencoder": deep_autoencoder,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,
     "wavenet": wavenet,
     "latent_prior": latent_prior,
+    "fvbn": fvbn,
     "nade": nade,
     "pixelcnn": pixelcnn,
     "gated_pixelcnn": gated_pixelcnn,

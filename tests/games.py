@@ -408,6 +408,17 @@ GAMES = {
     "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
     "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
     "nade": Game("nade_mnist", {}, slow=True),
+    "fvbn": Game("fvbn_mnist", {"average": 0.9}, slow=True),
+    "bernoulli_mixture": Game("bernoulli_mixture_mnist", {}, slow=True),
+    # Chains that all devices move alike, and chains that start at the examples.
+    "rbm": Game("rbm_mnist", {"average": 0.9, "decay": 0.1}, slow=True),
+    "gaussian_rbm": Game(
+        "rbm_mnist",
+        {"visible.name": "gaussian", "data.binarize": "", "negatives.name": "cd"},
+        slow=True,
+    ),
+    "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
+    "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

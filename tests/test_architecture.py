@@ -17,6 +17,7 @@ FAMILIES = (
     "autoencoders",
     "autoregressive",
     "diffusion",
+    "energy",
     "features",
     "multimodal",
     "translation",

@@ -178,6 +178,7 @@ class Evaluate:
     clip_score  samples whose similarity to their captions is averaged
     r_precision  samples among whose captions CLIP finds their own
     cmmd        samples whose embeddings are compared with those of the split
+    annealing   runs of AIS that estimate the partition function, and with it log-likelihoods
     lpips       examples whose LPIPS distance to their reconstruction is taken
     lpips_network  of it
     lpips_weights  the file of that network's weights, torchvision's
@@ -211,6 +212,7 @@ class Evaluate:
     clip_score: Count = 0
     r_precision: Count = 0
     cmmd: Count = 0
+    annealing: Count = 0
     lpips: Count = 0
     lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
     lpips_weights: str = ""

@@ -30,6 +30,7 @@ from mutants.dancers import DANCING
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
+from mutants.energy import ENERGIES
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
@@ -55,6 +56,7 @@ MUTANTS = (
     | ADVERSARIAL
     | AUTOENCODERS
     | AUTOREGRESSIVE
+    | ENERGIES
     | DIFFUSION
     | DENOISERS
     | DITS

@@ -49,6 +49,11 @@ RECIPES = {
     "wavenet": "wavenet_fsdd",
     "latent_prior": "vqvae_prior_mnist",
     "nade": "nade_mnist",
+    "fvbn": "fvbn_mnist",
+    "bernoulli_mixture": "bernoulli_mixture_mnist",
+    "rbm": "rbm_mnist",
+    "deep_boltzmann": "dbm_mnist",
+    "deep_autoencoder": "deep_ae_mnist",
     "pixelcnn": "pixelcnn_mnist",
     "gated_pixelcnn": "gated_pixelcnn_mnist",
     "pixelcnnpp": "pixelcnnpp_mnist",
@@ -190,6 +195,26 @@ PINNED = {
         "optimizer.b2": 0.99,
     },
     "ddpm_mnist": {"times": 1000, "prediction": "noise"},
+    "rbm_mnist:published": {
+        "hidden": 500, "batch_size": 100, "decay": 2e-4,
+        "negatives": {"name": "cd", "steps": 25, "drawn": True},
+        "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9},
+        "annealing.steps": (500, 4000, 10_000),
+    },
+    "deep_ae_mnist:published": {
+        "widths": (1000, 500, 250), "latents": 30, "batch_size": 100,
+        "pretraining": {
+            "steps": 30_000, "deviation": 0.1, "decay": 2e-4,
+            "optimizer": {"learning_rate": 0.1, "momentum": 0.9},
+            "code.optimizer": {"learning_rate": 1e-3, "momentum": 0.9},
+        },
+    },
+    "dbm_mnist:published": {
+        "first": {"units": 500, "steps": 60_000, "decay": 1e-3},
+        "second": {"units": 1000, "steps": 120_000, "decay": 1e-3},
+        "steps": 180_000, "chains": 100, "sweeps": 5, "mean_field": 10, "decay": 2e-4,
+        "optimizer.learning_rate": 1e-3,
+    },
     "gpt_tinyshakespeare": {
         "optimizer": {
             "name": "adamw", "weight_decay": 0.1, "clip_norm": 1.0, "b1": 0.9, "b2": 0.99,
