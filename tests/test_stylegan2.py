@@ -82,7 +82,7 @@ def discriminator(case):
         arguments["channel_base"], arguments["channel_max"],
         arguments.get("architecture", "resnet"), arguments.get("conv_clamp"),
         last.get("mbstd_group_size", 4) or 0, last.get("mbstd_num_channels", 1),
-        arguments["c_dim"], arguments.get("mapping_kwargs", {}).get("num_layers", 8), WIDE,
+        arguments.get("mapping_kwargs", {}).get("num_layers", 8), arguments["c_dim"], WIDE,
     )  # fmt: skip
     label = jnp.zeros(8, jnp.int32) if arguments["c_dim"] else None
     inputs = golden("in/image"), label

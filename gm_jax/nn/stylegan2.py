@@ -10,6 +10,8 @@ b4, b8, ... have maps of min(base / resolution, most) features. Architectures:
 Names of parameters are the authors'. Their layout: gm_jax/weights/stylegan2.py.
 """
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -18,11 +20,16 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.equalized import EqualizedConv, EqualizedDense, minibatch_deviation
 from gm_jax.nn.filtering import convolution_down, convolution_up, downsampled, upsampled
-from gm_jax.nn.layers import full_precision, normal
+from gm_jax.nn.layers import Size, full_precision, normal
 from gm_jax.nn.stylegan2_layers import Mapping, StyledConv, ToRGB, activated
+from gm_jax.settings import above, at_least, one_of
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 HALF = 0.5**0.5  # the gain of either branch of a residual level
+
+Architecture = Annotated[str, one_of(ARCHITECTURES)]
+Clamp = Annotated[float | None, above(0.0)]
+Count = Annotated[int, at_least(0)]
 
 
 def levels(resolution: int) -> list[int]:
@@ -91,17 +98,18 @@ class SynthesisLevel(nn.Module):
 class Synthesis(nn.Module):
     """Styles [B, layers, D] and noise to images [B, R, R, channels], which are not bounded.
 
-    base   features of a map of one pixel
-    most   features of any map
-    clamp  bound on what layers put out; None for none
+    base          features of a map of one pixel: a map of R^2 has base / R of them
+    most          features of any map
+    architecture  whether levels add images (skip), their inputs (resnet) or nothing (orig)
+    clamp         bound on what layers put out; if not set, none
     """
 
     resolution: int
     channels: int
-    base: int = 32768
-    most: int = 512
-    architecture: str = "skip"
-    clamp: float | None = None
+    base: Size = 32768
+    most: Size = 512
+    architecture: Architecture = "skip"
+    clamp: Clamp = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -198,20 +206,23 @@ class Last(nn.Module):
 class Discriminator(nn.Module):
     """Images [B, R, R, C], and their labels [B] if there are classes, to logits [B].
 
-    base, most, clamp  as the synthesis has them
-    group, deviations  of the minibatch deviation: examples in a group (0 for the whole batch), and
-                       planes; 0 planes for none
-    mapping            layers of the labels' mapping
+    base          features of a map of one pixel: a map of R^2 has base / R of them
+    most          features of any map
+    architecture  whether levels add images (skip), their inputs (resnet) or nothing (orig)
+    clamp         bound on what layers put out; if not set, none
+    group         examples of the minibatch deviation; 0 for the whole batch
+    deviations    planes of that deviation; 0 for none
+    mapping       layers from the label to a direction of the features
     """
 
-    base: int = 32768
-    most: int = 512
-    architecture: str = "resnet"
-    clamp: float | None = None
-    group: int = 4
-    deviations: int = 1
+    base: Size = 32768
+    most: Size = 512
+    architecture: Architecture = "resnet"
+    clamp: Clamp = None
+    group: Count = 4
+    deviations: Count = 1
+    mapping: Size = 8
     classes: int = 0
-    mapping: int = 8
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
