@@ -1,4 +1,4 @@
-"""StyleGAN2's objectives and steps: the authors' losses, gradients and parameters after two rounds."""
+"""StyleGAN2's objectives and steps: the authors' losses, gradients and parameters."""
 
 import functools
 

@@ -7,7 +7,6 @@ else a file names is refused.
 """
 
 import io
-
 import pickle
 import struct
 from pathlib import Path

@@ -30,10 +30,10 @@ def export(trained, path: str | Path) -> Path:
     for tree, prefix in PREFIXES.items():
         owner = "D" if tree == "discriminator" else "G_ema"
         own = by_name(table(params[tree], prefix), params[tree])
-        tensors |= {f"{owner}.{name}": np.ascontiguousarray(x) for name, x in own.items()}
+        tensors |= {f"{owner}.{name}": x for name, x in own.items()}
     side = max(x.shape[1] for x in state["noise"])
     for name, x in zip(noise_names(side), state["noise"], strict=True):
-        tensors[f"G_ema.{name}"] = np.ascontiguousarray(x[0, :, :, 0])
+        tensors[f"G_ema.{name}"] = np.array(x[0, :, :, 0], order="C")
     tensors["G_ema.mapping.w_avg"] = np.asarray(state["w_average"])
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npz":

@@ -1,4 +1,4 @@
-"""What a trained generator does: sample, mix and truncate styles, vary noise, walk between images."""
+"""What a trained generator does: samples, truncation, mixed styles, noise, films between images."""
 
 from collections.abc import Callable
 

@@ -22,6 +22,11 @@ from gm_jax.weights.network_pickle import Module, open_modules, tensors
 from gm_jax.weights.stored import below
 from gm_jax.weights.stylegan2 import IGNORED, table
 
+# Options of the authors' classes that no published network has otherwise.
+USUAL = {
+    "activation": "lrelu", "resample_filter": [1, 3, 3, 1], "use_noise": True,
+    "lr_multiplier": 0.01,
+}  # fmt: skip
 PREFIXES = {"mapping": "mapping.", "synthesis": "synthesis.", "discriminator": ""}
 
 
@@ -76,6 +81,7 @@ def _sizes(settings: Settings, modules: dict[str, Module], path: Path):
     try:
         own = generator["_init_kwargs"]
         synthesis, mapping = own.get("synthesis_kwargs", {}), own.get("mapping_kwargs", {})
+        _check_usual({**synthesis, **mapping}, path)
         side, channels = int(own["img_resolution"]), int(own["img_channels"])
         player = dataclasses.replace(
             settings.generator, latents=int(own["z_dim"]), styles=int(own["w_dim"]),
@@ -92,10 +98,17 @@ def _sizes(settings: Settings, modules: dict[str, Module], path: Path):
                 deviations=int(last.get("mbstd_num_channels", 1)),
                 mapping=int(kwargs.get("mapping_kwargs", {}).get("num_layers", 8)),
             )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} does not state the sizes of its networks: {error}") from None
     changed = dataclasses.replace(settings, generator=player, discriminator=other)
     return changed, (side, side, channels), int(own.get("c_dim", 0))
+
+
+def _check_usual(kwargs, path: Path) -> None:
+    """Raises UserError if networks have options that are not built here."""
+    for name, usual in USUAL.items():
+        if kwargs.get(name) not in (None, usual):
+            raise UserError(f"{path}: its networks have {name}={kwargs[name]}, not {usual}")
 
 
 def _widths(kwargs) -> dict:
