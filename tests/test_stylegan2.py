@@ -16,13 +16,14 @@ from gm_jax.nn.stylegan2 import Discriminator, Synthesis
 from gm_jax.nn.stylegan2_layers import (
     Mapping,
     StyledConv,
+    ToRGB,
     activated,
     clamped,
     mixed,
     modulated,
     truncated,
 )
-from gm_jax.weights.assigning import assign
+from gm_jax.weights.assigning import assign, count
 from gm_jax.weights.stored import of_array
 from gm_jax.weights.stylegan2 import table
 
@@ -191,15 +192,38 @@ def test_demodulated_outputs_have_variance_one_whatever_the_style():
 def test_another_number_of_styles_is_refused():
     """JAX would silently use the last one again."""
     module = Synthesis(8, 1, 32, 4)
-    for count in (3, 5):
+    for styles in (3, 5):
         with pytest.raises(ValueError, match="4 styles"):
-            jax.eval_shape(module.init, KEY, jnp.zeros((1, count, 2)), None)
+            jax.eval_shape(module.init, KEY, jnp.zeros((1, styles, 2)), None)
 
 
 def test_images_have_sides_of_a_power_of_two():
     for side in (4, 12, 28):
         with pytest.raises(UserError, match=r"8, 16, 32, \.\.\. pixels, not"):
             stylegan2.levels(side)
+
+
+def test_kernels_of_styled_convolutions_have_deviation_one():
+    """Demodulation would hide another scale, but Adam's steps would differ."""
+    for module, inputs in (
+        (StyledConv(64), (jnp.zeros((1, 4, 4, 32)), jnp.zeros((1, 8)), None)),
+        (ToRGB(64), (jnp.zeros((1, 4, 4, 512)), jnp.zeros((1, 8)))),
+    ):
+        params = module.init(KEY, *inputs)["params"]
+        np.testing.assert_allclose(jnp.std(params["kernel"]), 1.0, rtol=0.05)
+        np.testing.assert_array_equal(params["affine"]["bias"], 1.0)
+
+
+def test_published_sizes_have_as_many_parameters_as_the_authors():
+    """FFHQ at 1024 x 1024, as their code counts them: 30,370,060 and 29,012,513."""
+    counts = []
+    for module, inputs in (
+        (Mapping(512, 8), (jnp.zeros((1, 512)),)),
+        (Synthesis(1024, 3), (jnp.zeros((1, 18, 512)), None)),
+        (Discriminator(), (jnp.zeros((1, 1024, 1024, 3)),)),
+    ):
+        counts.append(count(jax.eval_shape(module.init, KEY, *inputs)["params"]))
+    assert (counts[0] + counts[1], counts[2]) == (30_370_060, 29_012_513)
 
 
 def test_noise_differs_by_example_and_layer_and_is_scaled_by_its_strength():

@@ -152,6 +152,17 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 
 @needs_golden
+def test_a_storage_of_another_size_is_refused(tmp_path):
+    """It says six numbers and holds six; here it says seven."""
+    data, file = TINY.read_bytes(), tmp_path / "size.pkl"
+    said = (6).to_bytes(8, "little")
+    assert said in data
+    file.write_bytes(data.replace(said, (7).to_bytes(8, "little")))
+    with pytest.raises(UserError, match="a storage of the wrong size"):
+        open_modules(file)
+
+
+@needs_golden
 def test_another_network_is_refused(tmp_path):
     """Names and shapes are checked before anything is built."""
     data = TINY.read_bytes()

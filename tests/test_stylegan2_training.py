@@ -9,8 +9,10 @@ import optax
 import pytest
 from stylegan2_golden import description, golden, needs_golden, uniform, weights
 
+from gm_jax import replicas
 from gm_jax.adversarial.stylegan2 import networks
 from gm_jax.adversarial.stylegan2.settings import Settings
+from gm_jax.adversarial.stylegan2.system import Game
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.losses.penalties import path_lengths, path_penalty, zero_centred
 from gm_jax.model import Variables
@@ -184,6 +186,28 @@ def test_path_lengths_have_a_finite_slope_at_0():
         return jnp.sum(path_penalty(lengths, 0.0)[0])
 
     assert jnp.isfinite(jax.grad(loss)(0.0))
+
+
+def test_the_state_is_of_the_global_batch():
+    """The averages of w and of the path lengths, on two devices as on one."""
+    small = dict(base=32, most=2)
+    settings = read(Settings, SETTINGS | dict(generator=small, discriminator=small))
+    nets = networks.make(settings, (8, 8, 1), 0)
+    mapping = nets.mapping.module.init(jax.random.key(0), jnp.zeros((1, nets.latents)))["params"]
+    variables = Variables({"mapping": mapping}, {"w_average": jnp.zeros(nets.styles)})
+
+    def averages(index):
+        batch = {"index": index}
+        _, state = Game(settings, nets).styles(variables, batch, jax.random.key(1))
+        _, mean = path_penalty(index.astype(float), 0.0)
+        return state["w_average"], mean
+
+    whole = averages(jnp.arange(4))
+    for row in (0, 1):
+        split = jax.pmap(averages, axis_name=replicas.NAME)(jnp.arange(4).reshape(2, 2))
+        jax.tree.map(
+            lambda a, b, row=row: np.testing.assert_allclose(a, b[row], rtol=1e-6), whole, split
+        )
 
 
 def test_adam_is_rescaled_for_the_steps_of_a_lazy_regulariser():

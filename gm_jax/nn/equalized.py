@@ -9,6 +9,7 @@ All weights then have one scale, and Adam moves each at run time by lr c m: at t
 relative to its own deviation, and m times as fast.
 """
 
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -77,11 +78,9 @@ class EqualizedConv(nn.Module):
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> Array:
     """A layer's kernel [..., C, D] as it is used."""
     *inputs, _ = shape
+    scale = layer.gain * layer.rate * math.prod(inputs) ** -0.5
     kernel = layer.param("kernel", nn.initializers.normal(1.0 / layer.rate), shape)
-    fan_in = 1
-    for size in inputs:
-        fan_in *= size
-    return (kernel * (layer.gain * layer.rate * fan_in**-0.5)).astype(layer.dtype)
+    return (kernel * scale).astype(layer.dtype)
 
 
 def _bias(layer: nn.Module) -> Array:

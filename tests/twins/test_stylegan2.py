@@ -35,7 +35,7 @@ def check_styles(played, count=16):
     for row, own, second, cut in zip(styles, w, other, cuts, strict=True):
         agree(row[:cut], np.tile(own, (cut, 1)))
         agree(row[cut:], np.tile(second, (4 - cut, 1)))
-    assert 1 <= min(cuts) and len(set(cuts)) > 1  # An example's own cut, after the first layer.
+    assert min(cuts) >= 1 and len(set(cuts)) > 1  # An example's own cut, after the first layer.
     agree(played.state["w_average"], 0.995 * AVERAGE + 0.005 * w.mean(0))
     return w
 
@@ -86,6 +86,21 @@ def test_r1():
     expected = 1.5 * np.sum(slope**2, axis=(1, 2, 3)).mean()
     agree(played.value, 16 * expected, rtol=1e-4)
     agree(3.0 * played.metric("penalty"), expected, rtol=1e-4)
+
+
+def test_all_that_d_sees_is_augmented():
+    """Reals, fakes and the reals of R1, by the p of the state."""
+    of = opened(**{"augmentation.name": "color", "augmentation.p": 1.0})
+    x = image_of(of)
+    played = of.play("discriminator/value")
+    fake, real = played.seen("discriminator")
+    assert np.abs(fake - played.outputs("synthesis")[0]).mean() > 0.05
+    assert np.abs(real - x).mean() > 0.05
+    played = of.play("generator/value")
+    (fake,) = played.seen("discriminator")
+    assert np.abs(fake - played.outputs("synthesis")[0]).mean() > 0.05
+    (seen,) = of.play("discriminator/r1").seen("discriminator")
+    assert np.abs(seen - x).mean() > 0.05
 
 
 def test_the_path_length():

@@ -124,8 +124,7 @@ class Game(NamedTuple):
         fake = self.judged(variables, images, batch, seen_fake)
         real = self.judged(variables, batch["image"], batch, seen_real)
         seen = augmentation.counted(variables.state["augmentation"], real)
-        count = len(real) * replicas.size()
-        seen = augmentation.adapted(settings.augmentation, seen, step, count)
+        seen = augmentation.adapted(settings.augmentation, seen, step, settings.batch_size)
         metrics = {"real_output": jnp.mean(real), "fake_output": jnp.mean(fake)}
         metrics |= {"augmented": seen["p"]} if settings.augmentation.name else {}
         return jnp.mean(log_loss(real, fake)), Aux(metrics, {**state, "augmentation": seen})
