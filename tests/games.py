@@ -168,7 +168,7 @@ GAMES = {
         {
             "data.name": "npz",
             "data.pad": False,
-            "augmentation.name": "bgc",
+            "augmentation.name": "color",
             "augmentation.p": 0.5,
             "discriminator.r1.every": 2,
             "generator.path.every": 2,

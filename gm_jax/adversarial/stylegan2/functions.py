@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from gm_jax.adversarial.shared.latents import path
 from gm_jax.adversarial.stylegan2.networks import Networks, latents, repeated
 from gm_jax.adversarial.stylegan2.settings import Settings
+from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Variables, example_keys
 from gm_jax.nn.stylegan2 import drawn_noise
 from gm_jax.nn.stylegan2_layers import truncated
@@ -18,8 +19,15 @@ VARIATIONS = 3
 
 
 def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
-    """The functions, by name; in all of them psi, cutoff and noise are those of the sampler."""
+    """The functions, by name; in all of them psi, cutoff and noise are those of the sampler.
+
+    Raises UserError if the sampler's label is none of the classes.
+    """
     own = settings.sampler
+    if own.label is not None and own.label >= nets.classes:
+        raise UserError(
+            f"sampler.label is {own.label}, and this generator knows {nets.classes} classes"
+        )
 
     def label(batch: Batch) -> Array | None:
         """The classes [B]: the sampler's, the data's, or each in turn if there are none."""
@@ -29,9 +37,9 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
             return jnp.full_like(batch["index"], own.label)
         return batch["label"] if "label" in batch else batch["index"] % nets.classes
 
-    def styles(variables, z, batch, psi=own.psi) -> Array:
+    def styles(variables, z, labels, psi=own.psi) -> Array:
         """Truncated styles [B, L, D] of z."""
-        w = nets.mapping(variables, z, label(batch))
+        w = nets.mapping(variables, z, labels)
         return truncated(repeated(nets, w), variables.state["w_average"], psi, own.cutoff)
 
     def noise(variables, batch, key):
@@ -41,7 +49,7 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
 
     def draw(variables, batch, key, psi=own.psi) -> Array:
         """Styles of new latents."""
-        return styles(variables, latents(nets, key, batch), batch, psi)
+        return styles(variables, latents(nets, key, batch), label(batch), psi)
 
     def images(variables, rows, maps) -> Array:
         """Styles [B, N, L, D], all of a row with its noise, to images [B, N, H, W, C]."""
@@ -90,7 +98,7 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
         """A film along the great circle between two latents, with one noise, [B, T, H, W, C]."""
         *keys, last = jax.random.split(key, 3)
         z = path(*(latents(nets, k, batch) for k in keys), FRAMES)
-        rows = jax.vmap(lambda z: styles(variables, z, batch), 1, 1)(z)
+        rows = jax.vmap(lambda z: styles(variables, z, label(batch)), 1, 1)(z)
         return {"video": images(variables, rows, noise(variables, batch, last))}
 
     def classes(variables, batch, key):
@@ -99,9 +107,7 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
         z = latents(nets, first, batch)
 
         def of_class(number):
-            w = nets.mapping(variables, z, jnp.full_like(batch["index"], number))
-            average = variables.state["w_average"]
-            return truncated(repeated(nets, w), average, own.psi, own.cutoff)
+            return styles(variables, z, jnp.full_like(batch["index"], number))
 
         rows = jax.vmap(of_class, out_axes=1)(jnp.arange(nets.classes))
         return {"image": images(variables, rows, noise(variables, batch, second))}
