@@ -3,7 +3,7 @@
 Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
-from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
+from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, stylegan2, vaegan
 from gm_jax.autoencoders import (
     autoencoder,
     bernoulli_mixture,
@@ -80,6 +80,7 @@ SYSTEMS = {
     "bigan": bigan,
     "cogan": cogan,
     "vaegan": vaegan,
+    "stylegan2": stylegan2,
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,

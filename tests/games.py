@@ -162,6 +162,19 @@ GAMES = {
         slow=True,
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
+    # Lazy regularisers, mixed styles, groups over devices, and augmentation with a moving p.
+    "stylegan2": Game(
+        "stylegan2_fashion",
+        {
+            "data.name": "npz",
+            "data.pad": False,
+            "augmentation.name": "color",
+            "augmentation.p": 0.5,
+            "discriminator.r1.every": 2,
+            "generator.path.every": 2,
+        },
+        slow=True,
+    ),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),

@@ -55,6 +55,27 @@ def zero_centred(critic: Critic, x: Array) -> Array:
     return 0.5 * per_example_squared_gradient(critic, x)
 
 
+def path_lengths(generate: Callable[[Array], Array], styles: Array, noise: Array) -> Array:
+    """|J^T y| at styles [B, L, D], the root of its mean square over the layers, [B].
+
+    generate  styles -> images [B, ...]
+    noise     y, as the images; N(0, 1) divided by the root of the number of pixels
+
+    Karras et al. 2020 (StyleGAN2, arXiv 1912.04958), eq. 4. Finite slopes even at 0.
+    """
+    gradient = jax.grad(lambda styles: jnp.sum(generate(styles) * noise))(styles)
+    return jnp.sqrt(jnp.mean(jnp.sum(gradient**2, axis=-1), axis=-1) + 1e-12)
+
+
+def path_penalty(lengths: Array, mean: Array, decay: float = 0.99) -> tuple[Array, Array]:
+    """(|J^T y| - a)^2 of lengths [B], and a: their running mean, moved before it is used.
+
+    a's slope counts, as in the authors' code: it moves with the lengths of the whole batch.
+    """
+    moved = decay * mean + (1.0 - decay) * replicas.mean(jnp.mean(lengths))
+    return (lengths - moved) ** 2, moved
+
+
 def _broadcast(values: Array, x: Array) -> Array:
     """[B] shaped to multiply [B, ...]."""
     return values.reshape(-1, *[1] * (x.ndim - 1))

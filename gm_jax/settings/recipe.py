@@ -24,6 +24,7 @@ class Data:
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
                set, a folder's images must be of one size
+    pad        of TFDS: smaller images get black around them up to `size`, and are not enlarged
     crop       which part is kept: the "centre", or "random", another one at each visit in training
     channels   1 for grey or 3 for RGB; if not set, a folder's images are grey if all of them are
     classes    how many labels there are; if not set, one more than the highest
@@ -65,6 +66,7 @@ class Data:
     path: Annotated[str, Restartable(trains=True)] = ""
     directory: Annotated[str, Restartable(trains=True)] = ""
     size: Annotated[int | None, at_least(1)] = None
+    pad: bool = False
     crop: Annotated[str, one_of(("centre", "random"))] = "centre"
     channels: Annotated[int | None, GREY_OR_RGB] = None
     classes: Annotated[int | None, at_least(1)] = None
@@ -98,6 +100,8 @@ class Data:
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
             yield "crop is random: set data.size, too"
+        if self.pad and not self.size:
+            yield "pad needs the size that images are brought to: set data.size, too"
         if self.resize and (self.crop != "random" or self.resize < (self.size or 0)):
             yield f"resize {self.resize} needs crop=random and a size that is not larger"
         if len(self.domains) not in (0, 2):

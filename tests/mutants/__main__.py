@@ -45,6 +45,7 @@ from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
+from mutants.stylegan2 import STYLEGAN2S
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
 from mutants.unclip import UNCLIPS
@@ -81,6 +82,7 @@ MUTANTS = (
     | SIMGANS
     | SRGANS
     | SPADES
+    | STYLEGAN2S
     | STYLES
     | STUDIES
     | VIT_VQGANS
