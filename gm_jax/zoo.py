@@ -3,7 +3,7 @@
 Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
-from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
+from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, lapgan, vaegan
 from gm_jax.autoencoders import (
     autoencoder,
     cvivit,
@@ -67,6 +67,7 @@ SYSTEMS = {
     "bigan": bigan,
     "cogan": cogan,
     "vaegan": vaegan,
+    "lapgan": lapgan,
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
