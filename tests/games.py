@@ -163,6 +163,8 @@ GAMES = {
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    # Four players; dropout and noise by position.
+    "lapgan": Game("lapgan_cifar", {}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     # The last of three phases; half of each global batch is old.

@@ -33,6 +33,7 @@ from mutants.dit import DITS
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
+from mutants.lapgan import LAPGANS
 from mutants.make_a_video import MAKE_A_VIDEOS
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
@@ -80,6 +81,7 @@ MUTANTS = (
     | STYLES
     | STUDIES
     | VIT_VQGANS
+    | LAPGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

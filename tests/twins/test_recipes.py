@@ -20,6 +20,7 @@ RECIPES = {
     "bigan": "bigan_mnist",
     "cogan": "cogan_mnist",
     "vaegan": "vaegan_digits",
+    "lapgan": "lapgan_cifar",
     "ddpm": "ddpm_digits",
     "classifier": "classifier_digits",
     "latent_diffusion": "latent_diffusion_emoji",
@@ -232,6 +233,14 @@ PINNED = {
         "discriminator": {
             "normalization": "instance", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
         },
+    },
+    "lapgan_cifar:published": {
+        "levels": 3,
+        "latents": 100,
+        "batch_size": 64,
+        "generator": {"width": 64, "hidden": 1200, "optimizer.learning_rate": 0.02},
+        "discriminator": {"width": 64, "hidden": 600, "dropout": 0.5},
+        "discriminator.optimizer": {"name": "sgd", "learning_rate": 0.01},
     },
     "style_cin:published": {
         "batch_size": 16,
