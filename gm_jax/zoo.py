@@ -3,7 +3,18 @@
 Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
-from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, lapgan, vaegan
+from gm_jax.adversarial import (
+    acgan,
+    began,
+    bigan,
+    cogan,
+    ebgan,
+    gan,
+    infogan,
+    lapgan,
+    progan,
+    vaegan,
+)  # fmt: skip
 from gm_jax.autoencoders import (
     autoencoder,
     cvivit,
@@ -68,6 +79,7 @@ SYSTEMS = {
     "cogan": cogan,
     "vaegan": vaegan,
     "lapgan": lapgan,
+    "progan": progan,
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
