@@ -163,6 +163,21 @@ GAMES = {
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    # Deviations of groups of the whole batch, an average that goes on; test_progan.py has a fade.
+    "progan": Game("progan_fashion", {"average": 0.9}, slow=True),
+    "progan_discrimination": Game(
+        "progan_fashion",
+        {
+            "generator.normalization": "batch",
+            "generator.tanh": True,
+            "discriminator.normalization": "layer",
+            "discriminator.statistics": "discrimination",
+            "equalized": False,
+            "drift": 0.0,
+        },
+        ("['discriminator']['output']['bias']",),
+        slow=True,
+    ),
     # Four players; dropout and noise by position.
     "lapgan": Game("lapgan_cifar", {}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
