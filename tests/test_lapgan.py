@@ -36,7 +36,7 @@ def test_the_pyramid_sums_back_to_the_image_exactly(digits16):
     truth = {Residual: x / 0.5 - lapgan.enlarged(coarse), CoarseGenerator: coarse}
 
     def true(called, inputs, options, context):
-        return truth.get(type(context.module), None)
+        return truth.get(type(context.module))
 
     with nn.intercept_methods(true):
         found = phase.model.functions["sample"](variables, batch, KEY)["image"]
@@ -51,7 +51,7 @@ def test_enlarging_keeps_flat_images_and_halving_undoes_nothing_but_detail():
 
 
 def test_the_published_networks_by_hand():
-    """7x7 64, 7x7 64, 5x5 3 of five planes; 5x5 64, 5x5/2 64 without a border, 12 x 12 x 64 to 1."""
+    """7x7 64, 7x7 64, 5x5 3 of five planes; 5x5 64, 5x5/2 64 without a border, 12x12x64 to 1."""
     settings = gm_jax.load_config("configs/lapgan_cifar.py:published")
     own, other = settings.generator, settings.discriminator
     plane, image, label = zeros(8, 32, 32, 1), zeros(8, 32, 32, 3), zeros(8, 10)

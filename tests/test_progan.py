@@ -128,25 +128,18 @@ def test_a_phase_takes_over_layers_and_averages_but_no_optimizer(digits16):
         assert all(np.all(x == 7) for x in jax.tree.leaves(phase.opt))
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(8, marks=pytest.mark.slow)])
-def test_the_share_is_a_fraction_of_the_rounds_that_begins_at_0(fading, digits16, count):
-    """Not an integer, not the penalty's random numbers; samples are drawn with it."""
-    settings = config("progan", digits16, fade=4)
-    rounds = play(settings, 3, jax.devices()[:count])
-    for number, (variables, metrics) in enumerate(rounds):
-        assert variables.state["share"].shape == () and variables.state["share"] == number / 4
-        assert metrics["discriminator/value/share"] == number / 4
-
-
 @pytest.mark.slow
-def test_devices_share_a_fading_game(fading, digits16, monkeypatch):
+def test_a_fading_game_is_the_same_on_all_devices_and_its_share_rises_from_0(fading, digits16):
     test_games.test_a_move_changes_all_its_player_owns_and_nothing_else_on_all_devices_alike(
         "progan", digits16
     )
     settings = config("progan", digits16, dtype="float64", fade=4)
     with jax.enable_x64(True):
-        one, eight = (play(settings, 3, jax.devices()[:n], np.float64)[-1] for n in (1, 8))
+        one, eight = (play(settings, 3, jax.devices()[:n], np.float64) for n in (1, 8))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-8), one, eight)
+    for number, (variables, metrics) in enumerate(one):
+        assert variables.state["share"].shape == ()
+        assert variables.state["share"] == metrics["discriminator/value/share"] == number / 4
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def check(of, x, share, step=0):
     assert u.min() > -1e-3 and u.max() < 1 + 1e-3 and np.median(u, 1).std() > 0.15
 
     def output(variables, x):
-        return mixed.again(variables, x, *jnp.float32(given))[0]
+        return mixed.again(variables, x, *(jnp.float32(given) if given else (1.0,)))[0]
 
     total = jax.grad(lambda x: output(of.variables, x).sum())(jnp.float32(mixed.inputs[0]))
     norm = np.sqrt((np.float64(total) ** 2).sum((1, 2, 3)))
