@@ -12,7 +12,7 @@ from games import config, opening, refuses
 import gm_jax
 from gm_jax.adversarial import lapgan
 from gm_jax.adversarial.shared.residuals import CoarseCritic, CoarseGenerator, Critic, Residual
-from gm_jax.nn.layers import halved
+from gm_jax.nn.layers import Dropout, halved
 
 KEY = jax.random.key(0)
 
@@ -88,6 +88,27 @@ def test_half_of_the_hidden_units_are_dropped_for_each_example_by_itself():
     assert logits.shape == (2,) and logits[0] != logits[1]
     one = module.apply(params, same[:1], None, keys[:1])
     np.testing.assert_allclose(one, logits[:1], rtol=1e-5)
+
+
+def test_real_and_generated_images_drop_units_by_keys_of_their_own(digits16):
+    """Those of noise are others still; each example has its own."""
+    phase, batches, variables = opening(config("lapgan", digits16), jax.devices()[:1])
+    player = next(p for p in phase.model.players if p.name == "discriminator_16")
+
+    def keys_of(batch):
+        seen = []
+
+        def note(called, inputs, options, context):
+            if isinstance(context.module, Dropout):
+                seen.append(jax.random.key_data(inputs[1]))
+            return called(*inputs, **options)
+
+        with nn.intercept_methods(note):
+            player.moves[0].objective(variables, batches.prepare(batch, KEY), KEY, 0)
+        return jnp.stack(seen)
+
+    keys = np.asarray(jax.jit(keys_of)(batches.first)).reshape(-1, 2)
+    assert len(keys) == len(np.unique(keys, axis=0)) == 2 * 16
 
 
 @pytest.mark.parametrize(

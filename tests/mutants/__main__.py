@@ -39,6 +39,7 @@ from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
+from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -82,6 +83,7 @@ MUTANTS = (
     | STUDIES
     | VIT_VQGANS
     | LAPGANS
+    | PROGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

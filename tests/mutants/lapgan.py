@@ -54,7 +54,8 @@ LAPGANS = {
     ),
     "lapgan: the same units dropped of real and generated images": Mutant(
         LAPGAN, "key, *drops = jax.random.split(key, 3)",
-        "key, drop = jax.random.split(key)\n            drops = drop, drop", LOSSES,
+        "key, drop = jax.random.split(key)\n            drops = drop, drop",
+        TESTS + "real_and_generated_images_drop_units_by_keys_of_their_own",
     ),
     "lapgan: the saturating loss": Mutant(
         LAPGAN, "jnp.mean(non_saturating(logits(", "jnp.mean(-jax.nn.softplus(logits(", LOSSES

@@ -36,7 +36,7 @@ def levels(of):
 def test_each_levels_losses():
     """-log D(I) - log(1 - D(l + G(z, l))) and -log D(l + G(z, l)), l of the real image in both.
 
-    The label is among the inputs of both; what D drops differs between real and generated images.
+    The label is among the inputs of both, and D drops units in both moves.
     """
     of = game(RECIPE)
     label = hot(of.batch["label"], 10)
@@ -65,8 +65,6 @@ def test_each_levels_losses():
                 agree(played.value, log_loss(true.output, judged.output).mean(), 1e-4)
                 agree(played.metric("real_output"), true.output.mean(), 1e-4)
                 agree(played.metric("fake_output"), judged.output.mean(), 1e-4)
-                dropped = [(call.last == 0).mean(0) for call in (true, judged)]
-                assert not np.allclose(*dropped)
 
 
 def test_samples_are_a_chain_of_generated_images():
