@@ -93,9 +93,11 @@ PROGANS = {
         NETWORKS, "self.channels, 1, self.equalized, self.dtype, 1.0, use_bias=True",
         "self.channels, 1, self.equalized, self.dtype, GAIN, use_bias=True", STARTS,
     ),
-    "progan: the first layer's gain": Mutant(NETWORKS, "self.dtype, GAIN / 4)", "self.dtype)", STARTS),
+    "progan: the first layer's gain": Mutant(
+        NETWORKS, "self.dtype, GAIN / 4)", "self.dtype)", STARTS
+    ),
     "progan trap: equalised at the start only": Mutant(
-        NETWORKS, "if equalized and size:", "if False:", STARTS
+        NETWORKS, "if equalized:\n", "if False:\n", STARTS
     ),
     "progan: raw latents": Mutant(
         NETWORKS, "x = pixel_norm(z) if self.latent_norm else z", "x = z", ROWS
