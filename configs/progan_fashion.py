@@ -91,21 +91,23 @@ def get_config(variant=""):
             ),
             show=dict(every=2000, counts=dict(sample=64, interpolation=8)),
             sample=dict(count=5000),
-            evaluate=dict(score=5000),
+            evaluate=dict(score=5000, variation=5000),
         ),
         **rows(),
         published=dict(
             steps=337_500, stable=37_500, fade=37_500,
             data=dict(name="folder", size=1024, flip=True),
-            latents=512, density=16384, most=512, evaluate=dict(score=0, metrics="fid,swd,msssim"),
+            latents=512, density=16384, most=512,
+            evaluate=dict(score=0, variation=0, metrics="fid,swd,msssim"),
         ),
         cifar=dict(
             steps=600_000, stable=25_000, fade=25_000, data=dict(name="cifar10"), target=750.0,
-            latents=512, density=8192, most=512, evaluate=dict(score=0, metrics="fid,is"),
+            latents=512, density=8192, most=512,
+            evaluate=dict(score=0, variation=0, metrics="fid,is"),
         ),
         smoke=dict(
             steps=4, stable=2, fade=2, batch_size=8, data=dict(name="digits", size=None),
             latents=4, density=32, most=8, show=dict(counts=dict(sample=8, interpolation=2)),
-            sample=dict(count=8), evaluate=dict(score=0, counts=dict()),
+            sample=dict(count=8), evaluate=dict(score=0, variation=0),
         ),
     )  # fmt: skip

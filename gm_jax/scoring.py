@@ -6,7 +6,17 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import alignment, data, evaluation, files, films, recognition, styles, translations
+from gm_jax import (
+    alignment,
+    data,
+    evaluation,
+    files,
+    films,
+    recognition,
+    styles,
+    translations,
+    variation,
+)  # fmt: skip
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
@@ -37,6 +47,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              N: as in `gm_jax.alignment`
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
+    variation  N: as in `gm_jax.variation`, of N samples
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
     settings, results = trained.config.evaluate, {}
@@ -147,6 +158,7 @@ def lpips_distance(trained: Trained, count: int) -> dict[str, dict]:
 # By the name of the setting that holds the number of samples, or {function: examples}.
 METRICS = {
     "score": score_images,
+    "variation": variation.variation,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,

@@ -161,6 +161,7 @@ class Evaluate:
     counts      {function: examples of the split}, 0 for all: the mean of each value it returns
     split       of the data
     score       samples for the Frechet distance on a small classifier's features; 0 for none
+    variation   samples whose patches are compared with the data's, and whose MS-SSIM is taken
     modes       samples for mode coverage
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
@@ -194,6 +195,7 @@ class Evaluate:
     counts: dict[str, Count] = dataclasses.field(default_factory=dict)
     split: str = "test"
     score: Count = 0
+    variation: Count = 0
     modes: Count = 0
     agreement: Count = 0
     preserved: Count = 0

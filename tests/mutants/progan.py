@@ -131,6 +131,20 @@ PROGANS = {
         NETWORKS, "wide = features(side), features(side // 2)",
         "wide = features(side), features(side)", PARAMETERS,
     ),
+    "variation: samples against themselves": Mutant(
+        "gm_jax/variation.py", '"value": sliced.sliced_wasserstein(own[side], true[side])',
+        '"value": sliced.sliced_wasserstein(again[side], true[side])',
+        "test_variation.py::test_real_images_score_as_others_do_and_noise_far_worse",
+    ),
+    "variation: real pairs for those of samples": Mutant(
+        "gm_jax/variation.py", '{"value": similarity(fakes),', '{"value": similarity(reals),',
+        "test_variation.py::test_samples_that_are_all_alike_are_found_out",
+    ),
+    "variation: a window whose width does not shrink": Mutant(
+        "evaluation/ssim.py", "(SIGMA * window / WINDOW) ** 2", "SIGMA**2",
+        "evaluation/test_scores.py::"
+        "test_ms_ssim_of_small_images_has_windows_no_larger_than_they_are",
+    ),
     "progan: the paper's batch norm with small batches": Mutant(
         RECIPE, "c = old | rounds(16 * 5) | dict(average=0.999**5)",
         "c = old | rounds(16 * 5) | dict(average=0.999**5, batch_size=64)",
