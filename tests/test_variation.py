@@ -20,9 +20,9 @@ def scores(monkeypatch, path, images):
 
 @pytest.fixture
 def photographs(tmp_path):
-    """Smooth random pictures of 32 x 32, 40 of them."""
+    """Random pictures of 32 x 32 of squares of 4 x 4, 40 of them."""
     rng = np.random.default_rng(0)
-    coarse = rng.uniform(0, 255, (40, 4, 4, 3)).repeat(8, 1).repeat(8, 2)
+    coarse = rng.uniform(0, 255, (40, 8, 8, 3)).repeat(4, 1).repeat(4, 2)
     image = np.clip(coarse + rng.normal(0, 10, coarse.shape), 0, 255).astype(np.uint8)
     np.savez(tmp_path / "photographs.npz", image=image)
     return tmp_path / "photographs.npz", image
