@@ -8,6 +8,7 @@ import numpy as np
 
 from gm_jax import (
     alignment,
+    concepts,
     data,
     evaluation,
     files,
@@ -48,6 +49,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     variation  N: as in `gm_jax.variation`, of N samples
+    arithmetic  N: as in `gm_jax.concepts`, of N latents
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
     settings, results = trained.config.evaluate, {}
@@ -163,6 +165,7 @@ METRICS = {
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "arithmetic": concepts.arithmetic,
     "translation": translations.translation,
     "styles": styles.recognised,
     "films": films.films,

@@ -175,7 +175,9 @@ GAMES = {
             "equalized": False,
             "drift": 0.0,
         },
-        ("['discriminator']['output']['bias']",),
+        undecided=tuple(
+            f"['discriminator']['{layer}']['bias']" for layer in ("output", "discrimination")
+        ),
         slow=True,
     ),
     # Four players; dropout and noise by position.

@@ -166,6 +166,7 @@ class Evaluate:
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    arithmetic  latents whose means and sums are compared with the classes that they show
     translation  examples whose translations are compared with their true partners
     styles      examples whose style is told from their restyled picture
     films       films of the split, made of poses, that are compared with the true ones
@@ -200,6 +201,7 @@ class Evaluate:
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    arithmetic: Count = 0
     translation: Count = 0
     styles: Count = 0
     films: Count = 0

@@ -145,6 +145,18 @@ PROGANS = {
         "evaluation/test_scores.py::"
         "test_ms_ssim_of_small_images_has_windows_no_larger_than_they_are",
     ),
+    "concepts: a + b - c": Mutant(
+        "gm_jax/concepts.py", "return a - b + c", "return a + b - c",
+        "test_concepts.py::test_concepts_by_hand",
+    ),
+    "concepts: one latent for three": Mutant(
+        "gm_jax/concepts.py", "return latents.mean(axis=-2)", "return latents[..., 0, :]",
+        "test_concepts.py::test_concepts_by_hand",
+    ),
+    "concepts: the class of b": Mutant(
+        "gm_jax/concepts.py", "wanted += [other] * n", "wanted += [own] * n",
+        "test_concepts.py::test_classes_that_are_directions_survive_arithmetic",
+    ),
     "progan: the paper's batch norm with small batches": Mutant(
         RECIPE, "c = old | rounds(16 * 5) | dict(average=0.999**5)",
         "c = old | rounds(16 * 5) | dict(average=0.999**5, batch_size=64)",
