@@ -278,7 +278,7 @@ def test_the_penalty_is_in_units_of_its_target():
     [
         ({"data.size": 12}, r"12x12 are not 4x4 \(first\) doubled"),
         ({"first": 16}, r"8x8 are not 16x16 \(first\)"),
-        ({"first": 6, "data.size": 12}, "set data.size to a power of 2"),
+        ({"first": 6, "data.size": 12}, "first is 6: it must be 4, 8, 16"),
         ({"data.name": "ring"}, "this system needs `image`"),
     ],
 )

@@ -29,9 +29,12 @@ from gm_jax.nn import progan as nets
 from gm_jax.nn.layers import Size, doubled, halved, normal, uniform
 from gm_jax.nn.progan import FIRST, mixed
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, above, arguments, at_least, part_of, schema
+from gm_jax.settings import Recipe, Rule, above, arguments, at_least, part_of, schema
 
 FRAMES = 12  # of an interpolation
+POWER_OF_TWO = Rule(
+    lambda side: "" if side >= FIRST and not side & (side - 1) else f"must be {FIRST}, 8, 16, ..."
+)
 SHARED = "side", "fading", "density", "most", "equalized", "dtype"
 
 
@@ -76,7 +79,7 @@ class Settings(Recipe):
     discriminator  the player that tells real images from generated ones
     """
 
-    first: Annotated[int, at_least(FIRST)] = FIRST
+    first: Annotated[int, POWER_OF_TWO] = FIRST
     stable: Annotated[int, at_least(0)] = 1000
     fade: Annotated[int, at_least(0)] = 1000
     latents: Size = 512
@@ -98,10 +101,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     side, sides = _side(field_of(spec, "image").shape), [settings.first]
     while sides[-1] < side:
         sides.append(2 * sides[-1])
-    if sides[-1] != side or settings.first & (settings.first - 1):
+    if sides[-1] != side:
         raise UserError(
-            f"images of {side}x{side} are not {settings.first}x{settings.first} (first) doubled"
-            f" from {FIRST}x{FIRST}: set data.size to a power of 2, and first to one up to it"
+            f"images of {side}x{side} are not {settings.first}x{settings.first} (first) doubled:"
+            " set data.size to a power of 2, and first to one up to it"
         )
     phases = []
     for own in sides:
