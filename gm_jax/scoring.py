@@ -12,7 +12,16 @@ from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
 from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
-from gm_jax.judging import alignment, films, partition, recognition, styles, translations
+from gm_jax.judging import (
+    alignment,
+    concepts,
+    films,
+    partition,
+    recognition,
+    styles,
+    translations,
+    variation,
+)  # fmt: skip
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable
@@ -39,6 +48,8 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     annealing  N: as in `gm_jax.judging.partition`, by N runs
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
+    variation  N: as in `gm_jax.judging.variation`, of N samples
+    arithmetic  N: as in `gm_jax.judging.concepts`, of N latents
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
     settings, results = trained.config.evaluate, {}
@@ -149,10 +160,12 @@ def lpips_distance(trained: Trained, count: int) -> dict[str, dict]:
 # By the name of the setting that holds the number of samples, or {function: examples}.
 METRICS = {
     "score": score_images,
+    "variation": variation.variation,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "arithmetic": concepts.arithmetic,
     "translation": translations.translation,
     "styles": styles.recognised,
     "films": films.films,

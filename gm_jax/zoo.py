@@ -3,7 +3,19 @@
 Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
-from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, stylegan2, vaegan
+from gm_jax.adversarial import (
+    acgan,
+    began,
+    bigan,
+    cogan,
+    ebgan,
+    gan,
+    infogan,
+    lapgan,
+    progan,
+    stylegan2,
+    vaegan,
+)  # fmt: skip
 from gm_jax.autoencoders import (
     autoencoder,
     bernoulli_mixture,
@@ -81,6 +93,8 @@ SYSTEMS = {
     "cogan": cogan,
     "vaegan": vaegan,
     "stylegan2": stylegan2,
+    "lapgan": lapgan,
+    "progan": progan,
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,

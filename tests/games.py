@@ -176,6 +176,25 @@ GAMES = {
         slow=True,
     ),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    # Deviations of groups of the whole batch, an average that goes on; test_progan.py has a fade.
+    "progan": Game("progan_fashion", {"average": 0.9}, slow=True),
+    "progan_discrimination": Game(
+        "progan_fashion",
+        {
+            "generator.normalization": "batch",
+            "generator.tanh": True,
+            "discriminator.normalization": "layer",
+            "discriminator.statistics": "discrimination",
+            "equalized": False,
+            "drift": 0.0,
+        },
+        undecided=tuple(
+            f"['discriminator']['{layer}']['bias']" for layer in ("output", "discrimination")
+        ),
+        slow=True,
+    ),
+    # Four players; dropout and noise by position. Slopes of the smallest G are faint at the start.
+    "lapgan": Game("lapgan_cifar", {"generator.optimizer.learning_rate": 0.05}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     # The last of three phases; half of each global batch is old.

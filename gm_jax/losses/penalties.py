@@ -26,13 +26,14 @@ def per_example_gradient_norm(critic: Critic, x: Array) -> Array:
     return jnp.sqrt(per_example_squared_gradient(critic, x) + 1e-12)
 
 
-def wgan_gp(critic: Critic, real: Array, fake: Array, alpha: Array) -> Array:
+def wgan_gp(critic: Critic, real: Array, fake: Array, alpha: Array, target: float = 1.0) -> Array:
     """(||grad D(a x + (1 - a) G(z))|| - 1)^2 with one a ~ U[0, 1) per example, alpha [B] -> [B].
 
-    Gulrajani et al. 2017, eq. 3: two-sided.
+    Gulrajani et al. 2017, eq. 3: two-sided. The norm is in units of `target`.
     """
     alpha = _broadcast(alpha, real)
-    return (per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake) - 1.0) ** 2
+    norm = per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake)
+    return (norm / target - 1.0) ** 2
 
 
 def dragan(critic: Critic, real: Array, alpha: Array, uniform: Array) -> Array:

@@ -165,10 +165,12 @@ class Evaluate:
     counts      {function: examples of the split}, 0 for all: the mean of each value it returns
     split       of the data
     score       samples for the Frechet distance on a small classifier's features; 0 for none
+    variation   samples whose patches are compared with the data's, and whose MS-SSIM is taken
     modes       samples for mode coverage
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    arithmetic  latents whose means and sums are compared with the classes that they show
     translation  examples whose translations are compared with their true partners
     styles      examples whose style is told from their restyled picture
     films       films of the split, made of poses, that are compared with the true ones
@@ -199,10 +201,12 @@ class Evaluate:
     counts: dict[str, Count] = dataclasses.field(default_factory=dict)
     split: str = "test"
     score: Count = 0
+    variation: Count = 0
     modes: Count = 0
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    arithmetic: Count = 0
     translation: Count = 0
     styles: Count = 0
     films: Count = 0

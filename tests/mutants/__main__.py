@@ -34,11 +34,13 @@ from mutants.energy import ENERGIES
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
+from mutants.lapgan import LAPGANS
 from mutants.make_a_video import MAKE_A_VIDEOS
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
+from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -86,6 +88,8 @@ MUTANTS = (
     | STYLES
     | STUDIES
     | VIT_VQGANS
+    | LAPGANS
+    | PROGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

@@ -21,6 +21,8 @@ RECIPES = {
     "cogan": "cogan_mnist",
     "vaegan": "vaegan_digits",
     "stylegan2": "stylegan2_fashion",
+    "lapgan": "lapgan_cifar",
+    "progan": "progan_fashion",
     "ddpm": "ddpm_digits",
     "classifier": "classifier_digits",
     "latent_diffusion": "latent_diffusion_emoji",
@@ -117,6 +119,33 @@ def test_each_player_has_its_own_optimizer_and_d_its_own_number_of_moves(system)
 
 
 ADAM = {"b1": 0.5}
+# Rows of ProGAN's table 1.
+PROGAN_BEFORE = {
+    "equalized": False,
+    "drift": 0.0,
+    "generator": {
+        "normalization": "batch", "slope": 0.0, "tanh": True, "latent_norm": False,
+        "optimizer.learning_rate": 1e-4, "optimizer.b2": 0.9,
+    },
+    "discriminator": {
+        "normalization": "layer", "statistics": "", "times": 5,
+        "optimizer.learning_rate": 1e-4, "optimizer.b2": 0.9,
+    },
+}  # fmt: skip
+PROGAN_REVISED = {
+    "equalized": False,
+    "average": 0.999,
+    "drift": 1e-3,
+    "batch_size": 16,
+    "generator": {
+        "normalization": "none", "slope": 0.2, "tanh": False, "latent_norm": True,
+        "optimizer.b2": 0.99,
+    },
+    "discriminator.normalization": "none",
+    "discriminator.times": 1,
+    "discriminator.optimizer.learning_rate": 1e-4,
+    "generator.optimizer.b1": 0.0,
+}  # fmt: skip
 # What a recipe has of its paper, or of its authors' code, as ../shared/reference quotes them.
 PINNED = {
     "gan_mnist": {"generator.optimizer": ADAM, "discriminator.optimizer": ADAM},
@@ -260,6 +289,43 @@ PINNED = {
         "discriminator": {
             "normalization": "instance", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
         },
+    },
+    "lapgan_cifar:published": {
+        "levels": 3,
+        "latents": 100,
+        "batch_size": 64,
+        "generator": {"width": 64, "hidden": 1200, "optimizer.learning_rate": 0.02},
+        "discriminator": {"width": 64, "hidden": 600, "dropout": 0.5},
+        "discriminator.optimizer": {"name": "sgd", "learning_rate": 0.01},
+    },
+    "progan_fashion:published": {
+        "density": 16384,
+        "most": 512,
+        "latents": 512,
+        "batch_size": 16,
+        "average": 0.999,
+        "penalty": 10.0,
+        "target": 1.0,
+        "drift": 1e-3,
+        "equalized": True,
+        "generator": {"normalization": "pixel", "slope": 0.2, "tanh": False, "latent_norm": True},
+        "generator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99},
+        "discriminator": {"normalization": "none", "statistics": "deviation", "group": 4},
+        "discriminator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99},
+        "discriminator.times": 1,
+    },
+    "progan_fashion:cifar": {"target": 750.0, "density": 8192},
+    "progan_fashion:a": PROGAN_BEFORE | {"first": 32, "batch_size": 64, "average": 0.999**20},
+    "progan_fashion:b": PROGAN_BEFORE | {"first": 4, "batch_size": 64, "average": 0.999**20},
+    "progan_fashion:c": PROGAN_BEFORE | {"first": 4, "batch_size": 16, "average": 0.999**5},
+    "progan_fashion:d": PROGAN_REVISED | {"discriminator.statistics": ""},
+    "progan_fashion:estar": PROGAN_REVISED
+    | {"discriminator": {"statistics": "discrimination", "kernels": 100}},
+    "progan_fashion:e": PROGAN_REVISED | {"discriminator": {"statistics": "deviation", "group": 0}},
+    "progan_fashion:f": PROGAN_REVISED
+    | {"equalized": True, "discriminator.optimizer.learning_rate": 1e-3},
+    "progan_fashion:g": {
+        "equalized": True, "generator.normalization": "pixel", "discriminator.group": 0,
     },
     "style_cin:published": {
         "batch_size": 16,

@@ -11,7 +11,7 @@ from gm_jax import games
 from gm_jax.adversarial.shared.latents import PRIORS, path
 from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.errors import UserError
-from gm_jax.model import Array, Batch, Phase, Spec, classes_of, example_keys, modality_of
+from gm_jax.model import Array, Batch, Field, Phase, Spec, classes_of, example_keys, modality_of
 from gm_jax.networks import Network
 from gm_jax.nn.layers import NORMALIZATIONS
 from gm_jax.optimizers import Optimizer, adam
@@ -181,7 +181,8 @@ def first_output(game: Game, packing: int = 1):
 
 
 def functions(game: Game, output: Callable) -> dict:
-    """What the trained generator can do: sample, interpolation; for points, D's field over them.
+    """What the trained generator can do: sample, also from given latents (`generate`), and
+    interpolate; for points, D's field over them.
 
     output  (variables, x [B, ...]) -> [B], D's output on examples
 
@@ -192,6 +193,17 @@ def functions(game: Game, output: Callable) -> dict:
         """Examples, and their labels if the players see labels."""
         outputs = {game.modality: game.generator(variables, latent(game, key, batch))}
         return outputs | ({"label": batch["label"]} if game.classes else {})
+
+    def draw(variables, batch, key):
+        """Samples with their `latent`, [B, D]."""
+        z = noise(game, key, batch)
+        return {**generate(variables, {**batch, "latent": z}, key), "latent": z}
+
+    def generate(variables, batch, key):
+        """What G makes of the batch's `latent`."""
+        return {
+            game.modality: game.generator(variables, append_label(game, batch["latent"], batch))
+        }
 
     def interpolation(variables, batch, key):
         """Along the great circle between two latents of one label, [B, FRAMES, H, W, C]."""
@@ -215,7 +227,7 @@ def functions(game: Game, output: Callable) -> dict:
         z = jax.vmap(of_class, out_axes=1)(jnp.arange(game.classes))
         return {game.modality: frames(game, variables, z)}
 
-    functions = {"sample": sample}
+    functions = {"sample": sample, "draw": draw, "generate": generate}
     if game.classes:
         functions["classes"] = classes
     if len(game.shape) == 3:
@@ -228,6 +240,11 @@ def functions(game: Game, output: Callable) -> dict:
                 " is drawn, or 0"
             )
     return functions
+
+
+def spec(game: Game) -> Spec:
+    """What `generate` takes besides the data's entries."""
+    return {"latent": Field((game.settings.latents,))}
 
 
 def frames(game: Game, variables, z: Array) -> Array:
@@ -259,4 +276,4 @@ def phase(game: Game, init: Callable, objectives: dict, functions: dict) -> Phas
         games.player(name, (name,), {"value": moves[name]}, getattr(settings, name), averages[name])
         for name in objectives
     )
-    return games.phase(settings, init, players, functions)
+    return games.phase(settings, init, players, functions, spec(game))
