@@ -479,7 +479,7 @@ def _begin(settings, devices, dtype, create):
                     variables,
                 )
             variables = variables._replace(frozen=state.frozen(phase))
-            ended[phase.name] = state.averaged(variables)
+            ended[phase.name] = state.averaged(phase.model, variables)
     return phase, batches, variables
 
 
