@@ -9,7 +9,7 @@ metric: agreement: share of 10,000 samples in which a small classifier of the sa
   the requested class (real test images: .91); fd_classifier_fashion_mnist: Fréchet distance of 5000
   samples to 5000 training images on the 64 features of that classifier; not FID
 departs: Fashion-MNIST at 28x28 with attention at 14x14 (ImageNet at 128x128, attention at 64x64),
-  32 features (96), 4,000 rounds of batches of 50 (2048), two steps of D, Adam at 2e-4 for both
+  32 features (96), 3,000 rounds of batches of 50 (2048), two steps of D, Adam at 2e-4 for both
   players and an average of .999 from round 500 on. The authors' code has batches of 50, these rates
   and an average from round 1,000 on for CIFAR-10, with four steps of D
 reference: none; FID 7.4 on ImageNet at 128x128 (the paper)
@@ -50,7 +50,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="gan",
-            steps=4000,
+            steps=3000,
             batch_size=50,
             average=0.999,
             average_start=500,
