@@ -39,6 +39,7 @@ from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
 from mutants.published import PUBLISHED
+from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
@@ -58,6 +59,7 @@ MUTANTS = (
     | DENOISERS
     | DITS
     | PUBLISHED
+    | RESIDUAL_GANS
     | CLIPS
     | MASKGITS
     | GAN_CLSES
