@@ -10,20 +10,29 @@ from gm_jax.optimizers import optimizer, warmed_up
 
 
 def player(
-    name: str, owns: tuple[str, ...], moves: Mapping, settings, average: float = 0.0
-) -> Player:
+    name: str, owns: tuple[str, ...], moves: Mapping, settings, average: float = 0.0,
+    average_start: int = 0,
+) -> Player:  # fmt: skip
     """A player with an optimizer.
 
     moves     {name: objective, or (objective, times)}, in order; times: step -> how often
-    settings  the part of the recipe that holds its `optimizer`
+    settings  the part of the recipe that holds its `optimizer`; if that accumulates gradients, each
+              move is played so many times as often
     average   decay of the moving average of what it owns; 0 for no average
+    average_start
+              rounds in which the average is a copy; 0 for a decay that rises
     """
+    parts = settings.optimizer.accumulate
 
     def move(name, played):
-        return Move(name, *played) if isinstance(played, tuple) else Move(name, played)
+        move = Move(name, *played) if isinstance(played, tuple) else Move(name, played)
+        if parts == 1:
+            return move
+        return move._replace(times=lambda step: parts * move.times(step))
 
     moves = tuple(move(name, played) for name, played in moves.items())
-    return Player(name, owns, optimizer(settings.optimizer), moves, warmed_up(average))
+    average = warmed_up(average, average_start)
+    return Player(name, owns, optimizer(settings.optimizer), moves, average)
 
 
 def untrained(*owns: str) -> Player:
@@ -34,9 +43,11 @@ def untrained(*owns: str) -> Player:
 def phase(
     settings, init: Callable, players: tuple[Player, ...], functions: Mapping,
     spec: Spec | None = None, stages: Mapping[str, Stage] | None = None,
+    calibrate: Callable | None = None,
 ) -> Phase:  # fmt: skip
-    """The one phase of a recipe: `spec` as `GenerativeModel` has it, `stages` as `Phase` has."""
-    model = GenerativeModel(init, players, dict(functions), spec or {})
+    """The one phase of a recipe: `spec` and `calibrate` as `GenerativeModel` has them, `stages` as
+    `Phase` has."""
+    model = GenerativeModel(init, players, dict(functions), spec or {}, calibrate)
     return Phase("train", model, settings.data, settings.steps, stages or {})
 
 

@@ -139,12 +139,15 @@ class GenerativeModel(NamedTuple):
                from the batch only what they need (`index` always, `label` if conditional)
     spec       what its functions take and return, if a later stage builds on them: the images that
                a VQ-VAE encodes, and their `code`
+    calibrate  averaged variables -> the entries of the state that functions find in place of those
+               of training, such as batch statistics of averaged weights; None for no such entries
     """
 
     init: Callable[[Array, Batch, Variables | None], Variables]
     players: tuple[Player, ...]
     functions: dict[str, Callable[[Variables, Batch, Array], Batch]]
     spec: Spec = {}
+    calibrate: Callable[[Variables], dict[str, PyTree]] | None = None
 
 
 class Phase(NamedTuple):

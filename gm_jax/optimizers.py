@@ -39,6 +39,7 @@ class Optimizer:
     final_rate     the rate at the end
     clip_norm      bound on the global norm of the gradient; 0 for none
     clip_weights   bound on every weight after the step; 0 for none
+    accumulate     moves, each on a fresh batch, whose mean gradient makes one step
     arguments      an argument of optax's function; weight decay applies to matrices only
     """
 
@@ -54,6 +55,7 @@ class Optimizer:
     final_rate: Annotated[float, at_least(0.0)] = 0.0
     clip_norm: Annotated[float, at_least(0.0)] = 0.0
     clip_weights: Annotated[float, at_least(0.0)] = 0.0
+    accumulate: Annotated[int, at_least(1)] = 1
     arguments: Annotated[dict[str, Any], Rest(COMMON)] = dataclasses.field(default_factory=dict)
 
     def wrong(self):
@@ -101,7 +103,10 @@ def optimizer(settings) -> optax.GradientTransformation:
         links.insert(0, optax.clip_by_global_norm(settings.clip_norm))
     if settings.clip_weights:
         links.append(clip_weights(settings.clip_weights))
-    return optax.chain(*links) if len(links) > 1 else links[0]
+    chain = optax.chain(*links) if len(links) > 1 else links[0]
+    if settings.accumulate == 1:
+        return chain
+    return optax.MultiSteps(chain, settings.accumulate).gradient_transformation()
 
 
 def rescaled(settings: Optimizer, share: float) -> Optimizer:
@@ -169,13 +174,16 @@ def bounded(low: float, high: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
-def warmed_up(decay: float) -> Callable[[Array], Array] | None:
+def warmed_up(decay: float, start: int = 0) -> Callable[[Array], Array] | None:
     """step -> min(decay, (1 + step) / (10 + step)): for a moving average that forgets its start.
 
+    With a `start`, it is a copy until then, and has its decay from then on (Brock et al. 2019).
     None for a decay of 0: no average.
     """
     if not decay:
         return None
+    if start:
+        return lambda step: jnp.where(step < start, 0.0, decay)
     return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
 

@@ -111,7 +111,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
             variables = begun(phase, variables)
             functions = mapped_functions(phase, devices)
             own = _within(recipe, phase)
-            trained = functools.partial(Trained, own, phase, functions, devices=devices)
+            trained = functools.partial(_trained, own, phase, functions, devices)
             stage = "" if recipe is config and phase.name == phases[-1].name else phase.name
             settings = loop.Settings(
                 seed=recipe.seed,
@@ -125,12 +125,18 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
                 phase, batches, settings, workdir, variables, devices, before
             )
             before += phase.steps
-            ended[phase.name] = parallel.to_host(state.averaged(variables))
+            ended[phase.name] = parallel.to_host(state.averaged(phase.model, variables))
     if config.show.every and jax.process_index() == 0:
         for name in config.show.counts:
             with files.local_folder(workdir / "samples", f"step_*_{name}.png") as folder:
                 data.film(folder, name)
-    return trained(state.averaged(variables), step=step)
+    return trained(variables, step)
+
+
+def _trained(config, phase: Phase, functions: dict, devices, variables, step: int = 0) -> Trained:
+    """The model at some point of its training."""
+    variables = state.averaged(phase.model, variables)
+    return Trained(config, phase, functions, variables, devices, step)
 
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
@@ -168,7 +174,8 @@ def _read(workdir: Path, config: ConfigDict):
             if saved is None:
                 break
             previous, progress = saved
-            ended[phase.name] = state.averaged(previous._replace(frozen=state.frozen(phase)))
+            whole = previous._replace(frozen=state.frozen(phase))
+            ended[phase.name] = state.averaged(phase.model, whole)
             last = recipe, phase, ended[phase.name], progress
     if last is None:
         raise UserError(f"{workdir} holds no checkpoint yet: train first, with --mode=train")
@@ -204,11 +211,11 @@ def _periodic(
 
     def pictures(variables: Variables, step: int) -> dict:
         folder = workdir / "samples" / stage
-        show(trained(state.averaged(variables)), folder, f"step_{step:07d}_")
+        show(trained(variables), folder, f"step_{step:07d}_")
         return {}
 
     def scores(variables: Variables, step: int) -> dict:
-        results = evaluate(trained(state.averaged(variables)), workdir)
+        results = evaluate(trained(variables), workdir)
         return {f"evaluate/{name}": row["value"] for name, row in results.items()}
 
     acts = ((config.show.every, pictures), (config.evaluate.every, scores))

@@ -50,6 +50,15 @@ KEPT = (
     *(f"['generator']['TransposedConv_{number}']['kernel']" for number in (0, 1)),
 )
 
+
+def _before_a_norm(blocks):
+    """Biases of a residual generator that the next batch normalisation undoes."""
+    return tuple(
+        f"['generator']['UpBlock_{block}']['Conv_{conv}']['bias']"
+        for block in blocks for conv in range(3)
+    )  # fmt: skip
+
+
 TEXT = str(text_file())
 
 
@@ -141,6 +150,37 @@ GAMES = {
     "wgan_gp": Game("wgan_gp_digits", {"data.name": "npz"}, CRITICS_CONSTANT, slow=True),
     "dragan": Game("dragan_digits", {"data.name": "npz"}, slow=True),
     "sngan": Game("sngan_digits", {"data.name": "npz"}, CRITICS_CONSTANT, slow=True),
+    "wgan_gp_resnet": Game(
+        "wgan_gp_resnet_digits",
+        {"data.name": "npz"},
+        CRITICS_CONSTANT,
+        undecided=_before_a_norm((0, 1)),
+        slow=True,
+    ),
+    # Labels beside the input; spectral norm and batch norm by labels.
+    "sngan_resnet": Game(
+        "sngan_resnet_mnist", {"data.name": "npz"}, undecided=_before_a_norm((0, 1)), slow=True
+    ),
+    # Attention.
+    "sagan": Game(
+        "sagan_fashion",
+        {"data.name": "npz"},
+        undecided=(*_before_a_norm((0, 1)), *CRITICS_CONSTANT),
+        slow=True,
+    ),
+    # Gradients of two batches make a step.
+    "biggan": Game(
+        "biggan_fashion",
+        {
+            "data.name": "npz",
+            "generator.orthogonal": 1e-3,
+            "generator.optimizer.accumulate": 2,
+            "discriminator.optimizer.accumulate": 2,
+            "discriminator.times": 1,
+        },
+        undecided=(*_before_a_norm((0, 1)), *CRITICS_CONSTANT),
+        slow=True,
+    ),
     "cgan": Game("cgan_mnist", {"data.name": "npz", "tricks.joint_batches": True}, slow=True),
     "infogan": Game("infogan_mnist", {"data.name": "npz"}, slow=True),
     "acgan": Game("acgan_mnist", {"data.name": "npz"}, slow=True),
@@ -536,7 +576,7 @@ def _begin(settings, devices, dtype, create):
                     variables,
                 )
             variables = variables._replace(frozen=state.frozen(phase))
-            ended[phase.name] = state.averaged(variables)
+            ended[phase.name] = state.averaged(phase.model, variables)
     return phase, batches, variables
 
 

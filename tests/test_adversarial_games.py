@@ -65,7 +65,7 @@ def test_choices_that_do_not_go_together_are_refused(digits16):
         ({"prior": "nonsense"}, "prior is 'nonsense'"),
         ({"networks": "nonsense"}, "networks is 'nonsense'"),
         ({"tricks.flip": 0.1}, "unknown setting tricks.flip"),
-        ({"system": "began"}, "unknown setting conditional"),
+        ({"system": "began"}, "unknown setting average_start"),
         ({"tricks.packing": 3}, "packs of 3"),
         ({"tricks.replay.size": 8}, "must be at least batch_size 16"),
         ({"tricks.noise.steps": 0}, "tricks.noise: deviation needs"),

@@ -213,7 +213,7 @@ def test_functions_see_the_moving_average_and_it_follows_its_decay():
     expected = expected / 3 + 2 * 2 / 3
     expected = expected / 4 + 3 * 3 / 4
     assert variables.params["w"] == 3
-    np.testing.assert_allclose(state.averaged(variables).params["w"], expected, rtol=1e-6)
+    np.testing.assert_allclose(state.averaged(model, variables).params["w"], expected, rtol=1e-6)
 
 
 def test_an_average_moves_once_a_round_however_often_its_player_does():

@@ -13,7 +13,7 @@ import optax
 
 from gm_jax import networks
 from gm_jax.adversarial.shared import latent_game
-from gm_jax.adversarial.shared.latent_game import Settings, latent, logits, open_game, phase
+from gm_jax.adversarial.shared.latent_game import Settings, inputs, logits, open_game, phase
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.model import Aux, Phase, classes_of
 
@@ -26,8 +26,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     cross_entropy = optax.softmax_cross_entropy_with_integer_labels
 
     def init(key, batch, previous):
-        z = latent(game, key, batch)
-        return networks.split_init(key, (generator, z), (discriminator, batch[game.modality]))
+        calls = (generator, *inputs(game, key, batch)), (discriminator, batch[game.modality])
+        return networks.split_init(key, *calls)
 
     def critic_and_class(variables, x, label):
         """D's logit of the source [B], -log P(c | x) [B], and D's state."""
@@ -35,7 +35,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return outputs[:, 0], cross_entropy(outputs[:, 1:], label), state
 
     def discriminator_loss(variables, batch, key, step):
-        fakes, _ = generator.train(variables, latent(game, key, batch))
+        fakes, _ = generator.train(variables, *inputs(game, key, batch))
         real, of_real, state = critic_and_class(variables, batch[game.modality], batch["label"])
         fake, of_fake, _ = critic_and_class(variables, fakes, batch["label"])
         loss = jnp.mean(log_loss(real, fake) + of_real + of_fake)
@@ -43,7 +43,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return loss, Aux(metrics, {"discriminator": state})
 
     def generator_loss(variables, batch, key, step):
-        fakes, state = generator.train(variables, latent(game, key, batch))
+        fakes, state = generator.train(variables, *inputs(game, key, batch))
         fake, of_fake, _ = critic_and_class(variables, fakes, batch["label"])
         return jnp.mean(non_saturating(fake) + of_fake), Aux(state={"generator": state})
 

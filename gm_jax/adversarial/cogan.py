@@ -40,7 +40,7 @@ class CoupledDiscriminator(nn.Module):
         for domain, x in (("a", a), ("b", b)):
             first = nn.Conv(self.width, (4, 4), strides=2, kernel_init=WEIGHTS,
                             dtype=self.dtype, name=f"first_{domain}")  # fmt: skip
-            outputs.append(shared(nn.leaky_relu(first(x), 0.2), train)[:, 0])
+            outputs.append(shared(nn.leaky_relu(first(x), 0.2), train=train)[:, 0])
         return tuple(outputs)
 
 

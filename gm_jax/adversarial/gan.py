@@ -10,9 +10,13 @@ A recipe chooses the rest; many named GANs are one such choice:
                      optimizer.clip_weights), hinge
     penalty          wgan_gp, dragan, r1, r2
     normalization    of D: batch (DCGAN), spectral (SNGAN), none
-    conditional      the label enters both players (CGAN)
+    networks         as the papers have them, or for all images: adversarial/shared/networks.py,
+                     resnets.py (SNGAN's ResNet, SAGAN, BigGAN)
+    conditional      the label enters both players (CGAN; with residual networks by conditional
+                     batch norm and projection)
     unroll           G's loss is taken after D's next K steps (Unrolled GAN)
     tricks           gm_jax/adversarial/shared/tricks.py; packing is PacGAN
+    sampler          truncated latents, standing statistics (BigGAN)
 
 The discriminator plays `discriminator.times` moves a round (algorithm 1's k), the generator one.
 """
@@ -24,25 +28,28 @@ import jax.numpy as jnp
 
 from gm_jax import networks, pools
 from gm_jax.adversarial.shared import latent_game, tricks
-from gm_jax.adversarial.shared.latent_game import append_label, latent, open_game, phase
+from gm_jax.adversarial.shared.latent_game import inputs, open_game, phase, with_label
+from gm_jax.adversarial.shared.sampling import Sampler, calibration
 from gm_jax.adversarial.shared.tricks import Tricks
 from gm_jax.adversarial.shared.unrolled import unroll
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
-from gm_jax.losses.penalties import PENALTIES
+from gm_jax.losses.penalties import PENALTIES, orthogonal
 from gm_jax.model import Aux, Batch, Phase, example_keys
 from gm_jax.nn.layers import uniform
 from gm_jax.optimizers import differentiable, optimizer
-from gm_jax.settings import at_least, one_of, schema
+from gm_jax.settings import Restartable, at_least, one_of, schema
 
 
 @schema
 class Generator(latent_game.Generator):
     """The player that generates examples.
 
-    samples  latents drawn for each example of the batch
+    samples     latents drawn for each example of the batch
+    orthogonal  weight beta of orthogonal regularisation (BigGAN); 0 for none
     """
 
     samples: Annotated[int, at_least(1)] = 1
+    orthogonal: Annotated[float, at_least(0.0)] = 0.0
 
 
 @schema
@@ -75,17 +82,22 @@ class Settings(latent_game.Settings):
 
     value_function  what D maximises and G minimises
     conditional     whether the label enters both players (CGAN)
+    average_start   rounds in which G's moving average is a copy of it, before it has its decay
+                    (BigGAN); 0 for a decay that rises
     penalty         on D's gradient
     unroll          Unrolled GAN
     tricks          soft labels, flips, instance noise, replay, packing (PacGAN)
+    sampler         how the trained generator draws
     """
 
     value_function: Annotated[str, one_of(VALUE_FUNCTIONS)] = "non_saturating"
     conditional: bool = False
+    average_start: Annotated[int, at_least(0)] = 0
     generator: Generator = Generator()
     penalty: Penalty = Penalty()
     unroll: Unroll = Unroll()
     tricks: Tricks = Tricks()
+    sampler: Annotated[Sampler, Restartable()] = Sampler()
 
     def wrong(self):
         """Choices that do not go together, a line for each."""
@@ -112,6 +124,10 @@ class Settings(latent_game.Settings):
             )
         if self.penalty.name == "dragan" and self.value_function == "wasserstein":
             yield "DRAGAN's penalty needs a D of probabilities: set penalty.name to wgan_gp"
+        if self.unroll.steps and self.discriminator.optimizer.accumulate > 1:
+            yield "unroll.steps are whole steps of D: set discriminator.optimizer.accumulate=1"
+        if self.sampler.truncation and self.prior != "normal":
+            yield "sampler.truncation is of normal latents: set prior=normal, or truncation=0"
         if self.unroll.steps and not differentiable(self.discriminator.optimizer):
             yield (
                 "unrolling differentiates through the discriminator's optimizer, whose square root"
@@ -128,22 +144,25 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     generator, discriminator, modality = game.generator, game.discriminator, game.modality
 
     def init(key, batch, previous):
-        x = tricks.pack(append_label(game, batch[modality], batch), packing)
-        z = latent(game, key, batch)
-        variables = networks.split_init(key, (generator, z), (discriminator, x))
+        z, x = inputs(game, key, batch), to_d(batch[modality], batch)
+        variables = networks.split_init(key, (generator, *z), (discriminator, *x))
         pool = pools.empty_pool(trick.replay.size, game.shape) if trick.replay.size else None
         return variables._replace(state=variables.state | ({"replay": pool} if pool else {}))
 
-    def critic(variables, x):
+    def to_d(x, batch):
+        """D's inputs of examples: with their labels, packed."""
+        return [tricks.pack(part, packing) for part in with_label(game, x, batch)]
+
+    def critic(variables, seen):
         """D's logits [B / packing] on its inputs, and its new state."""
-        logits, state = discriminator.train(variables, x)
+        logits, state = discriminator.train(variables, *seen)
         return logits[:, 0], state
 
     def seen_by_d(x, batch, keys, step):
-        """Examples as D sees them: with instance noise and label, packed."""
+        """Examples as D sees them, with instance noise."""
         if trick.noise.deviation:
             x = tricks.instance_noise(keys, x, step, trick.noise.deviation, trick.noise.steps)
-        return tricks.pack(append_label(game, x, batch), packing)
+        return to_d(x, batch)
 
     def outputs(variables, fakes, batch, key, step):
         """D's logits on real and fake examples [B / packing], with the tricks, and its state."""
@@ -153,7 +172,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             seen_by_d(fakes, batch, fake_keys, step),
         ]
         if trick.joint_batches:
-            logits, state = critic(variables, jnp.concatenate(seen))
+            both = [jnp.concatenate(parts) for parts in zip(*seen, strict=True)]
+            logits, state = critic(variables, both)
             return *jnp.split(logits, 2), state
         (real, state), (fake, _) = (critic(variables, x) for x in seen)
         return real, fake, state
@@ -162,8 +182,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """The penalty on D's gradient, [B / packing]; labels are held fixed."""
 
         def of_packs(packs):
-            x = append_label(game, tricks.unpack(packs, packing), batch)
-            return critic(variables, tricks.pack(x, packing))[0]
+            return critic(variables, to_d(tricks.unpack(packs, packing), batch))[0]
 
         mix_keys, shift_keys = (example_keys(k, batch) for k in jax.random.split(key))
         return penalize(
@@ -177,7 +196,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def generate(variables, batch, key):
         """Examples [B, ...], G's new state, and the key for the rest of the move."""
         latent_key, key = jax.random.split(key)
-        return *generator.train(variables, latent(game, latent_key, batch)), key
+        return *generator.train(variables, *inputs(game, latent_key, batch)), key
 
     def discriminator_loss(variables, batch, key, step):
         fakes, _, key = generate(variables, batch, key)
@@ -203,7 +222,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         batch = _repeated(batch, settings.generator.samples)
         fakes, state, key = generate(variables, batch, key)
         real, fake, _ = outputs(variables, fakes, batch, key, step)
-        return jnp.mean(value.generator(real, fake)), Aux(state={"generator": state})
+        loss = jnp.mean(value.generator(real, fake))
+        if settings.generator.orthogonal:
+            loss += settings.generator.orthogonal * orthogonal(variables.params["generator"])
+        return loss, Aux(state={"generator": state})
 
     def unrolled_loss(variables, batch, key, step):
         """G's loss against theta_D^K, D after its next K steps (with its penalty and tricks)."""
@@ -228,8 +250,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         "discriminator": discriminator_loss,
         "generator": unrolled_loss if settings.unroll.steps else generator_loss,
     }
-    functions = latent_game.functions(game, latent_game.first_output(game, packing))
-    return (phase(game, init, objectives, functions),)
+    sampler, output = settings.sampler, latent_game.first_output(game, packing)
+    functions = latent_game.functions(game, output, sampler.truncation)
+    calibrate = calibration(game, sampler)
+    return (phase(game, init, objectives, functions, settings.average_start, calibrate),)
 
 
 def _value(value, trick, keys, real, fake):

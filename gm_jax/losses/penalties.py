@@ -1,5 +1,7 @@
 """Penalties on a critic's gradient, one value per example; each takes the critic as a function.
 
+`orthogonal` is a penalty on weights, a scalar.
+
 critic  [B, ...] -> [B]; each output depends only on its own example. So no batch normalisation in
         training mode: it would mix the gradients of different examples
 """
@@ -10,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import replicas
-from gm_jax.model import Array
+from gm_jax.model import Array, PyTree
 
 Critic = Callable[[Array], Array]
 
@@ -75,6 +77,24 @@ def path_penalty(lengths: Array, mean: Array, decay: float = 0.99) -> tuple[Arra
     """
     moved = decay * mean + (1.0 - decay) * replicas.mean(jnp.mean(lengths))
     return (lengths - moved) ** 2, moved
+
+
+def orthogonal(params: PyTree) -> Array:
+    """Sum over the weights of 1/2 ||W W^T o (1 - I)||^2, rows of W one output each; a scalar.
+
+    Brock et al. 2019 (BigGAN), eq. 3, with the half of its authors' code: beta times the gradient
+    is 2 beta (W W^T o (1 - I)) W. All arrays of two axes or more, [..., out], but embeddings.
+    """
+    weights = [
+        x.reshape(-1, x.shape[-1])
+        for path, x in jax.tree_util.tree_leaves_with_path(params)
+        if x.ndim > 1 and "embedding" not in jax.tree_util.keystr(path)
+    ]
+
+    def overlap(w):
+        return 0.5 * jnp.sum((w.T @ w * (1.0 - jnp.eye(w.shape[1]))) ** 2)
+
+    return sum(map(overlap, weights))
 
 
 def _broadcast(values: Array, x: Array) -> Array:

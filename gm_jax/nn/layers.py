@@ -119,6 +119,7 @@ def _number(path: tuple[str, ...]) -> int:
 
 
 NORMALIZATIONS = ("batch", "spectral", "none")  # of discriminators
+MOMENTUM = 0.9  # of the running statistics of batch normalisation
 
 
 def _scale_around_one(key, shape, dtype=jnp.float32):
@@ -139,7 +140,7 @@ class BatchNorm(nn.Module):
     def __call__(self, x: Array) -> Array:
         return nn.BatchNorm(
             use_running_average=not self.train,
-            momentum=0.9,
+            momentum=MOMENTUM,
             dtype=self.dtype,
             use_scale=self.affine,
             use_bias=self.affine,

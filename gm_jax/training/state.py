@@ -42,10 +42,16 @@ def fixed(phase: Phase) -> dict[str, Variables]:
     return {name: stage.variables for name, stage in phase.stages.items() if not stage.late}
 
 
-def averaged(variables: Variables) -> Variables:
-    """The variables that functions receive: moving averages in place of parameters, if any."""
+def averaged(model: GenerativeModel, variables: Variables) -> Variables:
+    """The variables that functions receive: moving averages in place of parameters, if any.
+
+    If the model calibrates its state, it is that for these parameters.
+    """
     averaged = {name: tree for owned in variables.average.values() for name, tree in owned.items()}
-    return variables._replace(params={**variables.params, **averaged}, opt={}, average={})
+    seen = variables._replace(params={**variables.params, **averaged}, opt={}, average={})
+    if model.calibrate is None:
+        return seen
+    return seen._replace(state={**seen.state, **jax.jit(model.calibrate)(seen)})
 
 
 def _averages(params, previous: Variables | None):

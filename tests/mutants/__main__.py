@@ -42,6 +42,7 @@ from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
 from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
+from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
@@ -64,6 +65,7 @@ MUTANTS = (
     | DENOISERS
     | DITS
     | PUBLISHED
+    | RESIDUAL_GANS
     | CLIPS
     | MASKGITS
     | GAN_CLSES

@@ -148,8 +148,9 @@ GANS = {
         _twins("priors_are_what_they_are_called"),
     ),
     "samples with the statistics of their batch": Mutant(
-        GAME, "game.generator(variables, latent(game, key, batch))}",
-        "game.generator.train(variables, latent(game, key, batch))[0]}", _twins("cgan"),
+        GAME, "game.generator(variables, *inputs(game, key, batch, truncation))}",
+        "game.generator.train(variables, *inputs(game, key, batch, truncation))[0]}",
+        _twins("cgan"),
     ),
     "no moving average though the recipe asks": Mutant(
         GAME, '"generator": settings.average}', '"generator": 0.0}', AVERAGES + "[gan]"
@@ -171,7 +172,7 @@ GANS = {
         _twins("packs_and_probabilities"),
     ),
     "dcgan trap: an epsilon of .8": Mutant(
-        "nn/layers.py", "momentum=0.9,", "momentum=0.9, epsilon=0.8,",
+        "nn/layers.py", "momentum=MOMENTUM,", "momentum=MOMENTUM, epsilon=0.8,",
         "test_adversarial_games.py::test_batch_normalisation_has_the_fields_epsilon",
     ),
 }  # fmt: skip

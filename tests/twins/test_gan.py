@@ -103,6 +103,59 @@ def test_cgan():
     )
 
 
+@pytest.mark.parametrize("recipe", ["sngan_resnet_mnist", also("sagan_fashion")])
+def test_residual_networks_take_the_label_beside_their_input(recipe):
+    """Neither z nor the pixels change; the hinge, of G's own samples of each label."""
+    of = game(recipe)
+    image, label = np.asarray(of.batch["image"]), np.asarray(of.batch["label"])
+    for player in ("discriminator", "generator"):
+        played = of.play(player)
+        (made,), calls = played.calls["generator"], played.calls["discriminator"]
+        z, y = made.inputs
+        assert z.shape[1] == of.config.latents
+        copies = of.config.generator.samples if player == "generator" else 1
+        labels = hot(label, 10).repeat(copies, axis=0)
+        np.testing.assert_array_equal(y, labels)
+        fake = on(calls, made.output)
+        np.testing.assert_array_equal(fake.inputs[1], labels)
+        if player == "generator":
+            agree(played.value, -fake.output.mean())
+        else:
+            real = on(calls, image)
+            np.testing.assert_array_equal(real.inputs[1], labels)
+            value = VALUES["hinge"][0](real.output[:, 0], fake.output[:, 0])
+            agree(played.value, value.mean())
+
+
+def test_biggan():
+    """beta/2 ||W W^T o (1 - I)||^2 of G's weights but the embedding; truncated latents in use."""
+    of = game("biggan_fashion", **{"generator.orthogonal": 0.01, "sampler.truncation": 0.4})
+    played = of.play("generator")
+    (made,) = played.calls["generator"]
+    fake = on(played.calls["discriminator"], made.output).output
+    overlap = 0.0
+    for path, leaf in jax.tree_util.tree_leaves_with_path(of.variables.params["generator"]):
+        if leaf.ndim > 1 and "embedding" not in jax.tree_util.keystr(path):
+            rows = np.float64(leaf).reshape(-1, leaf.shape[-1]).T
+            overlap += 0.5 * (((rows @ rows.T) * (1.0 - np.eye(len(rows)))) ** 2).sum()
+    agree(played.value, 0.01 * overlap - fake.mean())
+    assert np.abs(made.inputs[0]).max() > 1.5
+    label = hot(of.batch["label"], 10)
+    outputs, calls = of.work("sample")
+    (made,) = calls["generator"]
+    assert 0.35 < np.abs(made.inputs[0]).max() < 0.4
+    np.testing.assert_array_equal(made.inputs[1], label)
+    np.testing.assert_array_equal(outputs["image"], made.output)
+    _, calls = of.work("interpolation")
+    z, y = calls["generator"][0].inputs
+    assert 0.35 < np.abs(z.reshape(COUNT, -1, of.config.latents)[:, [0, -1]]).max() < 0.4
+    np.testing.assert_array_equal(y, label.repeat(len(y) // COUNT, axis=0))
+    _, calls = of.work("classes")
+    z, y = (x.reshape(COUNT, 10, -1) for x in calls["generator"][0].inputs)
+    np.testing.assert_array_equal(y, np.broadcast_to(np.eye(10), y.shape))
+    np.testing.assert_array_equal(z, np.repeat(z[:, :1], 10, axis=1))
+
+
 def test_a_generator_of_several_samples_draws_each_anew():
     """SNGAN's G judges twice as many samples as D, no two of the same latent."""
     of = game("sngan_digits")

@@ -181,6 +181,39 @@ PINNED = {
         "discriminator.normalization": "spectral",
         "discriminator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.9},
     },
+    "wgan_gp_resnet_digits": {
+        "penalty": {"name": "wgan_gp", "weight": 10.0},
+        "latents": 128,
+        "generator.samples": 2,
+        "discriminator": {"times": 5, "normalization": "none"},
+        "discriminator.optimizer": {
+            "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 25_000, "final_rate": 0.0,
+            "schedule": "linear",
+        },
+        "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 5000},
+    },
+    "sngan_resnet_mnist": {
+        "value_function": "hinge",
+        "conditional": True,
+        "generator.samples": 2,
+        "discriminator": {"times": 5, "normalization": "spectral"},
+        "discriminator.optimizer": {
+            "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 15_000,
+        },
+    },
+    "sagan_fashion": {
+        "value_function": "hinge",
+        "discriminator": {"times": 1, "normalization": "spectral"},
+        "discriminator.optimizer": {"learning_rate": 4e-4, "b1": 0.0, "b2": 0.999},
+        "generator.optimizer": {"learning_rate": 1e-4, "b1": 0.0, "b2": 0.999},
+    },
+    "biggan_fashion": {
+        "value_function": "hinge",
+        "latents": 120,
+        "discriminator.normalization": "spectral",
+        "sampler": {"truncation": 0.0, "standing": 16},
+        "generator": {"orthogonal": 0.0, "samples": 1},
+    },
     "cgan_mnist": {"conditional": True, "tricks.real_label": (0.9, 0.9)},
     "infogan_mnist": {
         "latents": 62,

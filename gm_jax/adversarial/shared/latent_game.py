@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games
-from gm_jax.adversarial.shared.latents import PRIORS, path
+from gm_jax.adversarial.shared.latents import PRIORS, path, truncated
 from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field, Phase, Spec, classes_of, example_keys, modality_of
@@ -145,29 +145,32 @@ def logits(settings: Settings, outputs: int = 1) -> nn.Module:
     return pair.discriminator(player.width, outputs, player.normalization, dtype)
 
 
-def noise(game: Game, key: Array, batch: Batch) -> Array:
-    """z for each example, [B, D]."""
-    prior = PRIORS[game.settings.prior]
+def latent(game: Game, key: Array, batch: Batch, truncation: float = 0.0) -> Array:
+    """z for each example, [B, D]; with a truncation, all |z| are within it."""
+    prior = truncated(truncation) if truncation else PRIORS[game.settings.prior]
     return prior(example_keys(key, batch), (game.settings.latents,))
 
 
-def latent(game: Game, key: Array, batch: Batch) -> Array:
-    """The generator's input: z, followed by the one-hot label if it sees one."""
-    return append_label(game, noise(game, key, batch), batch)
+def with_label(game: Game, x: Array, batch: Batch) -> tuple[Array, ...]:
+    """What a player takes: x [B, ..., C], and the one-hot label if the players see labels.
 
-
-def append_label(game: Game, x: Array, batch: Batch) -> Array:
-    """x [B, ..., C] with the one-hot label appended at every position, if the players see labels.
-
+    It is a second input if the networks have one; if not, it is appended to x at every position:
     Mirza & Osindero 2014 (CGAN, arXiv 1411.1784), eq. 2.
     """
     if not game.classes:
-        return x
+        return (x,)
     hot = jax.nn.one_hot(batch["label"], game.classes)
+    if NETWORKS[game.settings.networks].takes_labels:
+        return x, hot
     planes = jnp.broadcast_to(
         hot.reshape(-1, *[1] * (x.ndim - 2), game.classes), (*x.shape[:-1], game.classes)
     )
-    return jnp.concatenate([x, planes], axis=-1)
+    return (jnp.concatenate([x, planes], axis=-1),)
+
+
+def inputs(game: Game, key: Array, batch: Batch, truncation: float = 0.0) -> tuple[Array, ...]:
+    """What the generator takes: z, and the label if it sees one."""
+    return with_label(game, latent(game, key, batch, truncation), batch)
 
 
 def first_output(game: Game, packing: int = 1):
@@ -180,36 +183,36 @@ def first_output(game: Game, packing: int = 1):
     return output
 
 
-def functions(game: Game, output: Callable) -> dict:
+def functions(game: Game, output: Callable, truncation: float = 0.0) -> dict:
     """What the trained generator can do: sample, also from given latents (`generate`), and
     interpolate; for points, D's field over them.
 
-    output  (variables, x [B, ...]) -> [B], D's output on examples
+    output      (variables, x [B, ...]) -> [B], D's output on examples
+    truncation  bound on |z|; 0 for none
 
     Raises UserError if the recipe shows a landscape of fewer examples than its square has points.
     """
 
     def sample(variables, batch, key):
         """Examples, and their labels if the players see labels."""
-        outputs = {game.modality: game.generator(variables, latent(game, key, batch))}
+        outputs = {game.modality: game.generator(variables, *inputs(game, key, batch, truncation))}
         return outputs | ({"label": batch["label"]} if game.classes else {})
 
     def draw(variables, batch, key):
         """Samples with their `latent`, [B, D]."""
-        z = noise(game, key, batch)
+        z = latent(game, key, batch, truncation)
         return {**generate(variables, {**batch, "latent": z}, key), "latent": z}
 
     def generate(variables, batch, key):
         """What G makes of the batch's `latent`."""
-        return {
-            game.modality: game.generator(variables, append_label(game, batch["latent"], batch))
-        }
+        given = with_label(game, batch["latent"], batch)
+        return {game.modality: game.generator(variables, *given)}
 
     def interpolation(variables, batch, key):
         """Along the great circle between two latents of one label, [B, FRAMES, H, W, C]."""
-        ends = (noise(game, k, batch) for k in jax.random.split(key))
-        z = jax.vmap(lambda z: append_label(game, z, batch), 1, 1)(path(*ends, FRAMES))
-        return {game.modality: frames(game, variables, z)}
+        ends = (latent(game, k, batch, truncation) for k in jax.random.split(key))
+        z = jax.vmap(lambda z: with_label(game, z, batch), 1, 1)(path(*ends, FRAMES))
+        return {game.modality: frames(game, variables, *z)}
 
     def landscape(variables, batch, key):
         """Samples, and D's output at SIDE^2 points of the plane. Takes SIDE^2 examples."""
@@ -222,10 +225,11 @@ def functions(game: Game, output: Callable) -> dict:
         """Each label in turn with the same noise, [B, classes, H, W, C]."""
 
         def of_class(c):
-            return latent(game, key, {**batch, "label": jnp.full_like(batch["index"], c)})
+            labelled = {**batch, "label": jnp.full_like(batch["index"], c)}
+            return inputs(game, key, labelled, truncation)
 
         z = jax.vmap(of_class, out_axes=1)(jnp.arange(game.classes))
-        return {game.modality: frames(game, variables, z)}
+        return {game.modality: frames(game, variables, *z)}
 
     functions = {"sample": sample, "draw": draw, "generate": generate}
     if game.classes:
@@ -247,10 +251,10 @@ def spec(game: Game) -> Spec:
     return {"latent": Field((game.settings.latents,))}
 
 
-def frames(game: Game, variables, z: Array) -> Array:
-    """G of latents in rows, [B, T, D] to [B, T, ...]."""
-    x = game.generator(variables, z.reshape(-1, z.shape[-1]))
-    return x.reshape(*z.shape[:2], *x.shape[1:])
+def frames(game: Game, variables, *z: Array) -> Array:
+    """G of inputs in rows, [B, T, D] each, to [B, T, ...]."""
+    x = game.generator(variables, *(part.reshape(-1, part.shape[-1]) for part in z))
+    return x.reshape(*z[0].shape[:2], *x.shape[1:])
 
 
 def times(settings: Critic) -> Callable[[int], int]:
@@ -264,8 +268,15 @@ def times(settings: Critic) -> Callable[[int], int]:
     return count
 
 
-def phase(game: Game, init: Callable, objectives: dict, functions: dict) -> Phase:
-    """The game of two objectives {player: objective}, in order; the generator has the average."""
+def phase(
+    game: Game, init: Callable, objectives: dict, functions: dict,
+    average_start: int = 0, calibrate: Callable | None = None,
+) -> Phase:  # fmt: skip
+    """The game of two objectives {player: objective}, in order; the generator has the average.
+
+    average_start  as `optimizers.warmed_up` takes it
+    calibrate      as `GenerativeModel` has it
+    """
     settings = game.settings
     moves = {
         "discriminator": (objectives["discriminator"], times(settings.discriminator)),
@@ -273,7 +284,10 @@ def phase(game: Game, init: Callable, objectives: dict, functions: dict) -> Phas
     }
     averages = {"discriminator": 0.0, "generator": settings.average}
     players = tuple(
-        games.player(name, (name,), {"value": moves[name]}, getattr(settings, name), averages[name])
+        games.player(
+            name, (name,), {"value": moves[name]}, getattr(settings, name), averages[name],
+            average_start,
+        )
         for name in objectives
-    )
-    return games.phase(settings, init, players, functions, spec(game))
+    )  # fmt: skip
+    return games.phase(settings, init, players, functions, spec(game), calibrate=calibrate)

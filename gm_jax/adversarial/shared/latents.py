@@ -1,5 +1,9 @@
 """The inputs of generators: priors over z, and paths between two draws of it."""
 
+import functools
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 from jax import vmap
 
@@ -16,6 +20,20 @@ def sphere(keys: Array, shape: tuple[int, ...]) -> Array:
     """Uniform on the sphere of radius sqrt(D), near which nearly all normal draws lie; [B, D]."""
     z = normal(keys, shape)
     return z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True))
+
+
+def truncated(bound: float) -> Callable[[Array, tuple[int, ...]], Array]:
+    """A prior: normal noise of which what is beyond the bound is drawn again, (keys, shape) -> z.
+
+    Brock et al. 2019, section 3.1. Neither scaled nor clamped: the density within the bound is the
+    normal one's, drawn by its inverse distribution function.
+    """
+
+    def prior(keys, shape):
+        draw = functools.partial(jax.random.truncated_normal, shape=shape)
+        return vmap(lambda key: draw(key, -bound, bound))(keys)
+
+    return prior
 
 
 # Each: (keys [B], shape) -> z [B, *shape].

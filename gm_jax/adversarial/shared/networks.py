@@ -11,6 +11,7 @@ small   for stacked MNIST, with a discriminator too small to tell all modes apar
         width 2 (2, 4, 8) is "a quarter of it", one of 4 half
 points  of the plane: two hidden layers of tanh with orthogonal weights of gain 1.4, as in the
         notebook of Metz et al.'s authors
+others  residual: gm_jax/adversarial/shared/resnets.py
 """
 
 import functools
@@ -20,20 +21,14 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from gm_jax.adversarial.shared.residual import halvings
+from gm_jax.adversarial.shared.resnets import RESNETS, ResNetDiscriminator, ResNetGenerator
 from gm_jax.model import Array
 from gm_jax.nn.layers import BatchNorm, TransposedConv, full_precision, layer
 
 WEIGHTS = nn.initializers.normal(0.02)
 ORTHOGONAL = nn.initializers.orthogonal(1.4)
 HALVINGS = 3  # of the small pair
-
-
-def halvings(size: int) -> int:
-    """How often an image's side is halved: down to 4 to 7 pixels, or until it is odd."""
-    count = 0
-    while size > 4 and size % 2 == 0:
-        size, count = size // 2, count + 1
-    return count
 
 
 class DCGANGenerator(nn.Module):
@@ -199,11 +194,14 @@ class Pair(NamedTuple):
     generator      (shape of an example, width, dtype) -> module: z [B, D] to [B, *shape]
     discriminator  (width, outputs, normalization, dtype) -> module: [B, *shape] to [B, outputs]
     axes           of an example: 3 for images, 1 for points
+    takes_labels   whether both modules take one-hot labels [B, classes] as a second input; if not,
+                   labels are appended to the first
     """
 
     generator: Callable[..., nn.Module]
     discriminator: Callable[..., nn.Module]
     axes: int
+    takes_labels: bool = False
 
 
 NETWORKS = {
@@ -215,4 +213,12 @@ NETWORKS = {
     ),
     "small": Pair(SmallGenerator, SmallDiscriminator, 3),
     "points": Pair(PointGenerator, PointDiscriminator, 1),
+} | {
+    name: Pair(
+        functools.partial(ResNetGenerator, **generator),
+        functools.partial(ResNetDiscriminator, **discriminator),
+        axes=3,
+        takes_labels=True,
+    )
+    for name, (generator, discriminator) in RESNETS.items()
 }
