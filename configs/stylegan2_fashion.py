@@ -36,7 +36,7 @@ def get_config(variant=""):
             system="stylegan2",
             steps=10_000,
             batch_size=32,
-            data=dict(name="fashion_mnist", size=32, pad=True, flip=True),
+            data=dict(name="fashion_mnist", size=32, pad=True),
             conditional=False,
             generator=dict(
                 **widths, latents=64, styles=64, mapping=2, mixing=0.9,
