@@ -32,6 +32,7 @@ def test_the_rate_rises_and_falls():
     np.testing.assert_allclose(rates, [0.0, 0.05, 0.1, 0.1, 0.05, 0.0], atol=1e-6)
 
 
+@pytest.mark.slow
 @needs_golden
 def test_its_own_sample_comes_back(tmp_path, monkeypatch):
     """By pixels alone, of a generator of 8 x 8 pixels: at 25 dB and more."""
