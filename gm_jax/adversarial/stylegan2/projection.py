@@ -17,13 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gm_jax.adversarial.stylegan2 import networks, published
-from gm_jax.adversarial.stylegan2.networks import Networks, label_of, latents, repeated
-from gm_jax.adversarial.stylegan2.settings import Settings
+from gm_jax.adversarial.stylegan2.networks import (
+    Networks,
+    label_of,
+    latents,
+    repeated,
+)
+from gm_jax.adversarial.stylegan2.published import networks_of
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Variables
 from gm_jax.nn.stylegan2 import drawn_noise
-from gm_jax.settings import read
 
 DRAWS = 10_000  # of w
 RATE = 0.1
@@ -90,8 +93,7 @@ def project(
 
     Raises UserError if the images are not of the generator's size.
     """
-    settings = read(Settings, trained.config)
-    nets = _networks(settings, trained)
+    nets = networks_of(trained)
     images = jnp.asarray(images)
     if images.shape[1:] != nets.shape:
         raise UserError(f"the generator makes images of {nets.shape}, these are {images.shape[1:]}")
@@ -107,14 +109,6 @@ def project(
         errors.append(error)
     images = jax.jit(functools.partial(_images, nets))(variables, found)
     return Projection(*found, images, np.asarray(errors))
-
-
-def _networks(settings: Settings, trained) -> Networks:
-    if settings.weights:
-        return published.open_published(settings).nets
-    spec = trained.phase.model.spec
-    classes = spec["label"].cardinality if "label" in spec else 0
-    return networks.make(settings, spec["image"].shape, classes)
 
 
 def _start(nets: Networks, variables, batch, key):
