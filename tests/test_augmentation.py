@@ -139,6 +139,7 @@ def test_p_stays_without_a_target():
     np.testing.assert_allclose(augmentation.adapted(settings, state, 0, 32)["p"], 0.4, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_flow_through_it():
     """G learns through what D sees, and R1 is of the images before."""
     made, step = drawn(0.8), jax.random.normal(jax.random.key(1), (4, 8, 8, 3))

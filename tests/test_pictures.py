@@ -256,3 +256,11 @@ def test_binarisation_takes_random_crops_along(root):
     source = source_of(root, size=8, crop="random", binarize="fixed")
     batch = next(data.training_batches(source, 16, 0, 0, slice(0, 16)))["image"]
     assert set(np.unique(batch)) == {0, 255} and len({x.tobytes() for x in batch}) > 4
+
+
+def test_padding_leaves_the_pixels_as_they_are():
+    image = RNG.integers(0, 256, (5, 6, 1)).astype(np.uint8)
+    whole = pictures.padded(image, 8)
+    assert whole.shape == (8, 8, 1) and whole.sum() == image.sum()
+    np.testing.assert_array_equal(whole[1:6, 1:7], image)
+    assert pictures.padded(NOISE, 8).shape[:2] == pictures.resized(NOISE, 8).shape[:2]

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import refuses
 from stylegan2_golden import description, golden, kernel, needs_golden, weights
 
 from gm_jax.errors import UserError
@@ -224,6 +225,25 @@ def test_published_sizes_have_as_many_parameters_as_the_authors():
     ):
         counts.append(count(jax.eval_shape(module.init, KEY, *inputs)["params"]))
     assert (counts[0] + counts[1], counts[2]) == (30_370_060, 29_012_513)
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        ({"batch_size": 6}, "batch_size 6 does not divide into groups of 4"),
+        (
+            {"discriminator.group": 0, "generator.path.shrink": 3},
+            "batch_size 8 does not divide by generator.path.shrink 3",
+        ),
+        ({"steps": 0}, "steps is 0: give published weights"),
+        ({"sampler.label": 3}, "sampler.label is 3, and this generator knows 0 classes"),
+        ({"data.size": 12}, r"sides of 8, 16, 32, \.\.\. pixels, not 12"),
+        ({"data.size": None, "data.pad": True}, "pad needs the size"),
+        ({"weights": "nowhere.pkl"}, "nowhere.pkl is not there"),
+    ],
+)
+def test_what_cannot_be_is_one_line(overrides, message):
+    refuses("stylegan2_fashion", {"data.name": "digits", "data.pad": False, **overrides}, message)
 
 
 def test_noise_differs_by_example_and_layer_and_is_scaled_by_its_strength():

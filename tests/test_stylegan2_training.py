@@ -146,6 +146,7 @@ def test_r1_and_its_gradient():
     check(slope, D, "r1_gradient")
 
 
+@pytest.mark.slow
 @needs_golden
 def test_the_parameters_after_two_rounds():
     """Every parameter takes part in every step, with gradient 0 if a move does not reach it."""

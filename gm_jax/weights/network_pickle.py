@@ -9,6 +9,7 @@ else a file names is refused.
 import io
 import pickle
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,29 +63,31 @@ def open_modules(path) -> dict[str, Module]:
     return modules
 
 
-def tensors(module: Module, prefix: str = "") -> dict[str, Stored]:
+def tensors(module: Module) -> dict[str, Stored]:
     """A module's parameters and buffers, and those of its parts, by the authors' names.
 
-    Raises UserError if a tensor does not lie within its storage.
+    Raises UserError if it is not made as modules are, or if a tensor leaves its storage.
     """
-    found = {}
+    try:
+        return dict(_tensors(module, ""))
+    except (AttributeError, TypeError, ValueError, RecursionError, pickle.UnpicklingError) as error:
+        raise UserError(f"a {module.kind} of the file is broken: {error}") from None
+
+
+def _tensors(module: Module, prefix: str) -> Iterator[tuple[str, Stored]]:
     for kind in ("_parameters", "_buffers"):
         for name, tensor in module.state.get(kind, {}).items():
             if tensor is not None:
-                found[prefix + name] = of_array(_array(prefix + name, tensor))
+                yield prefix + name, of_array(_array(prefix + name, tensor))
     for name, part in module.state.get("_modules", {}).items():
         if isinstance(part, Module):
-            found |= tensors(part, f"{prefix}{name}.")
-    return found
+            yield from _tensors(part, f"{prefix}{name}.")
 
 
 def _array(name: str, tensor) -> np.ndarray:
     if not isinstance(tensor, pth.Tensor) or not isinstance(tensor.storage, _Numbers):
-        raise UserError(f"{name} is no tensor: the file is broken")
-    try:
-        pth.check_tensor(tensor._replace(storage=tensor.storage.storage))
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise pickle.UnpicklingError(f"{name} is no tensor")
+    pth.check_tensor(tensor._replace(storage=tensor.storage.storage))
     values = tensor.storage.values
     strides = [s * values.itemsize for s in tensor.stride]
     return np.lib.stride_tricks.as_strided(

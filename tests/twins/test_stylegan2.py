@@ -72,6 +72,7 @@ def test_the_discriminator():
     check_styles(played)
 
 
+@pytest.mark.slow
 def test_r1():
     """gamma / 2 |grad D(x)|^2, times 16; a gradient of the sum, as examples share a deviation."""
     of = opened(**{"discriminator.r1.gamma": 3.0})
@@ -88,6 +89,7 @@ def test_r1():
     agree(3.0 * played.metric("penalty"), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_all_that_d_sees_is_augmented():
     """Reals, fakes and the reals of R1, by the p of the state."""
     of = opened(**{"augmentation.name": "color", "augmentation.p": 1.0})
@@ -103,6 +105,7 @@ def test_all_that_d_sees_is_augmented():
     assert np.abs(seen - x).mean() > 0.05
 
 
+@pytest.mark.slow
 def test_the_path_length():
     """Of every other example: weight 2, times 4, about a mean that moves first."""
     of = opened()
@@ -165,6 +168,7 @@ def test_mixing_takes_a_third_of_the_layers_from_another():
     agree(outputs["image"], call.output.reshape(outputs["image"].shape))
 
 
+@pytest.mark.slow
 def test_truncation_noise_and_classes_are_rows_of_one_latent():
     of = opened(**LABELS, **{"sampler.noise": "const"})
     outputs, calls = of.work("truncation")

@@ -40,7 +40,7 @@ SYM6 = np.array(
 )  # fmt: skip
 TAPS = SYM6 / SYM6.sum()
 EDGE = len(TAPS) // 4  # pixels that the filter needs around an image
-GREY = np.full(3, 3.0**-0.5)  # the direction of brightness
+ROOT = 3.0**-0.5  # of each colour in the direction of grey
 
 
 @schema
@@ -227,11 +227,11 @@ def _read(x: Array, points: Array) -> Array:
 
 def colours(draws: Draws) -> Array:
     """[B, 3, 4]: the affine map of a pixel's colour."""
-    grey, rest = jnp.outer(GREY, GREY), jnp.eye(3) - jnp.outer(GREY, GREY)
+    grey = jnp.full((3, 3), ROOT**2)
+    rest = jnp.eye(3) - grey
+    cross = ROOT * jnp.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
 
     def of_example(d):
-        x, y, z = GREY
-        cross = jnp.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
         turn = grey + jnp.cos(d.hue) * rest + jnp.sin(d.hue) * cross
         linear = d.contrast * (grey + d.saturation * rest) @ turn
         linear = linear @ (jnp.eye(3) - 2.0 * d.luma_flip * grey)

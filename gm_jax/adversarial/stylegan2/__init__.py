@@ -8,6 +8,8 @@ Karras et al. 2020 (arXiv 1912.04958, arXiv 2006.06676); `configs/stylegan2_fash
     functions   sampling, truncation, mixing, noise, interpolation
     published   open_published(settings): the authors' pickles
     exporting   export(trained, path): networks in a file, by the authors' names
+    projection  project(trained, images): the w of images
+    path_length path_length(trained, distance): how much images change along short steps
 """
 
 from gm_jax.adversarial.stylegan2.exporting import export

@@ -16,6 +16,7 @@ from gm_jax.adversarial.stylegan2.settings import Settings
 from gm_jax.errors import UserError
 from gm_jax.model import Variables
 from gm_jax.nn.stylegan2 import noise_sides
+from gm_jax.settings import read
 from gm_jax.weights import Tensors, assign, open_weights
 from gm_jax.weights.assigning import check
 from gm_jax.weights.network_pickle import Module, open_modules, tensors
@@ -64,6 +65,16 @@ def open_published(settings: Settings) -> Opened:
             where = f"{tree} of {path}"
             check(table(shapes[tree], PREFIXES[tree]), own, shapes[tree], where, IGNORED)
     return Opened(settings, nets, lambda: _read(nets, shapes, files, path))
+
+
+def networks_of(trained) -> Networks:
+    """The networks of a trained model."""
+    settings = read(Settings, trained.config)
+    if settings.weights:
+        return open_published(settings).nets
+    spec = trained.phase.model.spec
+    classes = spec["label"].cardinality if "label" in spec else 0
+    return networks.make(settings, spec["image"].shape, classes)
 
 
 def _part(found: Tensors, tree: str) -> Tensors:
