@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field, Stage, Variables
+from gm_jax.nn.layers import normalised
 
 
 class Clip(NamedTuple):
@@ -54,6 +55,19 @@ def passed_on(stages, name: str = "clip") -> dict[str, Callable]:
 
     functions = stages[name].model.functions
     return {own: of_stage(functions[own]) for own in ("encode_image", "encode_text")}
+
+
+def closeness(clip: Clip, sample: Callable) -> Callable:
+    """The function of a prior that compares what it draws with the image and its caption."""
+
+    def compared(variables, batch, key):
+        """Cosines, [B]: of what is drawn and of the text's embedding with the image's own."""
+        drawn = sample(variables, batch, key)["embedding"]
+        image, text = (normalised(f(variables, batch, key)) for f in (clip.image, clip.text))
+        pairs = {"drawn": (drawn, image), "text": (text, image), "drawn_text": (drawn, text)}
+        return {f"cosine_{name}": jnp.sum(a * b, axis=-1) for name, (a, b) in pairs.items()}
+
+    return compared
 
 
 def check_clip(stage: Stage, caption: Field, image: Field | None = None, name="clip") -> None:

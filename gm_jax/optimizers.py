@@ -109,6 +109,38 @@ def optimizer(settings) -> optax.GradientTransformation:
     return optax.MultiSteps(chain, settings.accumulate).gradient_transformation()
 
 
+def rescaled(settings: Optimizer, share: float) -> Optimizer:
+    """The optimizer that does in 1 step what it did in `share` steps: for lazy regularisers.
+
+    A player whose regulariser is played every k rounds, by the same optimizer, steps 1 + 1/k times
+    a round: share = k / (k + 1), rate share lr, and b^share in place of b. Karras et al. 2020
+    (StyleGAN2, arXiv 1912.04958), appendix B.
+    """
+    parameters, arguments = _parameters(settings.name), dict(settings.arguments)
+    for name in ("b1", "b2"):
+        if name in parameters:
+            arguments[name] = arguments.get(name, parameters[name].default) ** share
+    rates = {name: share * getattr(settings, name) for name in ("learning_rate", "final_rate")}
+    return dataclasses.replace(settings, arguments=arguments, **rates)
+
+
+def by_images(half_life: float, ramp: float | None, batch_size: int) -> Callable[[Array], Array]:
+    """rounds -> decay .5^(batch_size / min(half_life, ramp seen)), of `seen` images until then.
+
+    half_life  in images: what an average still holds half of
+    ramp       the half-life's largest share of the images seen; None for no such bound
+    batch_size  of the global batch
+
+    Karras et al. 2020 (ADA, arXiv 2006.06676).
+    """
+
+    def decay(rounds):
+        life = half_life if ramp is None else jnp.minimum(half_life, ramp * batch_size * rounds)
+        return 0.5 ** (batch_size / jnp.maximum(life, 1e-8))
+
+    return decay
+
+
 def differentiable(settings: Optimizer) -> bool:
     """Whether the optimizer is differentiable at its first step, when its moments are 0.
 

@@ -5,6 +5,7 @@ trained = gm_jax.train(config, "runs/ddpm_digits")
 images = gm_jax.sample(trained, 64)["image"]
 """
 
+import copy
 import functools
 import json
 import warnings
@@ -54,20 +55,34 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
 
 
 def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
-    """Raises UserError if a recipe shows or evaluates a function that its models do not have."""
-    named = {
+    """Raises UserError if a recipe shows a function that no phase has, or evaluates one that the
+    last does not have."""
+    for part, counts in _named(config).items():
+        shown = part == "show.counts"
+        functions = [name for p in (phases if shown else phases[-1:]) for name in p.model.functions]
+        for name, count in counts.items():
+            if name not in functions and (count or not shown):
+                raise UserError(
+                    f"{part}.{name}: the model has no function {name}; it has:"
+                    f" {', '.join(dict.fromkeys(functions))} (show.counts.NAME=0 leaves one out)"
+                )
+
+
+def _named(config: ConfigDict) -> dict[str, ConfigDict]:
+    """The settings that name functions of a model."""
+    return {
         "show.counts": config.show.counts, "evaluate.counts": config.evaluate.counts,
         "evaluate.attributes": config.evaluate.attributes,
     }  # fmt: skip
-    for part, counts in named.items():
-        for phase in phases:
-            functions = phase.model.functions
-            for name, count in counts.items():
-                if name not in functions and (count or part == "evaluate.counts"):
-                    raise UserError(
-                        f"{part}.{name}: the model has no function {name}; it has:"
-                        f" {', '.join(functions)} (show.counts.NAME=0 leaves one out)"
-                    )
+
+
+def _within(config: ConfigDict, phase: Phase) -> ConfigDict:
+    """A recipe that shows and evaluates those functions alone that a phase has."""
+    config = copy.deepcopy(config)
+    for counts in _named(config).values():
+        for name in [name for name in counts if name not in phase.model.functions]:
+            del counts[name]
+    return config
 
 
 def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
@@ -95,7 +110,8 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
             phase = with_stages(phase, ended)
             variables = begun(phase, variables)
             functions = mapped_functions(phase, devices)
-            trained = functools.partial(_trained, recipe, phase, functions, devices)
+            own = _within(recipe, phase)
+            trained = functools.partial(_trained, own, phase, functions, devices)
             stage = "" if recipe is config and phase.name == phases[-1].name else phase.name
             settings = loop.Settings(
                 seed=recipe.seed,
@@ -136,7 +152,7 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     recipe, phase, variables, progress = _read(workdir, recipe)
     variables = parallel.replicate(variables, devices)
     functions = mapped_functions(phase, devices)
-    return Trained(recipe, phase, functions, variables, devices, progress.step)
+    return Trained(_within(recipe, phase), phase, functions, variables, devices, progress.step)
 
 
 def _trains(config: ConfigDict) -> bool:

@@ -6,12 +6,22 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gm_jax import alignment, data, evaluation, files, films, recognition, styles, translations
+from gm_jax import data, evaluation, files
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
 from gm_jax.evaluation import lpips, metrics, statistics
 from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
+from gm_jax.judging import (
+    alignment,
+    concepts,
+    films,
+    partition,
+    recognition,
+    styles,
+    translations,
+    variation,
+)  # fmt: skip
 from gm_jax.model import field_of
 from gm_jax.trained import Trained, apply, sample
 from gm_jax.workdir import writable
@@ -26,17 +36,20 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              split, 0 for all of it; of symbols (integers of any shape) their perplexity, and the
              number of different ones. A bound's `bound` says whether it is "lower" or "upper"
     modes, agreement, preserved, clustering
-             N: as in `gm_jax.recognition`, of N samples or examples
+             N: as in `gm_jax.judging.recognition`, of N samples or examples
     translation
-             N: as in `gm_jax.translations`, of N examples
-    styles   N: as in `gm_jax.styles`, of N examples
+             N: as in `gm_jax.judging.translations`, of N examples
+    styles   N: as in `gm_jax.judging.styles`, of N examples
     films, transfer
-             N: as in `gm_jax.films`, of N films
+             N: as in `gm_jax.judging.films`, of N films
     attributes  {function: examples}, and
     stories, retrieval, zero_shot, clip_score, r_precision, cmmd
-             N: as in `gm_jax.alignment`
+             N: as in `gm_jax.judging.alignment`
+    annealing  N: as in `gm_jax.judging.partition`, by N runs
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
+    variation  N: as in `gm_jax.judging.variation`, of N samples
+    arithmetic  N: as in `gm_jax.judging.concepts`, of N latents
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
     settings, results = trained.config.evaluate, {}
@@ -147,10 +160,12 @@ def lpips_distance(trained: Trained, count: int) -> dict[str, dict]:
 # By the name of the setting that holds the number of samples, or {function: examples}.
 METRICS = {
     "score": score_images,
+    "variation": variation.variation,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,
     "clustering": recognition.clustering,
+    "arithmetic": concepts.arithmetic,
     "translation": translations.translation,
     "styles": styles.recognised,
     "films": films.films,
@@ -162,6 +177,7 @@ METRICS = {
     "clip_score": alignment.clip_score,
     "r_precision": alignment.r_precision,
     "cmmd": alignment.cmmd,
+    "annealing": partition.partition,
     "lpips": lpips_distance,
 }
 
@@ -179,6 +195,8 @@ def report(results: dict[str, dict]) -> str:
         elif "interval95" in row:
             low, high = row["interval95"]
             line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "effective" in row:
+            line += partition.said(row)
         if "shuffled" in row:
             line += f"; captions shuffled {row['shuffled']:.4f}"
         if "classifier_accuracy" in row:

@@ -3,9 +3,22 @@
 Each is a module with `Settings`, the schema of its recipes, and `build`.
 """
 
-from gm_jax.adversarial import acgan, began, bigan, cogan, ebgan, gan, infogan, vaegan
+from gm_jax.adversarial import (
+    acgan,
+    began,
+    bigan,
+    cogan,
+    ebgan,
+    gan,
+    infogan,
+    lapgan,
+    progan,
+    stylegan2,
+    vaegan,
+)  # fmt: skip
 from gm_jax.autoencoders import (
     autoencoder,
+    bernoulli_mixture,
     cvivit,
     dvae,
     first_stage,
@@ -16,6 +29,7 @@ from gm_jax.autoencoders import (
 )  # fmt: skip
 from gm_jax.autoregressive import (
     bengio,
+    fvbn,
     gated_pixelcnn,
     gpt,
     latent_prior,
@@ -36,8 +50,18 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
+from gm_jax.energy import deep_autoencoder, deep_boltzmann, rbm
 from gm_jax.features import backbone
-from gm_jax.multimodal import clip, dalle, gan_cls, maskgit, paella, parti, phenaki
+from gm_jax.multimodal import (
+    clip,
+    dalle,
+    gan_cls,
+    maskgit,
+    paella,
+    parti,
+    phenaki,
+    unclip_causal_prior,
+)
 from gm_jax.translation import (
     adain,
     cin,
@@ -52,6 +76,7 @@ from gm_jax.translation import (
 
 SYSTEMS = {
     "autoencoder": autoencoder,
+    "bernoulli_mixture": bernoulli_mixture,
     "vae": vae,
     "vqvae": vqvae,
     "vqvae2": vqvae2,
@@ -67,11 +92,15 @@ SYSTEMS = {
     "bigan": bigan,
     "cogan": cogan,
     "vaegan": vaegan,
+    "stylegan2": stylegan2,
+    "lapgan": lapgan,
+    "progan": progan,
     "ddpm": ddpm,
     "classifier": classifier,
     "latent_diffusion": latent_diffusion,
     "super_resolution": super_resolution,
     "unclip_prior": unclip_prior,
+    "unclip_causal_prior": unclip_causal_prior,
     "unclip": unclip,
     "make_a_video": make_a_video,
     "stable_diffusion": stable_diffusion,
@@ -83,11 +112,15 @@ SYSTEMS = {
     "parti": parti,
     "phenaki": phenaki,
     "backbone": backbone,
+    "rbm": rbm,
+    "deep_boltzmann": deep_boltzmann,
+    "deep_autoencoder": deep_autoencoder,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,
     "wavenet": wavenet,
     "latent_prior": latent_prior,
+    "fvbn": fvbn,
     "nade": nade,
     "pixelcnn": pixelcnn,
     "gated_pixelcnn": gated_pixelcnn,

@@ -196,7 +196,39 @@ GAMES = {
         slow=True,
     ),
     "cogan": Game("cogan_mnist", {"data.base": "npz"}, slow=True),
+    # Lazy regularisers, mixed styles, groups over devices, and augmentation with a moving p.
+    "stylegan2": Game(
+        "stylegan2_fashion",
+        {
+            "data.name": "npz",
+            "data.pad": False,
+            "augmentation.name": "color",
+            "augmentation.p": 0.5,
+            "discriminator.r1.every": 2,
+            "generator.path.every": 2,
+        },
+        slow=True,
+    ),
     "vaegan": Game("vaegan_digits", {"data.name": "npz", "encoder.width": 8}, slow=True),
+    # Deviations of groups of the whole batch, an average that goes on; test_progan.py has a fade.
+    "progan": Game("progan_fashion", {"average": 0.9}, slow=True),
+    "progan_discrimination": Game(
+        "progan_fashion",
+        {
+            "generator.normalization": "batch",
+            "generator.tanh": True,
+            "discriminator.normalization": "layer",
+            "discriminator.statistics": "discrimination",
+            "equalized": False,
+            "drift": 0.0,
+        },
+        undecided=tuple(
+            f"['discriminator']['{layer}']['bias']" for layer in ("output", "discrimination")
+        ),
+        slow=True,
+    ),
+    # Four players; dropout and noise by position. Slopes of the smallest G are faint at the start.
+    "lapgan": Game("lapgan_cifar", {"generator.optimizer.learning_rate": 0.05}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
     # The last of three phases; half of each global batch is old.
@@ -353,6 +385,20 @@ GAMES = {
         undecided=KEYS_OF_TEXT,
         slow=True,
     ),
+    # Two phases; moments of the global batch.
+    "unclip_causal_prior": Game(
+        "unclip_causal_prior_shapes",
+        {
+            "average": 0.9,
+            "condition_dropout": 0.3,
+            "network.dropout": 0.2,
+            "network.bias": False,
+            "stages.clip.batch_size": 16,
+            "optimizer.eps": 1e-4,
+        },
+        undecided=KEYS_OF_TEXT,
+        slow=True,
+    ),
     "unclip": Game(
         "unclip_shapes",
         {
@@ -428,6 +474,17 @@ GAMES = {
     "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
     "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
     "nade": Game("nade_mnist", {}, slow=True),
+    "fvbn": Game("fvbn_mnist", {"average": 0.9}, slow=True),
+    "bernoulli_mixture": Game("bernoulli_mixture_mnist", {}, slow=True),
+    # Chains that all devices move alike, and chains that start at the examples.
+    "rbm": Game("rbm_mnist", {"average": 0.9, "decay": 0.1}, slow=True),
+    "gaussian_rbm": Game(
+        "rbm_mnist",
+        {"visible.name": "gaussian", "data.binarize": "", "negatives.name": "cd"},
+        slow=True,
+    ),
+    "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
+    "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

@@ -17,6 +17,7 @@ FAMILIES = (
     "autoencoders",
     "autoregressive",
     "diffusion",
+    "energy",
     "features",
     "multimodal",
     "translation",
@@ -39,6 +40,8 @@ MAY_IMPORT = {
     "tokenizers": CONTRACT | {"weights"},
     "data": CONTRACT | {"tokenizers"},
     "evaluation": CONTRACT | {"data", "losses", "nn", "weights"},
+    # `run`, inside a function: a CLIP that ranks may be a workdir.
+    "judging": CONTRACT | {"data", "evaluation", "losses", "nn", "tokenizers", "trained", "run"},
     "training": CONTRACT,
     "zoo": set(FAMILIES),
     "recipes": CONTRACT | {"zoo"},

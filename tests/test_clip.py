@@ -11,11 +11,12 @@ from games import config, opening
 from published_files import write_tiny_clip
 
 import gm_jax
-from gm_jax import alignment, data, replicas
+from gm_jax import data, replicas
 from gm_jax.data import shapes
 from gm_jax.data.shapes import meanings
 from gm_jax.evaluation import matching
 from gm_jax.evaluation.shapes import judge
+from gm_jax.judging import alignment
 from gm_jax.losses.contrastive import info_nce
 from gm_jax.model import Variables
 from gm_jax.multimodal.shared import clip_files

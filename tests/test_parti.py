@@ -12,8 +12,7 @@ from twins.game import game
 
 import gm_jax
 from gm_jax import causal
-from gm_jax.multimodal import parti
-from gm_jax.multimodal.shared.guided_causal import guided
+from gm_jax.multimodal.shared.guided_causal import chosen, guided, reading
 from gm_jax.nn.text_tower import TextTower
 from gm_jax.nn.transformer import Block, Transformer
 
@@ -38,9 +37,9 @@ def opened():
 def test_cached_is_uncached_with_a_text(weight):
     """And without one, which has a cache and a memory of its own."""
     own, params, x, contexts = opened()
-    network, condition = parti.reading(own), contexts[0]
+    network, condition = reading(own), contexts[0]
     if weight:
-        parts = (parti.chosen(network, number) for number in (0, 1))
+        parts = (chosen(network, number) for number in (0, 1))
         network, condition = guided(*parts, weight), contexts
     whole, cache = (
         network.apply(params, x, condition), network.begin(params, len(x), condition)

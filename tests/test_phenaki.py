@@ -11,8 +11,8 @@ import pytest
 from games import perturb, refuses
 
 import gm_jax
-from gm_jax import alignment
 from gm_jax.data import shapes
+from gm_jax.judging import alignment
 from gm_jax.model import Field
 from gm_jax.multimodal import phenaki
 from gm_jax.nn import cvivit

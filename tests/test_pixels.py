@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gm_jax import UserError, zoo
-from gm_jax.autoregressive import nade
+from gm_jax.autoregressive import fvbn, nade
 from gm_jax.autoregressive.pixelcnn import PixelCNN
 from gm_jax.autoregressive.pixelcnnpp import PixelCNNpp
 from gm_jax.autoregressive.pixelrnn import PixelRNN
@@ -37,7 +37,7 @@ NETWORKS = {
         levels, logistic_mixture.parameters(COMPONENTS, colors), blocks=1, width=4, classes=3
     ),
 }
-MODELS = [*NETWORKS, "nade"]
+MODELS = [*NETWORKS, "nade", "fvbn"]
 IN_COLOR = [name for name in NETWORKS if name != "gated_of_codes"]
 
 
@@ -46,6 +46,9 @@ def model(name, shape, levels=2, count=3, seed=0):
     if name == "nade":
         causal, label = nade.causal(), None
         params = jax.eval_shape(lambda: nade.parameters(KEY, math.prod(shape), 6))
+    elif name == "fvbn":
+        causal, label = fvbn.causal(), None
+        params = jax.eval_shape(lambda: fvbn.parameters(math.prod(shape)))
     else:
         net = NETWORKS[name](levels, shape[-1])
         finish = None
@@ -130,7 +133,7 @@ def test_colors_follow_one_another_within_a_pixel(name):
     + [pytest.param(name, (2, 2, 3), marks=pytest.mark.slow) for name in IN_COLOR],
 )
 def test_cached_is_uncached_and_so_are_the_samples(name, shape):
-    levels, length = 2 if name == "nade" else 3, 12
+    levels, length = 2 if name in ("nade", "fvbn") else 3, 12
     causal, params, label, _ = model(name, shape, levels)
     x = jax.random.randint(KEY, (3, length), 0, levels)
 
@@ -166,6 +169,15 @@ def test_nade_is_its_equations():
     for t in range(6):
         h = 1 / (1 + np.exp(-(params["c"] + x[:, :t] @ params["w"][:t])))
         white = params["b"][t] + h @ params["v"][t]
+        np.testing.assert_allclose(outputs[:, t, 1] - outputs[:, t, 0], white, atol=1e-5)
+
+
+def test_fvbn_is_a_logistic_regression_of_each_pixel_on_those_before_it():
+    params = jax.tree.map(np.asarray, model("fvbn", (2, 3, 1))[1])
+    x = np.random.default_rng(0).integers(0, 2, (5, 6))
+    outputs = fvbn.causal().apply(params, jnp.asarray(x), None)
+    for t in range(6):
+        white = params["b"][t] + x[:, :t] @ params["w"][t, :t]
         np.testing.assert_allclose(outputs[:, t, 1] - outputs[:, t, 0], white, atol=1e-5)
 
 

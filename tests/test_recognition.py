@@ -7,8 +7,9 @@ import pytest
 from ml_collections import ConfigDict
 
 import gm_jax
-from gm_jax import data, recognition
+from gm_jax import data
 from gm_jax.data import mixtures
+from gm_jax.judging import recognition
 
 
 def stand_in(config, outputs, monkeypatch):

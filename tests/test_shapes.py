@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 import gm_jax
-from gm_jax import alignment, data
+from gm_jax import data
 from gm_jax.data import shapes
 from gm_jax.data.shapes_drawing import COLOURS, draw
 from gm_jax.evaluation.shapes import agreement, constant, judge
+from gm_jax.judging import alignment
 from gm_jax.recipes import recipe
 from gm_jax.trained import Trained
 

@@ -12,9 +12,10 @@ from picture_files import write
 from PIL import Image
 
 import gm_jax
-from gm_jax import data, styles
+from gm_jax import data
 from gm_jax.data import scenes
 from gm_jax.data.styled import styles_of
+from gm_jax.judging import styles
 from gm_jax.losses.style import gram, moment_error, moments
 from gm_jax.nn.layers import instance_norm
 from gm_jax.settings import Data

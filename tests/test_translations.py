@@ -7,8 +7,9 @@ import pytest
 from ml_collections import ConfigDict
 
 import gm_jax
-from gm_jax import data, translations
+from gm_jax import data
 from gm_jax.data import scenes
+from gm_jax.judging import translations
 
 WORLD = {"name": "scenes", "size": 32, "unpaired": True}
 COUNT = 40

@@ -82,6 +82,12 @@ def test_what_is_hidden_is_read_as_none():
         ("unclip_prior_shapes", {"sampler.clip": True}, "an embedding has no bounds"),
         ("unclip_prior_shapes", {"label_dropout": 0.0, "sampler.guidance": 1.0}, "dropout > 0"),
         ("unclip_prior_shapes", {"objective": "hybrid"}, "a prior has objective=simple"),
+        ("unclip_causal_prior_shapes", {"components": 65}, "have .* numbers; set components to"),
+        (
+            "unclip_causal_prior_shapes",
+            {"condition_dropout": 0.0, "sampler.guidance": 1.0},
+            "condition_dropout > 0",
+        ),
         ("unclip_prior_shapes", {"network.heads": 3}, "does not divide into heads 3"),
         ("unclip_shapes", {"network.transformer_blocks": 0}, "transformer_blocks to 1 or more"),
         ("unclip_shapes", {"factor": 5}, "factor 5 does not divide the sides of 32x32"),

@@ -111,7 +111,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         ),
     )  # fmt: skip
     functions = latent_game.functions(game, output) | {"reconstruct": reconstruct}
-    return (games.phase(settings, init, players, functions),)
+    return (games.phase(settings, init, players, functions, latent_game.spec(game)),)
 
 
 def _pair_critic(settings: Settings) -> nn.Module:

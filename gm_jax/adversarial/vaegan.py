@@ -118,4 +118,4 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         ),
     )  # fmt: skip
     functions = latent_game.functions(game, first_output(game)) | {"reconstruct": reconstruct}
-    return (games.phase(settings, init, players, functions),)
+    return (games.phase(settings, init, players, functions, latent_game.spec(game)),)

@@ -16,7 +16,6 @@ from jax import lax
 
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.causal import Causal
-from gm_jax.errors import UserError
 from gm_jax.model import Phase, Variables, field_of
 from gm_jax.nn.layers import Size
 from gm_jax.settings import schema
@@ -38,10 +37,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     Raises UserError if the images are not black and white.
     """
     image = field_of(spec, "image")
-    if image.cardinality != 2:
-        raise UserError(
-            'NADE is a model of black and white pixels: set data.binarize="fixed" or "redrawn"'
-        )
+    pixels.check_binary(image, "NADE")
     length = math.prod(image.shape)
 
     def first(key, x, label):

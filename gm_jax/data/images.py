@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gm_jax.data.examples import from_files
-from gm_jax.data.pictures import all_resized, resized
+from gm_jax.data.pictures import all_resized, padded, resized
 from gm_jax.data.source import SPLITS, Source, from_arrays
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
@@ -98,7 +98,8 @@ def _tfds(config, split: str) -> Source:
         for example in data.__getitems__(indices):
             example = {key: np.asarray(example[key]) for key in spec}
             if config.size:
-                example["image"] = resized(example["image"], config.size)
+                fit = padded if config.pad else resized
+                example["image"] = fit(example["image"], config.size)
             yield example
 
     bytes = len(data) * sum(int(np.prod(field.shape)) for field in spec.values())

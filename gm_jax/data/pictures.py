@@ -93,6 +93,14 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     return np.clip(np.round(np.stack(bands, axis=-1)), 0, 255).astype(np.uint8)
 
 
+def padded(image: np.ndarray, size: int) -> np.ndarray:
+    """An image [H, W, C] in the middle of black, [size, size, C] at least; larger ones resized."""
+    if min(image.shape[:2]) > size:
+        return resized(image, size)
+    missing = [max(size - side, 0) for side in image.shape[:2]]
+    return np.pad(image, [*((n // 2, n - n // 2) for n in missing), (0, 0)])
+
+
 def resized_classes(classes: np.ndarray, size: int) -> np.ndarray:
     """Classes [H, W] with the shorter side brought to `size` pixels, by the nearest.
 

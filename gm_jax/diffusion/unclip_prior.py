@@ -106,7 +106,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def sample(variables, batch, key):
         """An embedding of length 1 for each caption: of `best_of` that nearest to the caption."""
-        batch, count = asked(batch), settings.sampler.best_of
+        batch = asked(batch)
         text = clip.text(variables, batch, key)
 
         def draw(key):
@@ -115,20 +115,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         def score(embedding):
             return jnp.sum(embedding * text, axis=-1)
 
-        drawn = clip_stage.best_of(count, key, draw, score) if count > 1 else draw(key)
-        return {"embedding": drawn}
+        return {"embedding": clip_stage.best_of(settings.sampler.best_of, key, draw, score)}
 
-    def closeness(variables, batch, key):
-        """Cosines, [B]: of what is drawn and of the text's embedding with the image's own."""
-        drawn = sample(variables, batch, key)["embedding"]
-        image, text = (
-            normalised(f(variables, batch, key)) for f in (clip.image, clip.text)
-        )  # fmt: skip
-        pairs = {"drawn": (drawn, image), "text": (text, image), "drawn_text": (drawn, text)}
-        return {f"cosine_{name}": jnp.sum(a * b, axis=-1) for name, (a, b) in pairs.items()}
-
-    functions = {"sample": sample, "embed": sample, "closeness": closeness}
-    functions |= clip_stage.passed_on(stages)
+    functions = {"sample": sample, "embed": sample}
+    functions |= {"closeness": clip_stage.closeness(clip, sample)} | clip_stage.passed_on(stages)
     owns, average = ("network", *condition.owns), settings.average
     players = (games.player("prior", owns, core.objective(model), settings, average),)
     theirs = stages["clip"].model.spec

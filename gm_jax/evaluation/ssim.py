@@ -17,6 +17,7 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 # Four halvings, each rounded up, must leave one window.
 SMALLEST = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
+SMALLEST_SHRUNK = 2 ** (len(WEIGHTS) - 1)
 
 
 def ssim(x, y) -> jax.Array:
@@ -38,14 +39,19 @@ def _ssim(x, y):
     return (luminance * contrast).mean(axis=(1, 2, 3))
 
 
-def ms_ssim(x, y) -> jax.Array:
+def ms_ssim(x, y, shrink: bool = False) -> jax.Array:
     """MS-SSIM [B] in [0, 1] of images [B, H, W, C] on the scale 0..255 (eq. 7); 1 for equal ones.
 
-    Contrast and structure below 0 count as 0. Raises EvaluationError below 161 pixels a side.
+    shrink  whether the window shrinks to an image that is smaller, and its deviation with it, as in
+            the code of Karras et al. 2018 (ProGAN)
+
+    Contrast and structure below 0 count as 0. Raises EvaluationError below 161 pixels a side, or 16
+    if the window shrinks.
     """
-    if min(x.shape[1:3]) < SMALLEST:
+    least = SMALLEST_SHRUNK if shrink else SMALLEST
+    if min(x.shape[1:3]) < least:
         raise EvaluationError(
-            f"MS-SSIM's five scales need images of {SMALLEST} pixels a side, these have "
+            f"MS-SSIM's five scales need images of {least} pixels a side, these have "
             f"{x.shape[1]} x {x.shape[2]}"
         )
     return _ms_ssim(x, y)
@@ -76,12 +82,13 @@ def _terms(x, y):
 
 
 def _blur(x):
-    """The Gaussian window over [..., H, W, C], where it lies inside the image."""
-    at = np.arange(WINDOW) - WINDOW // 2
-    kernel = np.exp(-(at**2) / (2 * SIGMA**2))
+    """The Gaussian window over [..., H, W, C], where it lies inside; no larger than the image."""
+    window = min(WINDOW, *x.shape[-3:-1])
+    at = np.arange(window) - (window - 1) / 2
+    kernel = np.exp(-(at**2) / (2 * (SIGMA * window / WINDOW) ** 2))
     kernel = kernel / kernel.sum()
     for axis in (-3, -2):
-        size = x.shape[axis] - WINDOW + 1
+        size = x.shape[axis] - window + 1
         cut = partial(lax.slice_in_dim, x, axis=x.ndim + axis)
         x = sum(float(w) * cut(i, i + size) for i, w in enumerate(kernel))
     return x

@@ -28,13 +28,14 @@ def per_example_gradient_norm(critic: Critic, x: Array) -> Array:
     return jnp.sqrt(per_example_squared_gradient(critic, x) + 1e-12)
 
 
-def wgan_gp(critic: Critic, real: Array, fake: Array, alpha: Array) -> Array:
+def wgan_gp(critic: Critic, real: Array, fake: Array, alpha: Array, target: float = 1.0) -> Array:
     """(||grad D(a x + (1 - a) G(z))|| - 1)^2 with one a ~ U[0, 1) per example, alpha [B] -> [B].
 
-    Gulrajani et al. 2017, eq. 3: two-sided.
+    Gulrajani et al. 2017, eq. 3: two-sided. The norm is in units of `target`.
     """
     alpha = _broadcast(alpha, real)
-    return (per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake) - 1.0) ** 2
+    norm = per_example_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake)
+    return (norm / target - 1.0) ** 2
 
 
 def dragan(critic: Critic, real: Array, alpha: Array, uniform: Array) -> Array:
@@ -55,6 +56,27 @@ def zero_centred(critic: Critic, x: Array) -> Array:
     Mescheder et al. 2018, eq. 9 and 10.
     """
     return 0.5 * per_example_squared_gradient(critic, x)
+
+
+def path_lengths(generate: Callable[[Array], Array], styles: Array, noise: Array) -> Array:
+    """|J^T y| at styles [B, L, D], the root of its mean square over the layers, [B].
+
+    generate  styles -> images [B, ...]
+    noise     y, as the images; N(0, 1) divided by the root of the number of pixels
+
+    Karras et al. 2020 (StyleGAN2, arXiv 1912.04958), eq. 4. Finite slopes even at 0.
+    """
+    gradient = jax.grad(lambda styles: jnp.sum(generate(styles) * noise))(styles)
+    return jnp.sqrt(jnp.mean(jnp.sum(gradient**2, axis=-1), axis=-1) + 1e-12)
+
+
+def path_penalty(lengths: Array, mean: Array, decay: float = 0.99) -> tuple[Array, Array]:
+    """(|J^T y| - a)^2 of lengths [B], and a: their running mean, moved before it is used.
+
+    a's slope counts, as in the authors' code: it moves with the lengths of the whole batch.
+    """
+    moved = decay * mean + (1.0 - decay) * replicas.mean(jnp.mean(lengths))
+    return (lengths - moved) ** 2, moved
 
 
 def orthogonal(params: PyTree) -> Array:

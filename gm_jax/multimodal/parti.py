@@ -19,12 +19,11 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import causal, conditions
-from gm_jax.causal import Causal
 from gm_jax.clip_stage import check_clip, nearest
 from gm_jax.losses.likelihoods import smoothed_categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.multimodal.shared import code_model
-from gm_jax.multimodal.shared.guided_causal import Sampler, guided, unranked
+from gm_jax.multimodal.shared.guided_causal import Sampler, chosen, guided, reading, unranked
 from gm_jax.nn.transformer import Transformer, TransformerSettings
 from gm_jax.settings import Recipes, Restartable, arguments, schema
 
@@ -107,33 +106,3 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     functions = {"sample": sample, "likelihood": likelihood}
     moves = {"negative_log_prob": negative_log_prob}
     return code_model.phase("parti", model, moves, functions, settings, spec, stages)
-
-
-def reading(module: Transformer) -> Causal:
-    """The Causal of a decoder, whose condition is the context that it reads."""
-
-    def call(params, *inputs, method=None, **named):
-        return module.apply({"params": params}, *inputs, method=method, **named)
-
-    def apply(params, x, context):
-        return call(params, x, context=context)
-
-    def begin(params, batch_size, context):
-        return call(params, batch_size, context=context, method="begin")
-
-    def step(params, cache, previous, position):
-        return call(params, cache, previous, position, method="step")
-
-    return Causal(apply, begin, step)
-
-
-def chosen(own: Causal, number: int) -> Causal:
-    """The network given one of several conditions."""
-
-    def apply(params, x, conditions):
-        return own.apply(params, x, conditions[number])
-
-    def begin(params, batch_size, conditions):
-        return own.begin(params, batch_size, conditions[number])
-
-    return Causal(apply, begin, own.step)

@@ -72,6 +72,28 @@ class EmbeddingReader(nn.Module):
         return seen, words.reshape(-1, self.words, self.width)
 
 
+class PrefixReader(nn.Module):
+    """What an autoregressive prior is told, as words of a context [B, L + 2, W].
+
+    The words [B, L, W], the text's embedding [B, D] and the bucket [B] of how near the image is to
+    it. Where it is hidden [B], the embedding is zero and the bucket one of its own.
+
+    buckets  of the nearness
+    """
+
+    buckets: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, words: Array, embedding: Array, near: Array, hidden: Array) -> Array:
+        width = words.shape[-1]
+        embedding = jnp.where(hidden[:, None], 0.0, embedding)
+        near = jnp.where(hidden, self.buckets, near)
+        text = nn.Dense(width, kernel_init=WEIGHTS, dtype=self.dtype, name="embedding")(embedding)
+        table = nn.Embed(self.buckets + 1, width, self.dtype, embedding_init=WEIGHTS, name="near")
+        return jnp.concatenate([words, jnp.stack([text, table(near)], axis=1)], axis=1)
+
+
 @schema
 class EmbeddingTransformerSettings(part_of(EmbeddingTransformer, "dtype")):
     """A transformer that makes embeddings."""

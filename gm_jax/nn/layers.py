@@ -170,6 +170,11 @@ def doubled(x: Array) -> Array:
     return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
+def halved(x: Array) -> Array:
+    """[B, H, W, C] to [B, H/2, W/2, C], the mean of each four pixels."""
+    return nn.avg_pool(x, (2, 2), (2, 2))
+
+
 def layer(module: nn.Module, spectral: bool, train: bool):
     """A layer as it is, or with its weights divided by their largest singular value.
 

@@ -24,6 +24,7 @@ class Data:
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
                set, a folder's images must be of one size
+    pad        of TFDS: smaller images get black around them up to `size`, and are not enlarged
     crop       which part is kept: the "centre", or "random", another one at each visit in training
     channels   1 for grey or 3 for RGB; if not set, a folder's images are grey if all of them are
     classes    how many labels there are; if not set, one more than the highest
@@ -65,6 +66,7 @@ class Data:
     path: Annotated[str, Restartable(trains=True)] = ""
     directory: Annotated[str, Restartable(trains=True)] = ""
     size: Annotated[int | None, at_least(1)] = None
+    pad: bool = False
     crop: Annotated[str, one_of(("centre", "random"))] = "centre"
     channels: Annotated[int | None, GREY_OR_RGB] = None
     classes: Annotated[int | None, at_least(1)] = None
@@ -98,6 +100,8 @@ class Data:
         """Choices that do not go together, a line for each."""
         if self.crop == "random" and not self.size:
             yield "crop is random: set data.size, too"
+        if self.pad and not self.size:
+            yield "pad needs the size that images are brought to: set data.size, too"
         if self.resize and (self.crop != "random" or self.resize < (self.size or 0)):
             yield f"resize {self.resize} needs crop=random and a size that is not larger"
         if len(self.domains) not in (0, 2):
@@ -161,10 +165,12 @@ class Evaluate:
     counts      {function: examples of the split}, 0 for all: the mean of each value it returns
     split       of the data
     score       samples for the Frechet distance on a small classifier's features; 0 for none
+    variation   samples whose patches are compared with the data's, and whose MS-SSIM is taken
     modes       samples for mode coverage
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
     clustering  examples whose codes are matched with their labels
+    arithmetic  latents whose means and sums are compared with the classes that they show
     translation  examples whose translations are compared with their true partners
     styles      examples whose style is told from their restyled picture
     films       films of the split, made of poses, that are compared with the true ones
@@ -178,6 +184,7 @@ class Evaluate:
     clip_score  samples whose similarity to their captions is averaged
     r_precision  samples among whose captions CLIP finds their own
     cmmd        samples whose embeddings are compared with those of the split
+    annealing   runs of AIS that estimate the partition function, and with it log-likelihoods
     lpips       examples whose LPIPS distance to their reconstruction is taken
     lpips_network  of it
     lpips_weights  the file of that network's weights, torchvision's
@@ -194,10 +201,12 @@ class Evaluate:
     counts: dict[str, Count] = dataclasses.field(default_factory=dict)
     split: str = "test"
     score: Count = 0
+    variation: Count = 0
     modes: Count = 0
     agreement: Count = 0
     preserved: Count = 0
     clustering: Count = 0
+    arithmetic: Count = 0
     translation: Count = 0
     styles: Count = 0
     films: Count = 0
@@ -211,6 +220,7 @@ class Evaluate:
     clip_score: Count = 0
     r_precision: Count = 0
     cmmd: Count = 0
+    annealing: Count = 0
     lpips: Count = 0
     lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
     lpips_weights: str = ""

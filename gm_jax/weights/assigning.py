@@ -40,7 +40,8 @@ def _same(x):
 
 # conv: OIHW and HWIO; dense: [out, in] and [in, out]; conv_as_dense, conv1d_as_dense: a convolution
 # of size 1 in the file, along two axes or one, a dense layer here; embedding: [count, features] in
-# both; plain: anything else.
+# both; plain: anything else. Of StyleGAN2: conv_turned, a convolution where ours is a correlation;
+# chw: a map; map_as_dense: a dense layer of maps of 4x4 pixels, which are flattened CHW and HWC.
 KINDS = {
     "conv": Kind(
         lambda x: x.transpose(2, 3, 1, 0),
@@ -56,6 +57,19 @@ KINDS = {
     ),
     "embedding": Kind(_same, _same, _same),
     "plain": Kind(_same, _same, _same),
+    "conv_turned": Kind(
+        lambda x: x[:, :, ::-1, ::-1].transpose(2, 3, 1, 0),
+        lambda x: x[::-1, ::-1].transpose(3, 2, 0, 1),
+        lambda s: (s[3], s[2], s[0], s[1]),
+    ),
+    "chw": Kind(
+        lambda x: x.transpose(1, 2, 0), lambda x: x.transpose(2, 0, 1), lambda s: (s[2], *s[:2])
+    ),
+    "map_as_dense": Kind(
+        lambda x: x.reshape(len(x), -1, 4, 4).transpose(2, 3, 1, 0).reshape(-1, len(x)),
+        lambda x: x.reshape(4, 4, -1, x.shape[1]).transpose(3, 2, 0, 1).reshape(x.shape[1], -1),
+        lambda s: s[::-1],
+    ),
 }
 
 

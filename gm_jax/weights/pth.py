@@ -25,7 +25,7 @@ import numpy as np
 from gm_jax.errors import UserError
 from gm_jax.weights.stored import Stored
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -38,17 +38,21 @@ _DTYPES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
-_NUMPY = {name: np.dtype(jnp.bfloat16 if name == "bfloat16" else name) for name in _DTYPES.values()}
+NUMPY = {name: np.dtype(jnp.bfloat16 if name == "bfloat16" else name) for name in _DTYPES.values()}
 
 
-class _Storage(NamedTuple):
+class Storage(NamedTuple):
+    """Values of one type in a row; `key` is their name in the file."""
+
     dtype: str
     key: str
     size: int
 
 
-class _Tensor(NamedTuple):
-    storage: _Storage
+class Tensor(NamedTuple):
+    """A tensor as a view of a storage."""
+
+    storage: Storage
     offset: int
     shape: tuple[int, ...]
     stride: tuple[int, ...]
@@ -58,9 +62,9 @@ def _names() -> dict:
     """What a pickle may name. Made anew for each file: a pickle can write on what it was given."""
 
     def rebuild_tensor(storage, offset, shape, stride, requires_grad, hooks, metadata=None):
-        if not isinstance(storage, _Storage):
+        if not isinstance(storage, Storage):
             raise pickle.UnpicklingError("a tensor without a storage")
-        return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
+        return Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
 
     names = {("torch", name): dtype for name, dtype in _DTYPES.items()}
     names["torch._utils", "_rebuild_tensor_v2"] = rebuild_tensor
@@ -69,7 +73,7 @@ def _names() -> dict:
     return names
 
 
-def _inert() -> type:
+def inert() -> type:
     """A class, anew for each name, that takes what a pickle does to an object and does nothing."""
 
     def nothing(self, *args, **kwargs):
@@ -91,7 +95,7 @@ def _refuse_large_memo(file) -> None:
     file.seek(start)
 
 
-class _Unpickler(pickle.Unpickler):
+class Unpickler(pickle.Unpickler):
     """Makes records of tensors. `storages` and `unknown` hold what the pickle named."""
 
     def __init__(self, file):
@@ -102,13 +106,13 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) in self.names:
             return self.names[module, name]
-        return self.unknown.setdefault((module, name), _inert())
+        return self.unknown.setdefault((module, name), inert())
 
     def persistent_load(self, saved):
         kind, dtype, key, _, size = saved[:5]
-        if kind != "storage" or dtype not in _NUMPY or any(saved[5:]):
+        if kind != "storage" or dtype not in NUMPY or any(saved[5:]):
             raise pickle.UnpicklingError("an unknown kind of storage")
-        storage = _Storage(dtype, str(key), int(size))
+        storage = Storage(dtype, str(key), int(size))
         if self.storages.setdefault(storage.key, storage) != storage:
             raise pickle.UnpicklingError(f"storage {storage.key} is described in two ways")
         return storage
@@ -130,9 +134,9 @@ def open_pth(path) -> dict[str, Stored]:
         pickled, read = (_open_zip if zipfile.is_zipfile(path) else _open_legacy)(path)
         tensors = {str(name): tensor for name, tensor in pickled.items()}
         for name, tensor in tensors.items():
-            if not isinstance(tensor, _Tensor):
+            if not isinstance(tensor, Tensor):
                 raise pickle.UnpicklingError(f"{name} is not a tensor")
-            _check(tensor)
+            check_tensor(tensor)
     except Exception as error:  # a hostile or truncated pickle may fail in any way
         raise _broken(path, error) from None
 
@@ -143,7 +147,7 @@ def open_pth(path) -> dict[str, Stored]:
             raise _broken(path, error) from None
 
     return {
-        name: Stored(t.shape, _NUMPY[t.storage.dtype], lambda t=t: load(t))
+        name: Stored(t.shape, NUMPY[t.storage.dtype], lambda t=t: load(t))
         for name, t in tensors.items()
     }
 
@@ -152,7 +156,7 @@ def _broken(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} is no PyTorch file of tensors, or a broken one: {error!r}")
 
 
-def _state_dict(read: object, unpickler: _Unpickler) -> dict:
+def _state_dict(read: object, unpickler: Unpickler) -> dict:
     """The dict of tensors in what a file holds."""
     for name in ("state_dict", "ema"):  # pytorch-lightning's, and DiT's averages.
         if isinstance(read, dict) and isinstance(read.get(name), dict):
@@ -165,7 +169,7 @@ def _state_dict(read: object, unpickler: _Unpickler) -> dict:
     return read
 
 
-def _open_zip(path: Path) -> tuple[dict, Callable[[_Storage], bytes]]:
+def _open_zip(path: Path) -> tuple[dict, Callable[[Storage], bytes]]:
     """The state dict of records, and how the bytes of a storage are read."""
     archive = zipfile.ZipFile(path)  # Open for as long as its tensors may be read.
     names = archive.namelist()
@@ -173,43 +177,43 @@ def _open_zip(path: Path) -> tuple[dict, Callable[[_Storage], bytes]]:
     root = pickled.removesuffix("data.pkl")
     if root + "byteorder" in names and archive.read(root + "byteorder") != b"little":
         raise pickle.UnpicklingError("its byte order is not little-endian")
-    unpickler = _Unpickler(io.BytesIO(archive.read(pickled)))
+    unpickler = Unpickler(io.BytesIO(archive.read(pickled)))
     state = _state_dict(unpickler.load(), unpickler)
 
-    def read(wanted: _Storage) -> bytes:
+    def read(wanted: Storage) -> bytes:
         info = archive.getinfo(f"{root}data/{wanted.key}")
-        if info.file_size != wanted.size * _NUMPY[wanted.dtype].itemsize:
+        if info.file_size != wanted.size * NUMPY[wanted.dtype].itemsize:
             raise pickle.UnpicklingError(f"storage {wanted.key} has the wrong size")
         return archive.read(info)
 
     return state, read
 
 
-def _open_legacy(path: Path) -> tuple[dict, Callable[[_Storage], bytes]]:
+def _open_legacy(path: Path) -> tuple[dict, Callable[[Storage], bytes]]:
     """As `_open_zip`; the storages follow the pickles, each after its size."""
     with open(path, "rb") as file:
-        if [_Unpickler(file).load() for _ in range(3)][:2] != [_MAGIC, 1001]:
+        if [Unpickler(file).load() for _ in range(3)][:2] != [MAGIC, 1001]:
             raise pickle.UnpicklingError("it does not begin as PyTorch's files do")
-        unpickler = _Unpickler(file)
+        unpickler = Unpickler(file)
         state = _state_dict(unpickler.load(), unpickler)
         positions = {}
-        for key in _Unpickler(file).load():
+        for key in Unpickler(file).load():
             wanted = unpickler.storages[str(key)]
             (size,) = struct.unpack("<q", file.read(8))
             if size != wanted.size:
                 raise pickle.UnpicklingError(f"storage {key} has the wrong size")
             positions[wanted.key] = file.tell()
-            file.seek(size * _NUMPY[wanted.dtype].itemsize, 1)
+            file.seek(size * NUMPY[wanted.dtype].itemsize, 1)
 
-    def read(wanted: _Storage) -> bytes:
+    def read(wanted: Storage) -> bytes:
         with open(path, "rb") as file:
             file.seek(positions[wanted.key])
-            return file.read(wanted.size * _NUMPY[wanted.dtype].itemsize)
+            return file.read(wanted.size * NUMPY[wanted.dtype].itemsize)
 
     return state, read
 
 
-def _check(tensor: _Tensor) -> None:
+def check_tensor(tensor: Tensor) -> None:
     """Raises UnpicklingError unless all of the tensor lies inside its storage."""
     shape, stride, size = tensor.shape, tensor.stride, tensor.storage.size
     if len(shape) != len(stride) or min(shape + stride, default=0) < 0:
@@ -219,9 +223,9 @@ def _check(tensor: _Tensor) -> None:
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
 
 
-def _array(tensor: _Tensor, data: bytes) -> np.ndarray:
+def _array(tensor: Tensor, data: bytes) -> np.ndarray:
     """A copy of the tensor's numbers."""
-    values = np.frombuffer(data, _NUMPY[tensor.storage.dtype])
+    values = np.frombuffer(data, NUMPY[tensor.storage.dtype])
     if len(values) != tensor.storage.size:
         raise pickle.UnpicklingError("it is truncated")
     strides = [s * values.itemsize for s in tensor.stride]

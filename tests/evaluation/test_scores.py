@@ -1,5 +1,7 @@
 """Inception score, MS-SSIM, sliced Wasserstein distance, nearest neighbours, uncertainty."""
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
@@ -45,15 +47,16 @@ def test_inception_score_refuses_too_few():
 
 def ms_ssim_of_one_pair(x, y):
     """Float64, with SciPy's convolution, one channel at a time; even sizes only."""
-    at = np.arange(11) - 5
-    window = np.exp(-(at**2) / (2 * 1.5**2))
-    window = np.outer(window, window) / window.sum() ** 2
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     result = 1.0
     for scale, weight in enumerate([0.0448, 0.2856, 0.3001, 0.2363, 0.1333]):
         values = []
+        size = min(11, len(x))
+        at = np.arange(size) - (size - 1) / 2
+        window = np.exp(-(at**2) / (2 * (1.5 * size / 11) ** 2))
+        window = np.outer(window, window) / window.sum() ** 2
         for a, b in zip(np.moveaxis(x, -1, 0), np.moveaxis(y, -1, 0), strict=True):
-            mean = lambda z: signal.convolve2d(z, window, mode="valid")  # noqa: E731
+            mean = partial(signal.convolve2d, in2=window, mode="valid")
             ma, mb = mean(a), mean(b)
             va, vb, vab = mean(a * a) - ma**2, mean(b * b) - mb**2, mean(a * b) - ma * mb
             value = (2 * vab + c2) / (va + vb + c2)
@@ -75,6 +78,20 @@ def test_ms_ssim_against_scipy():
     assert 0.1 < expected[0] < 0.99
     np.testing.assert_allclose(ssim.ms_ssim(x, y), expected, rtol=1e-4)
     np.testing.assert_allclose(ssim.ms_ssim(x, x), 1, rtol=1e-5)
+
+
+def test_ms_ssim_of_small_images_has_windows_no_larger_than_they_are():
+    """Of 32 pixels a side: windows of 11, 11, 8, 4 and 2, as wide in proportion."""
+    x = images(3, 32)
+    noise = np.random.default_rng(1).normal(0, 40, x.shape)
+    y = np.clip(x + noise, 0, 255).astype(np.uint8)
+    expected = [
+        ms_ssim_of_one_pair(a.astype(float), b.astype(float)) for a, b in zip(x, y, strict=True)
+    ]
+    assert 0.1 < expected[0] < 0.99
+    np.testing.assert_allclose(ssim.ms_ssim(x, y, shrink=True), expected, rtol=1e-4)
+    with pytest.raises(EvaluationError, match="16 pixels a side, these have 15 x 15"):
+        ssim.ms_ssim(images(1, 15), images(1, 15), shrink=True)
 
 
 def test_ms_ssim_refuses_images_too_small_for_five_scales():

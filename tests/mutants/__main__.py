@@ -30,14 +30,17 @@ from mutants.dancers import DANCING
 from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
+from mutants.energy import ENERGIES
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
+from mutants.lapgan import LAPGANS
 from mutants.make_a_video import MAKE_A_VIDEOS
 from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
+from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
 from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
@@ -45,9 +48,11 @@ from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
+from mutants.stylegan2 import STYLEGAN2S
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
 from mutants.unclip import UNCLIPS
+from mutants.unclip_causal_prior import CAUSAL_PRIORS
 from mutants.vit_vqgan import VIT_VQGANS
 
 MUTANTS = (
@@ -55,6 +60,7 @@ MUTANTS = (
     | ADVERSARIAL
     | AUTOENCODERS
     | AUTOREGRESSIVE
+    | ENERGIES
     | DIFFUSION
     | DENOISERS
     | DITS
@@ -73,15 +79,19 @@ MUTANTS = (
     | FIRST_ORDER_MOTIONS
     | PARTIS
     | UNCLIPS
+    | CAUSAL_PRIORS
     | MAKE_A_VIDEOS
     | PHENAKIS
     | DANCES
     | SIMGANS
     | SRGANS
     | SPADES
+    | STYLEGAN2S
     | STYLES
     | STUDIES
     | VIT_VQGANS
+    | LAPGANS
+    | PROGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 

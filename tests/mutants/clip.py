@@ -118,6 +118,6 @@ CLIPS = {
         "np.sum(_unit(images) * _unit(texts), axis=1)", FORM,
     ),
     "retrieval: paraphrases": Mutant(
-        "gm_jax/alignment.py", 'meanings(batch["attributes"])', 'batch["attributes"]', DISTINCT
+        "judging/alignment.py", 'meanings(batch["attributes"])', 'batch["attributes"]', DISTINCT
     ),
 }  # fmt: skip

@@ -22,7 +22,7 @@ PARTIS = {
         CACHED,
     ),
     "parti: the first of several conditions for each": Mutant(
-        PARTI,
+        "multimodal/shared/guided_causal.py",
         "return own.begin(params, batch_size, conditions[number])",
         "return own.begin(params, batch_size, conditions[0])",
         CACHED,

@@ -86,14 +86,14 @@ PHENAKIS = {
         TWINS + "cvivits_functions",
     ),
     "phenaki: parts of a story that do not share a frame": Mutant(
-        "gm_jax/alignment.py", "start = number * (length - sampler.keep)",
+        "judging/alignment.py", "start = number * (length - sampler.keep)",
         "start = number * length", JUDGED,
     ),
     "phenaki: a story is right if one part is": Mutant(
-        "gm_jax/alignment.py", '{"right": np.all(right, 0)', '{"right": np.any(right, 0)', JUDGED
+        "judging/alignment.py", '{"right": np.all(right, 0)', '{"right": np.any(right, 0)', JUDGED
     ),
     "phenaki: the film itself is judged, not its reconstruction": Mutant(
-        "gm_jax/alignment.py", '(outputs["video"], 5)', '(outputs["video"][:, :1], 5)',
+        "judging/alignment.py", '(outputs["video"], 5)', '(outputs["video"][:, :1], 5)',
         TESTS + "the_second_of_two_films_is_judged_and_both_are_shown",
     ),
     "phenaki: stages of images for films": Mutant(

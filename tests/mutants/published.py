@@ -66,7 +66,7 @@ PUBLISHED = {
         "weights/test_reading.py::test_a_name_that_occurs_twice_is_refused",
     ),
     "weights: what a file names is imported": Mutant(
-        "weights/pth.py", "return self.unknown.setdefault((module, name), _inert())",
+        "weights/pth.py", "return self.unknown.setdefault((module, name), inert())",
         "return super().find_class(module, name)",
         "weights/test_reading.py::test_what_lightning_saves_beside_the_state_dict_is_inert",
     ),

@@ -70,13 +70,14 @@ WORLD = {
         FILMS,
     ),
     "attributes: the real one of a pair": Mutant(
-        "gm_jax/alignment.py", "made[:, -1]", "made[:, 0]", SAMPLES
+        "judging/alignment.py", "made[:, -1]", "made[:, 0]", SAMPLES
     ),
     "attributes: the floor is not shuffled": Mutant(
-        "gm_jax/alignment.py", "np.roll(wanted, 1, axis=0)", "wanted", SAMPLES
+        "judging/alignment.py", "np.roll(wanted, 1, axis=0)", "wanted", SAMPLES
     ),
     "attributes: captions of training": Mutant(
-        "gm_jax/alignment.py", "data.open_source(trained.phase.data, split)\n    if \"attributes\"",
+        "judging/alignment.py",
+        "data.open_source(trained.phase.data, split)\n    if \"attributes\"",
         "data.open_source(trained.phase.data)\n    if \"attributes\"", SAMPLES,
     ),
 }  # fmt: skip

@@ -97,7 +97,7 @@ SRGANS = {
         UPSAMPLING, "inside = slice(border, -border)", "inside = slice(0, None)", LUMINANCE
     ),
     "scores: no baseline beside a restored picture": Mutant(
-        "gm_jax/translations.py", "given = beside.get(name) if restored else",
+        "judging/translations.py", "given = beside.get(name) if restored else",
         "given =",
         "test_translations.py::test_a_restored_picture_stands_beside_its_models_baseline",
     ),

@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 CIN, ADAIN, NETWORKS = "translation/cin.py", "translation/adain.py", "shared/style.py"
-LOSSES, STYLED, JUDGE = "losses/style.py", "data/styled.py", "gm_jax/styles.py"
+LOSSES, STYLED, JUDGE = "losses/style.py", "data/styled.py", "judging/styles.py"
 BACKBONES = "nn/backbones.py"
 TESTS, TWINS = "test_styles.py::test_", "twins/test_styles.py::test_"
 OF_CIN, OF_ADAIN = TWINS + "conditional_instance_norm", TWINS + "adaptive_instance_norm"

@@ -6,7 +6,7 @@ PIX2PIX, CYCLEGAN = "translation/pix2pix.py", "translation/cyclegan.py"
 UNET, RESNET, PATCHGAN = "shared/unet.py", "shared/resnet.py", "nn/patchgan.py"
 LAYERS, POOLS, LOSSES = "nn/layers.py", "gm_jax/pools.py", "losses/translation.py"
 SCENES, PAIRS, PICTURES = "data/scenes.py", "data/pairs.py", "data/pictures.py"
-SCORES, SEGMENTATION = "gm_jax/translations.py", "evaluation/segmentation.py"
+SCORES, SEGMENTATION = "judging/translations.py", "evaluation/segmentation.py"
 
 
 def _twins(names: str) -> str:

@@ -52,11 +52,14 @@ class Game(NamedTuple):
     functions: dict[str, Callable]
 
     def play(self, player: str = "", step: int = 0, **changes) -> Played:
-        """The only move of a player (of the only player), on the batch with these changes."""
-        (name,) = [name for name in self.moves if player in ("", name)]
+        """The only move of a player (of the only player), on the batch with these changes.
+
+        One of several is named, too: "generator/path".
+        """
+        (name,) = [n for n in self.moves if n == player or (not player and "/" not in n)]
         batch = {**self.batch, **changes}
         (value, aux), calls = self.moves[name](self.variables, batch, KEY, step)
-        (owner,) = [p for p in self.model.players if p.name == name]
+        (owner,) = [p for p in self.model.players if p.name == name.split("/")[0]]
         _check_statistics(owner.owns, aux.state, calls, batch)
         return Played(float(value), aux.metrics, aux.state, calls)
 
@@ -98,9 +101,10 @@ def _game(recipe: str, overrides: tuple) -> Game:
         ended[last.name] = variables._replace(frozen=frozen)
     variables = ended[phase.name]
     moves = {
-        player.name: watch(move.objective)
+        name: watch(move.objective)
         for player in phase.model.players
         for move in player.moves
+        for name in (player.name, f"{player.name}/{move.name}")
     }
     functions = {name: watch(function) for name, function in phase.model.functions.items()}
     return Game(config, phase.model, variables, batch, moves, functions)

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 
 import gm_jax
 from gm_jax.data import dancers
+from gm_jax.data.pictures import all_resized
 
 COUNT = 16  # examples of a batch
 NAMES = ["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -84,7 +85,8 @@ def batch_of(config) -> dict:
         sides = COUNT, config.data.size, config.data.size
         a, b = jnp.float32(rng.uniform(-1.0, 1.0, (2, *sides, 3)))
         return {"image": a, "image_b": b, "label_b": label % 6, "index": index}
-    image = jnp.float32(np.load(config.data.path)["image"][:COUNT]) / 127.5 - 1.0
+    image = np.load(config.data.path)["image"][:COUNT]
+    image = jnp.float32(all_resized(image, config.data.size)) / 127.5 - 1.0
     if config.data.binarize:
         image = jnp.where(image > 0.0, 1.0, -1.0)
     batch = {"image": image, "label": label, "index": index}

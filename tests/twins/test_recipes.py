@@ -20,6 +20,9 @@ RECIPES = {
     "bigan": "bigan_mnist",
     "cogan": "cogan_mnist",
     "vaegan": "vaegan_digits",
+    "stylegan2": "stylegan2_fashion",
+    "lapgan": "lapgan_cifar",
+    "progan": "progan_fashion",
     "ddpm": "ddpm_digits",
     "classifier": "classifier_digits",
     "latent_diffusion": "latent_diffusion_emoji",
@@ -39,6 +42,7 @@ RECIPES = {
     "paella": "paella_shapes",
     "parti": "parti_shapes",
     "unclip_prior": "unclip_prior_shapes",
+    "unclip_causal_prior": "unclip_causal_prior_shapes",
     "unclip": "unclip_shapes",
     "make_a_video": "make_a_video_shapes",
     "phenaki": "phenaki_shapes",
@@ -48,6 +52,11 @@ RECIPES = {
     "wavenet": "wavenet_fsdd",
     "latent_prior": "vqvae_prior_mnist",
     "nade": "nade_mnist",
+    "fvbn": "fvbn_mnist",
+    "bernoulli_mixture": "bernoulli_mixture_mnist",
+    "rbm": "rbm_mnist",
+    "deep_boltzmann": "dbm_mnist",
+    "deep_autoencoder": "deep_ae_mnist",
     "pixelcnn": "pixelcnn_mnist",
     "gated_pixelcnn": "gated_pixelcnn_mnist",
     "pixelcnnpp": "pixelcnnpp_mnist",
@@ -69,7 +78,8 @@ def test_every_system_is_among_them():
     assert set(RECIPES) == set(zoo.SYSTEMS) - {"stable_diffusion", "backbone"}
 
 
-@pytest.mark.parametrize("system", RECIPES)
+# StyleGAN2's average is by images.
+@pytest.mark.parametrize("system", sorted(set(RECIPES) - {"stylegan2"}))
 def test_all_that_samples_come_from_has_the_average_that_is_asked_for(system):
     """What only judges has none, and nothing has one if none is asked for."""
     for decay in (0.0, 0.97):
@@ -109,6 +119,33 @@ def test_each_player_has_its_own_optimizer_and_d_its_own_number_of_moves(system)
 
 
 ADAM = {"b1": 0.5}
+# Rows of ProGAN's table 1.
+PROGAN_BEFORE = {
+    "equalized": False,
+    "drift": 0.0,
+    "generator": {
+        "normalization": "batch", "slope": 0.0, "tanh": True, "latent_norm": False,
+        "optimizer.learning_rate": 1e-4, "optimizer.b2": 0.9,
+    },
+    "discriminator": {
+        "normalization": "layer", "statistics": "", "times": 5,
+        "optimizer.learning_rate": 1e-4, "optimizer.b2": 0.9,
+    },
+}  # fmt: skip
+PROGAN_REVISED = {
+    "equalized": False,
+    "average": 0.999,
+    "drift": 1e-3,
+    "batch_size": 16,
+    "generator": {
+        "normalization": "none", "slope": 0.2, "tanh": False, "latent_norm": True,
+        "optimizer.b2": 0.99,
+    },
+    "discriminator.normalization": "none",
+    "discriminator.times": 1,
+    "discriminator.optimizer.learning_rate": 1e-4,
+    "generator.optimizer.b1": 0.0,
+}  # fmt: skip
 # What a recipe has of its paper, or of its authors' code, as ../shared/reference quotes them.
 PINNED = {
     "gan_mnist": {"generator.optimizer": ADAM, "discriminator.optimizer": ADAM},
@@ -222,6 +259,26 @@ PINNED = {
         "optimizer.b2": 0.99,
     },
     "ddpm_mnist": {"times": 1000, "prediction": "noise"},
+    "rbm_mnist:published": {
+        "hidden": 500, "batch_size": 100, "decay": 2e-4,
+        "negatives": {"name": "cd", "steps": 25, "drawn": True},
+        "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9},
+        "annealing.steps": (500, 4000, 10_000),
+    },
+    "deep_ae_mnist:published": {
+        "widths": (1000, 500, 250), "latents": 30, "batch_size": 100,
+        "pretraining": {
+            "steps": 30_000, "deviation": 0.1, "decay": 2e-4,
+            "optimizer": {"learning_rate": 0.1, "momentum": 0.9},
+            "code.optimizer": {"learning_rate": 1e-3, "momentum": 0.9},
+        },
+    },
+    "dbm_mnist:published": {
+        "first": {"units": 500, "steps": 60_000, "decay": 1e-3},
+        "second": {"units": 1000, "steps": 120_000, "decay": 1e-3},
+        "steps": 180_000, "chains": 100, "sweeps": 5, "mean_field": 10, "decay": 2e-4,
+        "optimizer.learning_rate": 1e-3,
+    },
     "gpt_tinyshakespeare": {
         "optimizer": {
             "name": "adamw", "weight_decay": 0.1, "clip_norm": 1.0, "b1": 0.9, "b2": 0.99,
@@ -265,6 +322,43 @@ PINNED = {
         "discriminator": {
             "normalization": "instance", "optimizer": {"learning_rate": 2e-4, "b1": 0.5},
         },
+    },
+    "lapgan_cifar:published": {
+        "levels": 3,
+        "latents": 100,
+        "batch_size": 64,
+        "generator": {"width": 64, "hidden": 1200, "optimizer.learning_rate": 0.02},
+        "discriminator": {"width": 64, "hidden": 600, "dropout": 0.5},
+        "discriminator.optimizer": {"name": "sgd", "learning_rate": 0.01},
+    },
+    "progan_fashion:published": {
+        "density": 16384,
+        "most": 512,
+        "latents": 512,
+        "batch_size": 16,
+        "average": 0.999,
+        "penalty": 10.0,
+        "target": 1.0,
+        "drift": 1e-3,
+        "equalized": True,
+        "generator": {"normalization": "pixel", "slope": 0.2, "tanh": False, "latent_norm": True},
+        "generator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99},
+        "discriminator": {"normalization": "none", "statistics": "deviation", "group": 4},
+        "discriminator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99},
+        "discriminator.times": 1,
+    },
+    "progan_fashion:cifar": {"target": 750.0, "density": 8192},
+    "progan_fashion:a": PROGAN_BEFORE | {"first": 32, "batch_size": 64, "average": 0.999**20},
+    "progan_fashion:b": PROGAN_BEFORE | {"first": 4, "batch_size": 64, "average": 0.999**20},
+    "progan_fashion:c": PROGAN_BEFORE | {"first": 4, "batch_size": 16, "average": 0.999**5},
+    "progan_fashion:d": PROGAN_REVISED | {"discriminator.statistics": ""},
+    "progan_fashion:estar": PROGAN_REVISED
+    | {"discriminator": {"statistics": "discrimination", "kernels": 100}},
+    "progan_fashion:e": PROGAN_REVISED | {"discriminator": {"statistics": "deviation", "group": 0}},
+    "progan_fashion:f": PROGAN_REVISED
+    | {"equalized": True, "discriminator.optimizer.learning_rate": 1e-3},
+    "progan_fashion:g": {
+        "equalized": True, "generator.normalization": "pixel", "discriminator.group": 0,
     },
     "style_cin:published": {
         "batch_size": 16,

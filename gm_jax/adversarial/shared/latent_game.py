@@ -11,7 +11,7 @@ from gm_jax import games
 from gm_jax.adversarial.shared.latents import PRIORS, path, truncated
 from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.errors import UserError
-from gm_jax.model import Array, Batch, Phase, Spec, classes_of, example_keys, modality_of
+from gm_jax.model import Array, Batch, Field, Phase, Spec, classes_of, example_keys, modality_of
 from gm_jax.networks import Network
 from gm_jax.nn.layers import NORMALIZATIONS
 from gm_jax.optimizers import Optimizer, adam
@@ -184,7 +184,8 @@ def first_output(game: Game, packing: int = 1):
 
 
 def functions(game: Game, output: Callable, truncation: float = 0.0) -> dict:
-    """What the trained generator can do: sample, interpolation; for points, D's field over them.
+    """What the trained generator can do: sample, also from given latents (`generate`), and
+    interpolate; for points, D's field over them.
 
     output      (variables, x [B, ...]) -> [B], D's output on examples
     truncation  bound on |z|; 0 for none
@@ -196,6 +197,16 @@ def functions(game: Game, output: Callable, truncation: float = 0.0) -> dict:
         """Examples, and their labels if the players see labels."""
         outputs = {game.modality: game.generator(variables, *inputs(game, key, batch, truncation))}
         return outputs | ({"label": batch["label"]} if game.classes else {})
+
+    def draw(variables, batch, key):
+        """Samples with their `latent`, [B, D]."""
+        z = latent(game, key, batch, truncation)
+        return {**generate(variables, {**batch, "latent": z}, key), "latent": z}
+
+    def generate(variables, batch, key):
+        """What G makes of the batch's `latent`."""
+        given = with_label(game, batch["latent"], batch)
+        return {game.modality: game.generator(variables, *given)}
 
     def interpolation(variables, batch, key):
         """Along the great circle between two latents of one label, [B, FRAMES, H, W, C]."""
@@ -220,7 +231,7 @@ def functions(game: Game, output: Callable, truncation: float = 0.0) -> dict:
         z = jax.vmap(of_class, out_axes=1)(jnp.arange(game.classes))
         return {game.modality: frames(game, variables, *z)}
 
-    functions = {"sample": sample}
+    functions = {"sample": sample, "draw": draw, "generate": generate}
     if game.classes:
         functions["classes"] = classes
     if len(game.shape) == 3:
@@ -233,6 +244,11 @@ def functions(game: Game, output: Callable, truncation: float = 0.0) -> dict:
                 " is drawn, or 0"
             )
     return functions
+
+
+def spec(game: Game) -> Spec:
+    """What `generate` takes besides the data's entries."""
+    return {"latent": Field((game.settings.latents,))}
 
 
 def frames(game: Game, variables, *z: Array) -> Array:
@@ -274,4 +290,4 @@ def phase(
         )
         for name in objectives
     )  # fmt: skip
-    return games.phase(settings, init, players, functions, calibrate=calibrate)
+    return games.phase(settings, init, players, functions, spec(game), calibrate=calibrate)

@@ -22,6 +22,7 @@ from jax import lax
 
 from gm_jax import games, networks
 from gm_jax.causal import Causal, Sampler, log_prob, sample
+from gm_jax.errors import UserError
 from gm_jax.model import Array, Aux, Field, Phase, example_keys
 from gm_jax.networks import Network
 from gm_jax.nn.masked import Pixel, scaled
@@ -147,6 +148,14 @@ def init(net, image: Field) -> Callable:
     return first
 
 
+def check_binary(image: Field, what: str) -> None:
+    """Raises UserError if the images are not black and white."""
+    if image.cardinality != 2:
+        raise UserError(
+            f'{what} is a model of black and white pixels: set data.binarize="fixed" or "redrawn"'
+        )
+
+
 def to_symbols(image: Array, levels: int) -> Array:
     """Images [B, H, W, C] in [-1, 1] to sequences [B, H W C] of symbols 0..levels-1."""
     values = jnp.round((image + 1.0) * ((levels - 1) / 2.0)).astype(jnp.int32)
@@ -155,7 +164,7 @@ def to_symbols(image: Array, levels: int) -> Array:
 
 def phase(
     settings: Settings, image: Field, model: Causal, first: Callable, conditional: bool = False,
-    nats: Callable | None = None,
+    nats: Callable | None = None, penalty: Callable | None = None,
 ) -> Phase:  # fmt: skip
     """One player who minimises -log p(x) in nats.
 
@@ -164,6 +173,7 @@ def phase(
     conditional  whether `label` is the model's condition
     nats         (params, x [B, T], label, keys [B] or None) -> log p(x) [B]; by default that of the
                  logits. The keys are for dropout: None at evaluation
+    penalty      params -> a scalar about the weights that the loss has besides
     """
     levels, shape = image.cardinality, image.shape
     length, sampler = math.prod(shape), arguments(settings.sampler)
@@ -187,8 +197,10 @@ def phase(
 
     def negative_log_likelihood(variables, batch, key, step):
         x, keys = sequence(variables, batch), example_keys(key, batch)
-        loss = -jnp.mean(nats(variables.params["net"], x, label_of(batch), keys))
-        return loss, Aux({"bits_per_dimension": loss / (length * math.log(2.0))})
+        params = variables.params["net"]
+        loss = -jnp.mean(nats(params, x, label_of(batch), keys))
+        metrics = {"bits_per_dimension": loss / (length * math.log(2.0))}
+        return loss + (penalty(params) if penalty else 0.0), Aux(metrics)
 
     def drawn(variables, batch, key, prompt=None):
         keys, params = example_keys(key, batch), variables.params["net"]

@@ -9,6 +9,7 @@ from typing import Annotated
 from gm_jax import causal
 from gm_jax.causal import Causal
 from gm_jax.multimodal.shared import masked
+from gm_jax.nn.transformer import Transformer
 from gm_jax.settings import at_least, schema
 
 
@@ -53,3 +54,33 @@ def guided(given: Causal, null: Causal, weight: float) -> Causal:
         return after, masked.guided(*logits, weight)
 
     return Causal(apply, begin, step)
+
+
+def reading(module: Transformer) -> Causal:
+    """The Causal of a decoder, whose condition is the context that it reads."""
+
+    def call(params, *inputs, method=None, **named):
+        return module.apply({"params": params}, *inputs, method=method, **named)
+
+    def apply(params, x, context):
+        return call(params, x, context=context)
+
+    def begin(params, batch_size, context):
+        return call(params, batch_size, context=context, method="begin")
+
+    def step(params, cache, previous, position):
+        return call(params, cache, previous, position, method="step")
+
+    return Causal(apply, begin, step)
+
+
+def chosen(own: Causal, number: int) -> Causal:
+    """The network given one of several conditions."""
+
+    def apply(params, x, conditions):
+        return own.apply(params, x, conditions[number])
+
+    def begin(params, batch_size, conditions):
+        return own.begin(params, batch_size, conditions[number])
+
+    return Causal(apply, begin, own.step)

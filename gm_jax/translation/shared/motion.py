@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, Size, doubled, full_precision
+from gm_jax.nn.layers import BatchNorm, Size, doubled, full_precision, halved
 from gm_jax.settings import above
 from gm_jax.translation.shared.warping import grid, reduced, warp
 
@@ -47,10 +47,6 @@ def _convolved(x: Array, features: int, size: int, train: bool, dtype) -> Array:
     return nn.relu(BatchNorm(train, dtype)(x))
 
 
-def _halved(x: Array) -> Array:
-    return nn.avg_pool(x, (2, 2), (2, 2))
-
-
 class Hourglass(nn.Module):
     """[B, H, W, C] to [B, H, W, width + C]: halved `levels` times, doubled back, all joined."""
 
@@ -66,7 +62,7 @@ class Hourglass(nn.Module):
 
         seen = [x]
         for level in range(self.levels):
-            x = _halved(_convolved(x, features(level + 1), 3, train, self.dtype))
+            x = halved(_convolved(x, features(level + 1), 3, train, self.dtype))
             seen.append(x)
         x = seen.pop()
         for level in reversed(range(self.levels)):
@@ -197,7 +193,7 @@ class Generator(nn.Module):
         x = _convolved(image, self.width, 7, train, self.dtype)
         maps = [x]
         for level in range(self.halvings):
-            x = _halved(_convolved(x, features(level + 1), 3, train, self.dtype))
+            x = halved(_convolved(x, features(level + 1), 3, train, self.dtype))
             maps.append(x)
         x = moved(x, motion)
         for _ in range(self.blocks):

@@ -99,7 +99,7 @@ def agreement(trained: Trained, count: int) -> dict[str, dict]:
         raise UserError("evaluate.agreement needs samples that come with a label, or in pairs")
     agrees = np.all([side == sides[0] for side in sides[1:]], axis=0)
     accuracy = min(classifier.accuracy for classifier in classifiers.values())
-    return {"agreement": _share(agrees, accuracy)}
+    return {"agreement": share(agrees, accuracy)}
 
 
 def preservation(trained: Trained, count: int) -> dict[str, dict]:
@@ -111,10 +111,11 @@ def preservation(trained: Trained, count: int) -> dict[str, dict]:
     pairs = sample(trained, count, "reconstruct", split)["image"]
     classifier = classifier_of(trained.phase.data)
     same = classifier.predict(pairs[:, 0]) == classifier.predict(pairs[:, 1])
-    return {"preserved": {**_share(same, classifier.accuracy), "split": split}}
+    return {"preserved": {**share(same, classifier.accuracy), "split": split}}
 
 
-def _share(hits: np.ndarray, accuracy: float) -> dict:
+def share(hits: np.ndarray, accuracy: float) -> dict:
+    """A row of results: the share of hits [N], by a classifier of an accuracy."""
     return {
         "value": float(np.mean(hits)),
         "standard_error": float(np.std(hits, ddof=1) / np.sqrt(len(hits))),

@@ -1,0 +1,1 @@
+"""Energy-based models: Boltzmann machines, restricted, deep and stacked."""

@@ -1,0 +1,1 @@
+"""What energy-based models share."""

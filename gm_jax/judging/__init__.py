@@ -1,0 +1,1 @@
+"""Metrics of trained models: each judges one kind of system, beside a floor or the truth."""
