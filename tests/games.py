@@ -168,16 +168,10 @@ GAMES = {
         undecided=(*_before_a_norm((0, 1)), *CRITICS_CONSTANT),
         slow=True,
     ),
-    # Gradients of two batches make a step.
+    # A penalty on weights, the same on all devices.
     "biggan": Game(
         "biggan_fashion",
-        {
-            "data.name": "npz",
-            "generator.orthogonal": 1e-3,
-            "generator.optimizer.accumulate": 2,
-            "discriminator.optimizer.accumulate": 2,
-            "discriminator.times": 1,
-        },
+        {"data.name": "npz", "generator.orthogonal": 1e-3},
         undecided=(*_before_a_norm((0, 1)), *CRITICS_CONSTANT),
         slow=True,
     ),
@@ -562,10 +556,12 @@ def create(model, prepare, raw, key):
 
 
 def _begin(settings, devices, dtype, create):
-    ended = {}
+    ended, phase, variables = {}, None, None
     for own, phases in run.plan(settings):
-        for phase in phases:
-            phase = run.with_stages(phase, ended)
+        for following in phases:
+            if phase:
+                ended[phase.name] = state.averaged(phase.model, variables)
+            phase = run.with_stages(following, ended)
             batches = run.batches_of(phase, own, run.rows_of(own, devices))
             variables = create(
                 phase.model, batches.prepare, batches.first, jax.random.key(own.seed)
@@ -576,7 +572,6 @@ def _begin(settings, devices, dtype, create):
                     variables,
                 )
             variables = variables._replace(frozen=state.frozen(phase))
-            ended[phase.name] = state.averaged(phase.model, variables)
     return phase, batches, variables
 
 

@@ -20,7 +20,8 @@ from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses import penalties
 from gm_jax.nn.statistics import standing
 from gm_jax.optimizers import Optimizer, adam, optimizer, warmed_up
-from gm_jax.training import state
+from gm_jax.training import loop, state, step
+from gm_jax.training.checkpoint import Progress
 
 ONE, KEY = jax.devices()[:1], jax.random.key(0)
 ANY = residual.Weights(*[normal(0.3)] * 3)
@@ -380,6 +381,33 @@ def test_gradients_of_fresh_batches_accumulate_to_one_step():
     assert [games.player("p", ("w",), moves, Part).moves[0].times(n) for n in (0, 1)] == [2, 1]
     Part.optimizer = Part.twice
     assert [games.player("p", ("w",), moves, Part).moves[0].times(n) for n in (0, 1)] == [6, 3]
+
+
+def test_a_round_of_accumulated_moves_is_one_step_by_fresh_batches():
+    """Two moves of D on other examples, then its one step: the mean of what each would do."""
+    games_of = {}
+    for parts in (1, 2):
+        settings = gm_jax.load_config("configs/gan_ring.py:smoke")
+        descent = {"name": "sgd", "learning_rate": 0.1, "accumulate": parts}
+        with settings.unlocked():
+            settings.batch_size, settings.discriminator.optimizer = 16, descent
+        games_of[parts] = opening(settings, ONE)
+    phase, batches, variables = games_of[1]
+    judge = next(p for p in phase.model.players if p.name == "discriminator")
+    program = jax.jit(step.make_move(judge, judge.moves[0], batches.prepare))
+    drawn = batches.start(0)
+    each = [
+        program(variables._replace(frozen=()), {}, next(drawn), KEY, 0, position, 0, False)[0]
+        for position in (0, 1)
+    ]
+    phase, batches, variables = games_of[2]
+    played = loop.rounds(phase.model, variables, batches, KEY, Progress(), ONE)
+    number, position, found, _ = next(played)
+    assert (number, position) == (1, 3)
+    jax.tree.map(
+        lambda found, a, b: close(found, (a + b) / 2.0),
+        found.params["discriminator"], *(v.params["discriminator"] for v in each),
+    )  # fmt: skip
 
 
 def test_an_average_may_begin_as_a_copy():
