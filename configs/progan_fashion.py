@@ -25,7 +25,7 @@ batches of 16 throughout (theirs shrink to 3), and `:cifar` those for CIFAR-10.
 
 from gm_jax.recipes import recipe
 
-ROUNDS, LAST = 2000, 10_000  # of 16 images: of each phase, and of the last one
+ROUNDS, LAST = 2000, 6000  # of 16 images: of each phase, and of the last one
 
 
 def adam(rate, b2=0.99):
@@ -58,7 +58,7 @@ def rows():
     c = old | rounds(16 * 5) | dict(average=0.999**5)
     b = old | rounds(64 * 5) | dict(batch_size=64, average=0.999**20)
     a = b | dict(first=32, steps=(LAST + 6 * ROUNDS) // 20)
-    h = g | dict(density=2048, most=128, stable=2 * ROUNDS, fade=2 * ROUNDS, steps=2 * LAST)
+    h = g | dict(density=1024, steps=2 * LAST)
     return dict(a=a, b=b, c=c, d=d, e=e, estar=estar | dict(equalized=False), f=f, g=g, h=h)
 
 
