@@ -4,18 +4,18 @@ paper: Frey, Hinton & Dayan 1996, Does the Wake-sleep Algorithm Produce Good Den
   NIPS 8; its number on MNIST is in Larochelle & Murray 2011, AISTATS, table 1
 command: python launch.py --config=configs/fvbn_mnist.py --workdir=runs/fvbn_mnist
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: to be measured
+time: 44 min on a core shared by ten processes; 4 min of its own
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values (data.binarize="fixed"; not Larochelle's file)
 reference: -97.45, Larochelle & Murray's table 1, on Larochelle's binarised MNIST
-measured: to be measured
+measured: log-likelihood -97.70 ± 0.23 nats
 target: log-likelihood of -97.45 within two standard errors
 again: python launch.py --workdir=runs/fvbn_mnist --mode=evaluate
-status: unverified
+status: reproduced
 departs: Adam whose rate falls linearly to 0, with a small penalty on the weights, in place of
   stochastic gradient descent stopped early
 
-The problem is convex: other seeds end at the same model.
+The problem is convex, so it has one best model whatever the seed.
 """
 
 from gm_jax.recipes import recipe
