@@ -11,7 +11,7 @@ from games import config, opening, refuses
 
 import gm_jax
 from gm_jax.adversarial import lapgan
-from gm_jax.adversarial.shared.residuals import CoarseCritic, CoarseGenerator, Critic, Residual
+from gm_jax.adversarial.shared.pyramid import CoarseCritic, CoarseGenerator, Critic, Residual
 from gm_jax.nn.layers import Dropout, halved
 
 KEY = jax.random.key(0)

@@ -15,7 +15,7 @@ from scipy import stats
 
 import gm_jax
 from gm_jax import games
-from gm_jax.adversarial.shared import latents, residual, resnets
+from gm_jax.adversarial.shared import latents, resnet_blocks, resnets
 from gm_jax.adversarial.shared.networks import NETWORKS
 from gm_jax.losses import penalties
 from gm_jax.nn.statistics import standing
@@ -24,8 +24,8 @@ from gm_jax.training import loop, state, step
 from gm_jax.training.checkpoint import Progress
 
 ONE, KEY = jax.devices()[:1], jax.random.key(0)
-ANY = residual.Weights(*[normal(0.3)] * 3)
-PLAIN = residual.Layers(ANY, False, True, jnp.float32)
+ANY = resnet_blocks.Weights(*[normal(0.3)] * 3)
+PLAIN = resnet_blocks.Layers(ANY, False, True, jnp.float32)
 X = jax.random.normal(KEY, (3, 4, 6, 16))
 Y = jax.nn.one_hot(jnp.array([2, 0, 1]), 4)
 
@@ -70,8 +70,8 @@ def close(found, expected):
 
 def test_conditional_batch_norm_has_gain_one_plus_w_y():
     """Trap: no + 1. At its start it is batch norm alone, whatever the label."""
-    layers = PLAIN._replace(weights=residual.Weights(*[normal(0.3)] * 2))
-    norm = residual.ConditionalBatchNorm(layers)
+    layers = PLAIN._replace(weights=resnet_blocks.Weights(*[normal(0.3)] * 2))
+    norm = resnet_blocks.ConditionalBatchNorm(layers)
     close(run(norm, norm.init(KEY, X, Y), X, Y), normalised(X))
     variables = away(norm, X, Y)
     gain, shift = (Y @ variables["params"][name]["kernel"] for name in ("gain", "shift"))
@@ -84,7 +84,7 @@ def test_conditional_batch_norm_has_gain_one_plus_w_y():
 
 def test_up_blocks_enlarge_before_they_convolve():
     """As published: the shortcut enlarges first, too, and both norms see the condition."""
-    block = residual.UpBlock(8, PLAIN)
+    block = resnet_blocks.UpBlock(8, PLAIN)
     variables = away(block, X, Y)
     own = variables["params"]
 
@@ -101,7 +101,7 @@ def test_up_blocks_enlarge_before_they_convolve():
 @pytest.mark.parametrize(("down", "first"), [(True, True), (True, False), (False, False)])
 def test_down_blocks_pool_after_they_convolve(down, first):
     """The shortcut is a convolution if the block pools or widens, else the identity."""
-    block = residual.DownBlock(16, PLAIN, down, first)
+    block = resnet_blocks.DownBlock(16, PLAIN, down, first)
     variables = away(block, X)
     own = variables["params"]
     h = conv(own, X if first else jax.nn.relu(X), "Conv_0")
@@ -113,13 +113,13 @@ def test_down_blocks_pool_after_they_convolve(down, first):
 
 def test_deep_blocks_keep_the_first_channels_and_concatenate_new_ones():
     """Without its last convolution a block is what goes beside it."""
-    up = residual.DeepUpBlock(8, PLAIN)
+    up = resnet_blocks.DeepUpBlock(8, PLAIN)
     variables = away(up, X, Y)
     assert variables["params"]["Conv_1"]["kernel"].shape == (3, 3, 4, 4)
     last = variables["params"]["Conv_3"]
     variables["params"]["Conv_3"] = jax.tree.map(jnp.zeros_like, last)
     close(run(up, variables, X, Y), nearest(X[..., :8]))
-    down = residual.DeepDownBlock(24, PLAIN)
+    down = resnet_blocks.DeepDownBlock(24, PLAIN)
     variables = away(down, X)
     assert variables["params"]["Conv_1"]["kernel"].shape == (3, 3, 6, 6)
     last, more = variables["params"]["Conv_3"], variables["params"]["Conv_4"]
@@ -133,7 +133,7 @@ def test_deep_blocks_keep_the_first_channels_and_concatenate_new_ones():
 
 def test_attention_is_a_softmax_over_keys_that_begins_as_the_identity():
     """By hand, of a map that is not square. Traps: softmax over queries, scaled scores, biases."""
-    module = residual.SelfAttention(PLAIN)
+    module = resnet_blocks.SelfAttention(PLAIN)
     variables = module.init(KEY, X)
     np.testing.assert_array_equal(module.apply(variables, X), X)
     own = away(module, X)["params"]
@@ -207,7 +207,7 @@ def test_spectral_norm_is_everywhere_and_reaches_the_largest_singular_value():
 
 def test_the_gradient_stops_at_the_vectors_of_spectral_norm():
     """d(W / sigma) with sigma = v W u, of constant u and v."""
-    dense = residual.Layers(ANY, True, True, jnp.float32).dense
+    dense = resnet_blocks.Layers(ANY, True, True, jnp.float32).dense
     module = _Once(functools.partial(dense, 3, False))
     x = jax.random.normal(KEY, (5, 4))
     variables = module.init(KEY, x)

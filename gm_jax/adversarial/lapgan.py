@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from gm_jax import games, networks
 from gm_jax.adversarial.shared.latents import cube
-from gm_jax.adversarial.shared.residuals import (
+from gm_jax.adversarial.shared.pyramid import (
     SMALLEST,
     CoarseCritic,
     CoarseGenerator,

@@ -2,7 +2,7 @@
 
 from mutants import Mutant
 
-LAPGAN, NETWORKS = "adversarial/lapgan.py", "shared/residuals.py"
+LAPGAN, NETWORKS = "adversarial/lapgan.py", "shared/pyramid.py"
 RECIPE = "configs/lapgan_cifar.py"
 TESTS, TWINS = "test_lapgan.py::test_", "twins/test_lapgan.py::test_"
 LOSSES, CHAIN = TWINS + "each_levels_losses", TWINS + "samples_are_a_chain_of_generated_images"

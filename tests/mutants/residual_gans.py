@@ -2,7 +2,7 @@
 
 from mutants import Mutant
 
-RESIDUAL, RESNETS = "shared/residual.py", "shared/resnets.py"
+RESIDUAL, RESNETS = "shared/resnet_blocks.py", "shared/resnets.py"
 GAME, SAMPLING = "shared/latent_game.py", "shared/sampling.py"
 
 

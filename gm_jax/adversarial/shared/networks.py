@@ -21,7 +21,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gm_jax.adversarial.shared.residual import halvings
+from gm_jax.adversarial.shared.resnet_blocks import halvings
 from gm_jax.adversarial.shared.resnets import RESNETS, ResNetDiscriminator, ResNetGenerator
 from gm_jax.model import Array
 from gm_jax.nn.layers import BatchNorm, TransposedConv, full_precision, layer

@@ -21,7 +21,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.initializers import glorot_uniform, normal, orthogonal, variance_scaling
 
-from gm_jax.adversarial.shared.residual import (
+from gm_jax.adversarial.shared.resnet_blocks import (
     ConditionalBatchNorm,
     DeepDownBlock,
     DeepUpBlock,
