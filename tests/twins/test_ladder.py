@@ -115,7 +115,7 @@ def test_without_costs_it_is_a_classifier():
 
 def test_classes_and_errors():
     of = game(RECIPE)
-    outputs, _ = of.work("classify")
+    outputs, _ = of.work("classify", moves=False)
     p = {name: np.float64(x) for name, x in flat(of.variables.params)}
     h = pixels(image_of(of))
     for n, (m, variance) in enumerate(of.variables.state["moments"]):
