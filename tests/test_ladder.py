@@ -82,6 +82,41 @@ def test_estimates_are_zero_at_the_start():
     assert {name.split("_")[0] for name in variables["params"]} == {"a", "Dense"}
 
 
+def test_slopes_begin_at_one():
+    """Of a2 and a7: at slopes of 0 what is above would never be heard."""
+    z = [jnp.zeros((2, 3)), jnp.zeros((2, 4))]
+    a = LadderDecoder().init(KEY, z, z[-1])["params"]["a_0"]
+    np.testing.assert_array_equal(a, np.tile([[0], [1], [0], [0], [0]] * 2, (1, 3)))
+
+
+def test_no_gradient_stops(digits16):
+    """The clean pass learns, too: estimates begin at 0, so the cost's slope is that of clean units
+    and of their statistics."""
+    noise = {"noise.input": 0.0, "noise.inner": 0.0}
+    settings = config("ladder", digits16, average=0.0, weights=(0.0, 1.0, 0.0, 0.0), **noise)
+    (phase,) = gm_jax.build(settings)
+    loss, batch = phase.model.players[0].moves[0].objective, prepared(phase, settings)
+    variables = phase.model.init(KEY, batch, None)
+    x = batch["image"].reshape(16, -1) / 2.0 + 0.5
+
+    def cost(w):
+        params = variables.params | {
+            "encoder": variables.params["encoder"] | {"Dense_0": {"kernel": w}}
+        }
+        _, aux = loss(variables._replace(params=params), batch, KEY, 0)
+        return aux.metrics["layer_1"]
+
+    def by_hand(w):
+        before = x @ w
+        mean, deviation = before.mean(0), jnp.sqrt(before.var(0) + 1e-10)
+        return jnp.mean((-mean / deviation - (before - mean) / deviation) ** 2)
+
+    w = variables.params["encoder"]["Dense_0"]["kernel"]
+    np.testing.assert_allclose(cost(w), by_hand(w), rtol=1e-3)
+    found, expected = jax.grad(cost)(w), jax.grad(by_hand)(w)
+    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+
+
 def test_weights_begin_with_the_variance_of_one_over_fan_in():
     """And are as they are used: a scaled tensor would scale Adam's steps, too."""
     x = jnp.zeros((3, 400))
