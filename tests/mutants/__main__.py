@@ -31,6 +31,7 @@ from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.energy import ENERGIES
+from mutants.few_labels import FEW_LABELS
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
 from mutants.gan_cls import GAN_CLSES
@@ -61,6 +62,7 @@ MUTANTS = (
     | AUTOENCODERS
     | AUTOREGRESSIVE
     | ENERGIES
+    | FEW_LABELS
     | DIFFUSION
     | DENOISERS
     | DITS

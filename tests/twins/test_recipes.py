@@ -35,6 +35,9 @@ RECIPES = {
     "cvivit": "cvivit_shapes",
     "first_stage": "first_stage_emoji",
     "vit_vqgan": "vit_vqgan_shapes",
+    "ladder": "ladder_mnist",
+    "adversarial_autoencoder": "aae_mnist",
+    "semi_supervised_aae": "aae_mnist_semi",
     "clip": "clip_shapes",
     "gan_cls": "gan_cls_shapes",
     "dalle": "dalle_shapes",
@@ -265,6 +268,26 @@ PINNED = {
         "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9},
         "annealing.steps": (500, 4000, 10_000),
     },
+    "ladder_mnist:published": {
+        "widths": (1000, 500, 250, 250, 250),
+        "weights": (1000.0, 10.0, 0.1, 0.1, 0.1, 0.1, 0.1),
+        "noise": {"input": 0.3, "inner": 0.3},
+        "batch_size": 100, "steps": 90_000, "data.labelled": 100,
+        "optimizer": {
+            "name": "adam", "learning_rate": 2e-3, "hold_steps": 60_000, "decay_steps": 90_000,
+            "schedule": "linear", "final_rate": 0.0,
+        },
+    },
+    "ladder_mnist:gamma": {"weights": (0.0,) * 6 + (0.5,)},
+    "ladder_mnist:bottom": {"weights": (5000.0,) + (0.0,) * 6},
+    "ladder_mnist:thousand": {
+        "weights": (2000.0, 20.0, 0.1, 0.1, 0.1, 0.1, 0.1), "noise.inner": 0.2,
+    },
+    "ladder_mnist:all": {"weights": (1000.0, 1.0, 0.01, 0.01, 0.01, 0.01, 0.01)},
+    "aae_mnist:published": {
+        "widths": (1000, 1000), "deviation": 0.01, "likelihood": "bernoulli", "prior": "star",
+    },
+    "aae_mnist_semi:published": {"widths": (1000, 1000), "deviation": 0.01, "latents": 10},
     "deep_ae_mnist:published": {
         "widths": (1000, 500, 250), "latents": 30, "batch_size": 100,
         "pretraining": {
