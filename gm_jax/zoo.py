@@ -50,7 +50,7 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
-from gm_jax.energy import deep_autoencoder, deep_boltzmann, rbm
+from gm_jax.energy import deep_autoencoder, deep_boltzmann, psd, rbm, sparse_coding
 from gm_jax.features import backbone
 from gm_jax.multimodal import (
     clip,
@@ -115,6 +115,8 @@ SYSTEMS = {
     "rbm": rbm,
     "deep_boltzmann": deep_boltzmann,
     "deep_autoencoder": deep_autoencoder,
+    "sparse_coding": sparse_coding,
+    "psd": psd,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

@@ -491,6 +491,11 @@ GAMES = {
     ),
     "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
     "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
+    "sparse_coding": Game("sparse_coding_patches", {"average": 0.9}, slow=True),
+    # Another solver, whose codes the encoder pulls at.
+    "psd": Game(
+        "psd_patches", {"average": 0.9, "inference.name": "coordinates"}, slow=True
+    ),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

@@ -57,6 +57,8 @@ RECIPES = {
     "rbm": "rbm_mnist",
     "deep_boltzmann": "dbm_mnist",
     "deep_autoencoder": "deep_ae_mnist",
+    "sparse_coding": "sparse_coding_patches",
+    "psd": "psd_patches",
     "pixelcnn": "pixelcnn_mnist",
     "gated_pixelcnn": "gated_pixelcnn_mnist",
     "pixelcnnpp": "pixelcnnpp_mnist",
