@@ -22,6 +22,8 @@ from gm_jax.autoencoders import (
     cvivit,
     dvae,
     first_stage,
+    sparse_autoencoder,
+    stacked_autoencoder,
     vae,
     vit_vqgan,
     vqvae,
@@ -77,6 +79,8 @@ from gm_jax.translation import (
 SYSTEMS = {
     "autoencoder": autoencoder,
     "bernoulli_mixture": bernoulli_mixture,
+    "sparse_autoencoder": sparse_autoencoder,
+    "stacked_autoencoder": stacked_autoencoder,
     "vae": vae,
     "vqvae": vqvae,
     "vqvae2": vqvae2,

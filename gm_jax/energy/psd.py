@@ -19,9 +19,8 @@ from jax import lax
 from gm_jax import games
 from gm_jax.energy.shared import coding
 from gm_jax.energy.shared.coding import Inference, Problem
-from gm_jax.energy.shared.machine import product
 from gm_jax.model import Aux, Phase, Variables
-from gm_jax.nn.layers import Size
+from gm_jax.nn.layers import Size, product
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, above, at_least, schema
 

@@ -17,9 +17,8 @@ import jax.numpy as jnp
 from gm_jax import games
 from gm_jax.energy.shared import coding
 from gm_jax.energy.shared.coding import SOLVERS, Inference, Problem
-from gm_jax.energy.shared.machine import product
 from gm_jax.model import Aux, Phase, Variables
-from gm_jax.nn.layers import Size
+from gm_jax.nn.layers import Size, product
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, Restartable, above, at_least, schema
 

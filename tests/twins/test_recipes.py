@@ -59,6 +59,8 @@ RECIPES = {
     "deep_autoencoder": "deep_ae_mnist",
     "sparse_coding": "sparse_coding_patches",
     "psd": "psd_patches",
+    "sparse_autoencoder": "sparse_ae_mnist",
+    "stacked_autoencoder": "sdae_mnist",
     "pixelcnn": "pixelcnn_mnist",
     "gated_pixelcnn": "gated_pixelcnn_mnist",
     "pixelcnnpp": "pixelcnnpp_mnist",

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gm_jax.energy.shared.machine import product
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field, Player, Spec, modality_of
+from gm_jax.nn.layers import product
 from gm_jax.optimizers import unit_columns
 from gm_jax.settings import at_least, one_of, schema
 
