@@ -6,8 +6,8 @@ hardware: one of 2 CPU cores (AMD EPYC), float32
 time: to be measured
 metric: share of all 10,000 test images whose most probable class is wrong; 100 labels, ten of each
   class, drawn anew for each seed (data.draw)
-departs: two layers of 500, Adam, a quarter masked in both layers; the paper has three layers, chosen
-  noise and all labels
+departs: two layers of 500, Adam, a quarter masked in both layers; the paper has three layers,
+  chosen noise and all labels
 reference: none for 100 labels; with all of them the paper's SDAE-3 has 1.28 %
 measured: to be measured
 target: fewer errors than :scratch with the same labels

@@ -5,8 +5,8 @@ paper: Makhzani & Frey 2014, k-Sparse Autoencoders, arXiv 1312.5663; Ng 2011, Sp
 command: python launch.py --config=configs/sparse_ae_mnist.py --workdir=runs/sparse_ae_mnist
 hardware: one of 2 CPU cores (AMD EPYC), float32
 time: to be measured
-metric: squared error summed over the pixels, in [0, 1], and the share of active units, mean over all
-  10,000 test images
+metric: squared error summed over the pixels, in [0, 1], and the share of active units, mean over
+  all 10,000 test images
 departs: Adam in place of momentum (k-sparse) and of L-BFGS on the full batch (kl); k falls linearly
 reference: none for the error; classified from the codes, the paper has 1.35 % wrong with k 25
 measured: to be measured

@@ -7,8 +7,8 @@ command: python launch.py --config=configs/sparse_coding_patches.py
   --workdir=runs/sparse_coding_patches
 hardware: one of 2 CPU cores (AMD EPYC), float32
 time: to be measured
-metric: 1/2 |x - Dz|^2 + lambda |z|_1, mean over 2,000 whitened patches of 12x12 from the parts of two
-  photographs that were not trained on
+metric: 1/2 |x - Dz|^2 + lambda |z|_1, mean over 2,000 whitened patches of 12x12 from the parts of
+  two photographs that were not trained on
 departs: two photographs, inference by FISTA in place of conjugate gradients, |z| in place of
   log(1 + z^2), atoms of length 1 in place of a gain control; Adam
 reference: none for these photographs

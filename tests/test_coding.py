@@ -1,4 +1,4 @@
-"""Sparse codes against scikit-learn's, dictionaries, patches, and predictive sparse decomposition."""
+"""Sparse codes against scikit-learn's, dictionaries, patches, and encoders that guess codes."""
 
 import itertools
 
@@ -62,7 +62,7 @@ def test_solvers_agree_with_scikit_learn(name, exactly):
 @pytest.mark.parametrize("name", SOLVED)
 @pytest.mark.parametrize("scale", [1.0, 1.7])
 def test_solvers_end_where_no_direction_falls(name, scale, exactly):
-    """With the pull, and atoms of any length: the slope of the smooth part is within the penalty."""
+    """Pulled, and with atoms of any length: the slope of the rest is within the penalty."""
     p = problem_of(pull=0.7, scale=scale)
     z = np.asarray(coding.SOLVERS[name](p, jnp.zeros((6, 12)), 3000))
     slope = (z @ p.d.T - p.x) @ p.d + 0.7 * (z - p.guess)
@@ -162,7 +162,7 @@ def test_patches_are_windows_of_whitened_photographs():
     found, others = source.load(indices)["patch"], test.load(indices)["patch"]
     assert found.shape == (300, 8, 8, 1) and found.dtype == np.float32
     np.testing.assert_array_equal(source.load(indices[7:9])["patch"], found[7:9])
-    for image, spectrum in zip(patches.photographs(), (0.3, 0.3), strict=True):
+    for image in patches.photographs():
         np.testing.assert_allclose((image.mean(), image.std()), (0.0, 1.0), atol=1e-4)
         power = np.abs(np.fft.fft2(image)) ** 2
         rho = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij"))

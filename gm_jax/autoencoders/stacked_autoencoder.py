@@ -129,7 +129,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def filters(first):
         def filters(variables, batch, key):
-            """The weights of a unit of the first layer, its largest white or black, [B, H, W, C]."""
+            """The weights of a unit of the first layer, its largest white or black."""
             w = first(variables)["w"]
             chosen = (w / jnp.max(jnp.abs(w), axis=0)).T[batch["index"] % sizes[1]]
             return {"image": chosen.reshape(-1, *shape)}

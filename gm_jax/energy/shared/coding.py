@@ -156,8 +156,8 @@ def infer(settings: Inference, problem: Problem, start: Array) -> Array:
 
     By the envelope theorem the slope of the minimum in D is that of the value at z*.
     """
-    problem = problem._replace(**lax.stop_gradient(dict(d=problem.d, guess=problem.guess)))
-    return lax.stop_gradient(SOLVERS[settings.name](problem, start, settings.steps))
+    d, guess, start = lax.stop_gradient((problem.d, problem.guess, start))
+    return SOLVERS[settings.name](problem._replace(d=d, guess=guess), start, settings.steps)
 
 
 def dictionary(key: Array, size: int, atoms: int) -> Array:
