@@ -14,6 +14,7 @@ from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
 from gm_jax.judging import (
     alignment,
+    codes,
     concepts,
     films,
     partition,
@@ -46,6 +47,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     stories, retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.judging.alignment`
     annealing  N: as in `gm_jax.judging.partition`, by N runs
+    codes    N: as in `gm_jax.judging.codes`, of N examples
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     variation  N: as in `gm_jax.judging.variation`, of N samples
@@ -178,6 +180,7 @@ METRICS = {
     "r_precision": alignment.r_precision,
     "cmmd": alignment.cmmd,
     "annealing": partition.partition,
+    "codes": codes.to_prior,
     "lpips": lpips_distance,
 }
 

@@ -496,6 +496,24 @@ GAMES = {
         {"visible.name": "gaussian", "data.binarize": "", "negatives.name": "cd"},
         slow=True,
     ),
+    # Statistics of two passes over all devices, and the latest images of all.
+    "ladder": Game("ladder_mnist", {"data.base": "npz", "average": 0.9}, slow=True),
+    # Images without and with labels, each with draws of its own; noise beside the image.
+    "adversarial_autoencoder": Game(
+        "aae_mnist",
+        {
+            "data.name": "half_labelled",
+            "data.base": "npz",
+            "posterior.name": "universal",
+            "average": 0.9,
+        },
+        slow=True,
+    ),
+    "semi_supervised_aae": Game(
+        "aae_mnist_semi",
+        {"data.base": "npz", "posterior.name": "gaussian", "likelihood": "gaussian"},
+        slow=True,
+    ),
     "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
     "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
     "sparse_coding": Game("sparse_coding_patches", {"average": 0.9}, slow=True),

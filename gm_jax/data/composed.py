@@ -1,4 +1,4 @@
-"""Data made from other data: digits stacked as channels, and two domains without pairs."""
+"""Data made from other data: digits stacked as channels, two domains without pairs, few labels."""
 
 import dataclasses
 
@@ -7,11 +7,14 @@ from scipy import ndimage
 
 from gm_jax.data import folder, images, npz
 from gm_jax.data.mixtures import uniform
+from gm_jax.data.shuffling import shuffled
 from gm_jax.data.source import Source
 from gm_jax.errors import UserError
 from gm_jax.model import Field
 
 BASES = {"digits": images.digits, "npz": npz.npz, "folder": folder.folder}  # else a name of TFDS
+PART = 10_000  # examples that are read at once, for their labels
+ALL, LABELLED = 0, 1  # seeds of two shuffles
 
 
 def stacked(config, split: str) -> Source:
@@ -53,6 +56,56 @@ def two_domains(config, split: str) -> Source:
     other = {f"{name}_b": field._replace(domain="b") for name, field in base.spec.items()}
     spec = {**base.spec, **other}
     return Source(f"{base.name}_and_outlines", None, load, spec)
+
+
+def half_labelled(config, split: str) -> Source:
+    """An image of the base beside one of the `labelled` few, for semi-supervised learning; endless.
+
+    Example i holds `image`, the base's in an endless shuffle, and `image_labelled` with
+    `label_labelled`, the few in a shuffle of their own: a batch of as many holds each once. `label`
+    is that of `image`: to judge by, not to learn from. The test split is the base's.
+    Raises UserError if the few cannot be balanced by class.
+    """
+    base = base_of(config, split)
+    if split != "train":
+        return base
+    starts = range(0, base.size, PART)
+    parts = [np.arange(start, min(start + PART, base.size)) for start in starts]
+    labels = np.concatenate([base.load(part)["label"] for part in parts])
+    few = balanced(labels, base.spec["label"].cardinality, config.labelled, config.draw)
+
+    def load(indices):
+        known = base.load(few[shuffled(indices, len(few), LABELLED)])
+        return base.load(shuffled(indices, base.size, ALL)) | {
+            f"{name}_labelled": known[name] for name in ("image", "label")
+        }
+
+    spec = {f"{name}_labelled": base.spec[name]._replace(domain="labelled")
+            for name in ("image", "label")}  # fmt: skip
+    return base._replace(
+        name=f"half_labelled_{base.name}", size=None, load=load, spec=base.spec | spec, visit=None
+    )
+
+
+def balanced(labels: np.ndarray, classes: int, count: int, draw: int) -> np.ndarray:
+    """The numbers of `count` examples, as many of each class, drawn at random; 0 for all.
+
+    Raises UserError if `count` is no multiple of the classes, or a class has too few.
+    """
+    if not count:
+        return np.arange(len(labels))
+    each = count // classes
+    if count % classes:
+        raise UserError(f"data.labelled is {count}: take a multiple of the {classes} classes")
+    order = np.random.default_rng(draw).permutation(len(labels))
+    chosen = [order[labels[order] == number][:each] for number in range(classes)]
+    for number, rows in enumerate(chosen):
+        if len(rows) < each:
+            raise UserError(
+                f"data.labelled is {count}, but class {number} has {len(rows)} of the {each}"
+                " examples that it needs: take fewer"
+            )
+    return np.concatenate(chosen)
 
 
 def outline(image: np.ndarray) -> np.ndarray:

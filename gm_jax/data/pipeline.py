@@ -4,13 +4,13 @@ Batch number `position` is always the same: a resumed run, or one with another n
 processes, continues from that integer alone.
 """
 
-import functools
 from collections.abc import Iterator
 
 import grain
 import numpy as np
 
 from gm_jax.data.mixtures import uniform
+from gm_jax.data.shuffling import shuffled
 from gm_jax.data.source import Source
 
 
@@ -27,19 +27,12 @@ def training_batches(
     # Of 2^62 examples that an endless source has, each seed reads its own stretch (0: the first).
     begin = int(np.random.default_rng(seed).integers(2**22)) << 40 if seed else 0
 
-    @functools.lru_cache(maxsize=2)
-    def permutation(epoch: int) -> np.ndarray:
-        return np.random.default_rng([seed, epoch]).permutation(source.size)
-
     def load(position: int) -> dict[str, np.ndarray]:
         positions = position * batch_size + np.arange(batch_size)[rows]
         index = np.arange(batch_size, dtype=np.int32)[rows]
         if source.size is None:
             return {**source.load(positions + begin), "index": index}
-        epochs, offsets = np.divmod(positions, source.size)
-        indices = np.empty_like(offsets)
-        for epoch in np.unique(epochs):
-            indices[epochs == epoch] = permutation(int(epoch))[offsets[epochs == epoch]]
+        indices = shuffled(positions, source.size, seed)
         if source.visit is None:
             return {**source.load(indices), "index": index}
         draws = np.stack([uniform(positions, 2 * seed + axis) for axis in range(2)], axis=-1)

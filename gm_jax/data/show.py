@@ -78,7 +78,8 @@ def _save_moving(frames: list[Image.Image], path: Path) -> None:
 def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
     """Points [B, 2] of the plane; a `field` [B] known at `field_point` [B, 2] lies behind them.
 
-    The field is left out if its points lie on one line.
+    The field is left out if its points lie on one line. A `label` [B] gives each point its colour;
+    colours repeat after 10.
     """
     path = path.with_suffix(".png")
     figure, axes = _square()
@@ -88,7 +89,11 @@ def show_point(points: np.ndarray, outputs: Outputs, path: Path) -> list[Path]:
         across, up = field_points.T
         axes.tricontourf(across, up, outputs["field"], levels=24, cmap="RdBu_r")
         axes.set(xlim=(across.min(), across.max()), ylim=(up.min(), up.max()))
-    axes.scatter(x, y, s=2.0, c="black", alpha=0.4, linewidths=0)
+    if "label" in outputs:
+        look = {"c": outputs["label"] % 10, "cmap": "tab10", "vmin": 0, "vmax": 9, "alpha": 0.8}
+    else:
+        look = {"c": "black", "alpha": 0.4}
+    axes.scatter(x, y, s=2.0, linewidths=0, **look)
     axes.set(xticks=[], yticks=[], aspect="equal")
     figure.savefig(path)
     return [path]

@@ -22,13 +22,17 @@ class MLP(nn.Module):
     widths: tuple[int, ...] = (500, 500)
     activation: Callable = nn.relu
     dtype: jnp.dtype = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.linear.default_kernel_init
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        def dense(width):
+            return nn.Dense(width, kernel_init=self.kernel_init, dtype=self.dtype)
+
         x = x.reshape(x.shape[0], -1)
         for width in self.widths:
-            x = self.activation(nn.Dense(width, dtype=self.dtype)(x))
-        return full_precision(nn.Dense(self.features, dtype=self.dtype)(x))
+            x = self.activation(dense(width)(x))
+        return full_precision(dense(self.features)(x))
 
 
 class ImageMLP(nn.Module):
@@ -38,10 +42,12 @@ class ImageMLP(nn.Module):
     widths: tuple[int, ...] = (500, 500)
     activation: Callable = nn.relu
     dtype: jnp.dtype = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.linear.default_kernel_init
 
     @nn.compact
     def __call__(self, z: Array) -> Array:
-        mlp = MLP(math.prod(self.shape), self.widths, self.activation, self.dtype)
+        features = math.prod(self.shape)
+        mlp = MLP(features, self.widths, self.activation, self.dtype, self.kernel_init)
         return mlp(z).reshape(z.shape[0], *self.shape)
 
 

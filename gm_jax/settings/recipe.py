@@ -18,8 +18,8 @@ class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
     name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, styled, text,
-               patches, wav, ring, grid, stacked, two_domains; none or blank for models that are
-               only sampled) or an image data set of TFDS
+               patches, wav, ring, grid, stacked, two_domains, half_labelled; none or blank for models
+               that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -30,7 +30,10 @@ class Data:
     classes    how many labels there are; if not set, one more than the highest
     flip       mirror images left to right at random in training
     binarize   black and white images: "fixed" once for all, "redrawn" at each visit, "" for grey
-    base       the data set that composed data (stacked, two_domains, styled) is made of
+    base       the data set that composed data (stacked, two_domains, half_labelled, styled) is made
+               of
+    labelled   of half_labelled: examples whose labels are known, as many of each class; 0 for all
+    draw       of half_labelled: another draw of the labelled examples
     modes      modes of a ring
     radius     radius of a ring
     deviation  standard deviation of each mode of a mixture
@@ -73,6 +76,8 @@ class Data:
     flip: bool = False
     binarize: Annotated[str, one_of(("", "fixed", "redrawn"))] = ""
     base: str = "mnist"
+    labelled: Count = 0
+    draw: Count = 0
     modes: Every = 8
     radius: Annotated[float, above(0.0)] = 2.0
     deviation: Annotated[float | None, above(0.0)] = None
@@ -185,6 +190,7 @@ class Evaluate:
     r_precision  samples among whose captions CLIP finds their own
     cmmd        samples whose embeddings are compared with those of the split
     annealing   runs of AIS that estimate the partition function, and with it log-likelihoods
+    codes       examples whose codes' energy distance to the prior is taken
     lpips       examples whose LPIPS distance to their reconstruction is taken
     lpips_network  of it
     lpips_weights  the file of that network's weights, torchvision's
@@ -221,6 +227,7 @@ class Evaluate:
     r_precision: Count = 0
     cmmd: Count = 0
     annealing: Count = 0
+    codes: Count = 0
     lpips: Count = 0
     lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
     lpips_weights: str = ""

@@ -31,7 +31,7 @@ def small(recipe: str, **overrides):
         changes["data.path"] = str(text_file())
     elif config.data.name == "wav":
         changes["data.path"] = str(wav_folder())
-    elif config.data.name == "two_domains":
+    elif config.data.name in ("two_domains", "half_labelled"):
         changes |= {"data.base": "npz", "data.path": str(digits_file())}
     elif not films(config) and config.data.name not in DRAWN:
         changes |= {"data.name": "npz", "data.path": str(digits_file())}
@@ -92,6 +92,8 @@ def batch_of(config) -> dict:
     batch = {"image": image, "label": label, "index": index}
     if config.data.captions:
         batch["caption"] = gm_jax.data.open_source(config.data).load(np.arange(COUNT))["caption"]
+    if config.data.name == "half_labelled":
+        batch |= {"image_labelled": image[::-1], "label_labelled": label[::-1]}
     return batch | ({"image_b": -image} if config.data.name == "two_domains" else {})
 
 
