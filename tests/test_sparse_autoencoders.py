@@ -49,7 +49,7 @@ def test_a_layer_mends_the_clean_code_of_those_below(number, digits16):
         h = 1 / (1 + np.exp(-(h @ np.float64(layer["w"]) + np.float64(layer["c"]))))
     layer = jax.tree.map(np.float64, variables.params["layer"])
     assert len(variables.state["below"]) == number
-    kept = masks(batch, h.shape[1], (0.2, 0.5)[number])
+    kept = masks(KEY, batch, h.shape[1], (0.2, 0.5)[number])
     loss = phases[f"layer_{number}"].model.players[0].moves[0].objective
     found, _ = jax.jit(loss)(variables, batch, KEY, 0)
     np.testing.assert_allclose(found, denoising(layer, h, kept).mean(), rtol=1e-5)
@@ -94,7 +94,8 @@ def test_layers_are_handed_on_to_the_classifier(digits16):
 
 def test_from_scratch_there_is_one_phase_that_starts_alike(digits16):
     _, pretrained, _ = phases_of(digits16)
-    phases, start, _ = phases_of(digits16, **{"pretraining.steps": 0})
+    scratch = {"pretraining.steps": 0, "show.counts.reconstruct": 0}
+    phases, start, _ = phases_of(digits16, **scratch)
     assert list(phases) == ["classifier"]
     for layer, sizes in zip(start["classifier"].params["layers"], [(64, 8), (8, 7)], strict=True):
         bound = 4 * np.sqrt(6 / sum(sizes))

@@ -17,8 +17,12 @@ def exact(tree):
     return jax.tree.map(np.float64, tree)
 
 
+def white_of(image):
+    return (np.float64(image).reshape(COUNT, -1) + 1) / 2
+
+
 def white(of):
-    return (np.float64(of.batch["image"]).reshape(COUNT, -1) + 1) / 2
+    return white_of(of.batch["image"])
 
 
 def soft(x, threshold):
@@ -199,19 +203,23 @@ def test_a_k_sparse_autoencoder(step, k):
         agree(pair[:, 1], y)
 
 
-def test_a_stacked_autoencoders_classifier():
-    of = game("sdae_mnist")
-    p, h, label = exact(of.variables.params), white(of), np.asarray(of.batch["label"])
-    for layer in p["layers"]:
-        h = sigmoid(h @ layer["w"] + layer["c"])
-    log_p = log_softmax(h @ p["head"]["w"] + p["head"]["c"])
-    played = of.play()
-    agree(played.value, -pick(log_p, label).mean())
-    wrong = log_p.argmax(1) != label
-    agree(played.metric("error"), wrong.mean())
+@pytest.mark.parametrize("few", [True, False])
+def test_a_stacked_autoencoders_classifier(few):
+    """It learns from the labelled few, if there are some, and is judged on the others."""
+    of = game("sdae_mnist", **({} if few else {"data.name": "npz", "data.labelled": 0}))
+    p, end = exact(of.variables.params), "_labelled" if few else ""
+    log_ps, labels = [], [np.asarray(of.batch[name]) for name in ("label" + end, "label")]
+    for name in ("image" + end, "image"):
+        h = white_of(of.batch[name])
+        for layer in p["layers"]:
+            h = sigmoid(h @ layer["w"] + layer["c"])
+        log_ps.append(log_softmax(h @ p["head"]["w"] + p["head"]["c"]))
+    played, wrong = of.play(), [x.argmax(1) != y for x, y in zip(log_ps, labels, strict=True)]
+    agree(played.value, -pick(log_ps[0], labels[0]).mean())
+    agree(played.metric("error"), wrong[0].mean())
     outputs, _ = of.work("classified", moves=False)
-    agree(outputs["error"], wrong)
-    agree(outputs["log_likelihood"], pick(log_p, label))
+    agree(outputs["error"], wrong[1])
+    agree(outputs["log_likelihood"], pick(log_ps[1], labels[1]))
     of_columns(of, "filters", p["layers"][0]["w"])
 
 
@@ -222,5 +230,6 @@ def denoising(layer, h, kept):
     return (h * softplus(-logits) + (1 - h) * softplus(logits)).sum(1)
 
 
-def masks(of_batch, width, share):
-    return np.asarray(uniform(example_keys(KEY, of_batch), (width,)) >= share)
+def masks(key, batch, width, share):
+    """Which entries of each example are kept."""
+    return np.asarray(uniform(example_keys(key, batch), (width,)) >= share)
