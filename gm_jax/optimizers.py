@@ -174,6 +174,19 @@ def bounded(low: float, high: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
+def unit_columns() -> optax.GradientTransformation:
+    """Brings every column of a matrix to length 1 after the step: the last link of a chain."""
+
+    def update(updates, state, params):
+        def back(update, param):
+            moved = param + update
+            return moved / jnp.linalg.norm(moved, axis=0) - param
+
+        return jax.tree.map(back, updates, params), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
 def warmed_up(decay: float, start: int = 0) -> Callable[[Array], Array] | None:
     """step -> min(decay, (1 + step) / (10 + step)): for a moving average that forgets its start.
 

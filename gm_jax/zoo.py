@@ -25,6 +25,8 @@ from gm_jax.autoencoders import (
     first_stage,
     ladder,
     semi_supervised_aae,
+    sparse_autoencoder,
+    stacked_autoencoder,
     vae,
     vit_vqgan,
     vqvae,
@@ -53,7 +55,7 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
-from gm_jax.energy import deep_autoencoder, deep_boltzmann, rbm
+from gm_jax.energy import deep_autoencoder, deep_boltzmann, psd, rbm, sparse_coding
 from gm_jax.features import backbone
 from gm_jax.multimodal import (
     clip,
@@ -80,6 +82,8 @@ from gm_jax.translation import (
 SYSTEMS = {
     "autoencoder": autoencoder,
     "bernoulli_mixture": bernoulli_mixture,
+    "sparse_autoencoder": sparse_autoencoder,
+    "stacked_autoencoder": stacked_autoencoder,
     "vae": vae,
     "vqvae": vqvae,
     "vqvae2": vqvae2,
@@ -121,6 +125,8 @@ SYSTEMS = {
     "rbm": rbm,
     "deep_boltzmann": deep_boltzmann,
     "deep_autoencoder": deep_autoencoder,
+    "sparse_coding": sparse_coding,
+    "psd": psd,
     "ngram": ngram,
     "bengio": bengio,
     "gpt": gpt,

@@ -475,6 +475,13 @@ GAMES = {
     "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
     "nade": Game("nade_mnist", {}, slow=True),
     "fvbn": Game("fvbn_mnist", {"average": 0.9}, slow=True),
+    # Means of the batch of all devices, and a number of units that falls.
+    "sparse_autoencoder": Game(
+        "sparse_ae_mnist", {"average": 0.9, "sparsity": "kl", "decay": 0.01}, slow=True
+    ),
+    "k_sparse": Game("sparse_ae_mnist", {"decay": 0.01}, slow=True),
+    # The last of three phases; test_sparse_autoencoders.py has the others.
+    "stacked_autoencoder": Game("sdae_mnist", {"average": 0.9}, slow=True),
     "bernoulli_mixture": Game("bernoulli_mixture_mnist", {}, slow=True),
     # Chains that all devices move alike, and chains that start at the examples.
     "rbm": Game("rbm_mnist", {"average": 0.9, "decay": 0.1}, slow=True),
@@ -503,6 +510,9 @@ GAMES = {
     ),
     "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
     "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
+    "sparse_coding": Game("sparse_coding_patches", {"average": 0.9}, slow=True),
+    # Another solver, whose codes the encoder pulls at.
+    "psd": Game("psd_patches", {"average": 0.9, "inference.name": "coordinates"}, slow=True),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

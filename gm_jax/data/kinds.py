@@ -83,11 +83,13 @@ class Kind(NamedTuple):
 GREY = (0, 255)
 IMAGE = Kind(np.uint8, GREY, to_float, to_uint8, lambda x: x[..., ::-1, :], show_image)
 
-# image [H, W, C]; video [T, H, W, C]; segmentation [H, W], the class of each pixel; keypoint
-# [K, 2] and box [N, 4] as in `mirror_keypoints` and `mirror_boxes`; point [2] of a plane.
+# image [H, W, C]; video [T, H, W, C]; patch [H, W, C] of real numbers; segmentation [H, W], the
+# class of each pixel; keypoint [K, 2] and box [N, 4] as in `mirror_keypoints` and `mirror_boxes`;
+# point [2] of a plane.
 KINDS = {
     "image": IMAGE,
     "video": IMAGE._replace(show=show_video),
+    "patch": Kind(np.float32, mirror=IMAGE.mirror),
     "segmentation": Kind(np.int32, mirror=lambda x: x[..., ::-1], show=show_segmentation),
     "keypoint": Kind(np.float32, mirror=mirror_keypoints),
     "box": Kind(np.float32, mirror=mirror_boxes),

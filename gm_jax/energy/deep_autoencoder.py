@@ -19,9 +19,10 @@ import jax.numpy as jnp
 
 from gm_jax import games
 from gm_jax.energy.shared import machine
-from gm_jax.energy.shared.machine import Machine, product
+from gm_jax.energy.shared.machine import Machine
 from gm_jax.losses.likelihoods import bernoulli
 from gm_jax.model import Aux, Phase, Variables, example_keys
+from gm_jax.nn.layers import product
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, Restartable, above, at_least, schema
 

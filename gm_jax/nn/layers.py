@@ -27,6 +27,11 @@ def full_precision(x: Array) -> Array:
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+def product(x: Array, w: Array, dtype) -> Array:
+    """x W, computed in `dtype`, as W's own type."""
+    return (x.astype(dtype) @ w.astype(dtype)).astype(w.dtype)
+
+
 def normalised(x: Array) -> Array:
     """Vectors [..., D] of length 1."""
     x = full_precision(x)

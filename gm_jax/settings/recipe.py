@@ -18,8 +18,8 @@ class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
     name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, styled, text,
-               wav, ring, grid, stacked, two_domains, half_labelled; none or blank for models that
-               are only sampled) or an image data set of TFDS
+               patches, wav, ring, grid, stacked, two_domains, half_labelled; none or blank for
+               models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not

@@ -24,6 +24,7 @@ from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
 from mutants.clip import CLIPS
+from mutants.coding import CODINGS
 from mutants.dalle import DALLES
 from mutants.dance import DANCES
 from mutants.dancers import DANCING
@@ -63,6 +64,7 @@ MUTANTS = (
     | AUTOREGRESSIVE
     | ENERGIES
     | FEW_LABELS
+    | CODINGS
     | DIFFUSION
     | DENOISERS
     | DITS

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import entr
 
-from gm_jax.energy.shared.machine import flip, fold_in, log_sum_over_states, product
+from gm_jax.energy.shared.machine import flip, fold_in, log_sum_over_states
 from gm_jax.model import Array
+from gm_jax.nn.layers import product
 
 
 def assembled(first, second) -> dict[str, Array]:

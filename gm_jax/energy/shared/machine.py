@@ -22,7 +22,7 @@ from gm_jax import replicas
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import LOG_2PI
 from gm_jax.model import Array, Batch, Field, Spec, field_of
-from gm_jax.nn.layers import normal, uniform
+from gm_jax.nn.layers import normal, product, uniform
 
 ENUMERABLE = 20  # hidden units whose states can all be visited
 BLOCK = 12  # units whose states are visited at once
@@ -172,11 +172,6 @@ def log_sum_over_states(terms: Callable[[Array], Array], units: int) -> Array:
         return jax.nn.logsumexp(terms(states.astype(jnp.result_type(float))))
 
     return jax.nn.logsumexp(lax.map(block, jnp.arange(2 ** (units - inner))))
-
-
-def product(x: Array, w: Array, dtype) -> Array:
-    """x W, computed in `dtype`, as W's own type."""
-    return (x.astype(dtype) @ w.astype(dtype)).astype(w.dtype)
 
 
 def flip(keys: Array, p: Array) -> Array:

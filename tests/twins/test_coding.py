@@ -1,0 +1,235 @@
+"""By hand, in float64: sparse coding, its encoder, sparse and stacked autoencoders."""
+
+import jax
+import numpy as np
+import pytest
+
+from gm_jax.model import example_keys
+from gm_jax.nn.layers import uniform
+from twins.game import KEY, game
+from twins.inputs import COUNT
+from twins.numbers import agree, log_softmax, pick, sigmoid, softplus
+
+ROWS = np.arange(COUNT)
+
+
+def exact(tree):
+    return jax.tree.map(np.float64, tree)
+
+
+def white_of(image):
+    return (np.float64(image).reshape(COUNT, -1) + 1) / 2
+
+
+def white(of):
+    return white_of(of.batch["image"])
+
+
+def soft(x, threshold):
+    return np.sign(x) * np.maximum(np.abs(x) - threshold, 0)
+
+
+def bound_of(d):
+    """(sum of the eigenvalues^512)^(1 / 512)."""
+    values = np.linalg.eigvalsh(d.T @ d).clip(0) / np.linalg.norm(d, 2) ** 2
+    return np.linalg.norm(d, 2) ** 2 * (values**512).sum() ** (1 / 512)
+
+
+def path(d, x, penalty, steps, pull=0.0, guess=0.0):
+    """z after each step of FISTA, from the guess."""
+    z = y = guess + np.zeros((len(x), d.shape[1]))
+    t, bound, found = 1.0, bound_of(d) + pull, [z]
+    for _ in range(steps):
+        slope = (y @ d.T - x) @ d + pull * (y - guess)
+        new, new_t = soft(y - slope / bound, penalty / bound), (1 + np.sqrt(1 + 4 * t**2)) / 2
+        z, y, t = new, new + (t - 1) / new_t * (new - z), new_t
+        found.append(z)
+    return found
+
+
+def squares(d, x, z):
+    return ((x - z @ d.T) ** 2).sum(1)
+
+
+def lasso(d, x, z, penalty):
+    return 0.5 * squares(d, x, z) + penalty * np.abs(z).sum(1)
+
+
+def gradient(of):
+    (move,) = of.model.players[0].moves
+    slope = jax.grad(lambda p: move.objective(of.variables._replace(params=p), of.batch, KEY, 1)[0])
+    return exact(jax.jit(slope)(of.variables.params))
+
+
+def shown(x):
+    return x / np.abs(x).max(-1, keepdims=True)
+
+
+def of_columns(of, name, matrix):
+    """A function that shows a column of a matrix an example."""
+    image = of.work(name, moves=False)[0]["image"].reshape(COUNT, -1)
+    agree(image, shown(matrix.T[ROWS % matrix.shape[1]]))
+
+
+def test_sparse_coding():
+    """Half the squared error and lambda |z|_1 at FISTA's code, which counts as a constant."""
+    of = game("sparse_coding_patches", penalty=0.2)
+    d, x = exact(of.variables.params["dictionary"]), white(of)
+    z = path(d, x, 0.2, 5)[-1]
+    played = of.play()
+    agree(played.value, lasso(d, x, z, 0.2).mean())
+    agree(played.metric("active"), (z != 0).sum(1).mean())
+    agree(gradient(of)["dictionary"], (z @ d.T - x).T @ z / COUNT)
+    of_columns(of, "atoms", d)
+    d = d / np.linalg.norm(d, axis=0)
+    z = path(d, x, 0.2, 5)[-1]
+    outputs, _ = of.work("cost")
+    agree(outputs["objective"], lasso(d, x, z, 0.2))
+    agree(outputs["squared_error"], squares(d, x, z))
+    agree(outputs["active"], (z != 0).sum(1))
+    pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
+    agree(pair, shown(np.concatenate([x, z @ d.T], 1)))
+
+
+def test_what_solvers_lack_after_some_steps():
+    of = game("sparse_coding_patches", penalty=0.2, minimum=400)
+    d, x = exact(of.variables.params["dictionary"]), white(of)
+    d = d / np.linalg.norm(d, axis=0)
+    found = [lasso(d, x, z, 0.2) for z in path(d, x, 0.2, 400)]
+    outputs, _ = of.work("gaps")
+    agree(outputs["minimum"], found[-1], 1e-4)
+    for steps in (20, 50, 100):
+        np.testing.assert_allclose(
+            outputs[f"fista_{steps}_gap"], found[steps] - found[-1], atol=1e-4
+        )
+        assert np.all(outputs[f"ista_{steps}_gap"] >= outputs[f"coordinates_{steps}_gap"] - 1e-4)
+    assert outputs["ista_20_gap"].mean() > outputs["ista_100_gap"].mean() > -1e-4
+
+
+def test_predictive_sparse_decomposition():
+    """Inference begins at f(x) and is pulled there; D, W, b and G descend on the energy."""
+    of = game("psd_patches", penalty=0.2, pull=0.7)
+    p, x = exact(of.variables.params), white(of)
+    d, own = p["dictionary"], p["encoder"]
+    drive = np.tanh(x @ own["w"] + own["b"])
+    f = own["gain"] * drive
+    z = path(d, x, 0.2, 5, 0.7, f)[-1]
+    far = ((z - f) ** 2).sum(1)
+    played = of.play()
+    agree(played.value, (lasso(d, x, z, 0.2) + 0.35 * far).mean())
+    agree(played.metric("prediction_error"), far.mean())
+    agree(played.metric("active"), (z != 0).sum(1).mean())
+    found = gradient(of)
+    agree(found["dictionary"], (z @ d.T - x).T @ z / COUNT)
+    back = 0.7 * (f - z) / COUNT
+    agree(found["encoder"]["gain"], (back * drive).sum(0))
+    into = back * own["gain"] * (1 - drive**2)
+    agree(found["encoder"]["w"], x.T @ into)
+    agree(found["encoder"]["b"], into.sum(0))
+
+    of_columns(of, "atoms", d)
+    of_columns(of, "filters", own["w"])
+    d = d / np.linalg.norm(d, axis=0)
+    pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
+    agree(pair, shown(np.concatenate([x, f @ d.T], 1)))
+    outputs, _ = of.work("quality")
+    values = [lasso(d, x, z, 0.2) for z in path(d, x, 0.2, 5)]
+    agree(outputs["objective"], values[-1])
+    mine = lasso(d, x, f, 0.2)
+    agree(outputs["encoder_objective"], mine)
+    agree(outputs["encoder_error"], squares(d, x, f))
+    first = np.array([next((n for n in range(5) if values[n][i] <= mine[i]), 5) for i in ROWS])
+    agree(outputs["equal_steps"], first)
+    agree(outputs["speedup"], (16 * 10 + first * 100) / (16 * 10 + 10))
+    # A step of FISTA from the guess, in which nothing pulls.
+    bound = bound_of(d)
+    begun = soft(f - (f @ d.T - x) @ d / bound, 0.2 / bound)
+    agree(outputs["begun_objective"], lasso(d, x, begun, 0.2))
+
+
+def test_a_sparse_autoencoder_of_means():
+    """KL(rho || mean of a unit over the batch), beside half the squared error and the decay."""
+    settings = {"sparsity": "kl", "kl.target": 0.2, "kl.weight": 0.5, "decay": 0.3}
+    of = game("sparse_ae_mnist", **settings)
+    p, x = exact(of.variables.params["autoencoder"]), white(of)
+    h = sigmoid(x @ p["w"] + p["c"])
+    y = sigmoid(h @ p["v"] + p["b"])
+    mean = h.mean(0)
+    kl = (0.2 * np.log(0.2 / mean) + 0.8 * np.log(0.8 / (1 - mean))).sum()
+    error = ((y - x) ** 2).sum(1)
+    decay = 0.15 * sum((p[name] ** 2).sum() for name in ("w", "v"))
+    played = of.play()
+    agree(played.value, 0.5 * error.mean() + 0.5 * kl + decay)
+    agree(played.metric("sparsity"), kl)
+    agree(played.metric("squared_error"), error.mean())
+    outputs, _ = of.work("distortion")
+    agree(outputs["squared_error"], error)
+    agree(outputs["activity"], h.mean(1))
+    agree(outputs["active"], (h > 0.5).mean(1))
+    of_columns(of, "filters", p["w"])
+
+
+def largest(z, k):
+    """All but the k largest of each row set to 0."""
+    kept = np.zeros_like(z)
+    np.put_along_axis(kept, z.argsort(1)[:, -k:], 1.0, 1)
+    return z * kept
+
+
+@pytest.mark.parametrize(("step", "k"), [(0, 10), (1, 8), (2, 5), (9, 3)])
+def test_a_k_sparse_autoencoder(step, k):
+    """k falls from 10 to 3 in three rounds; 6 units are kept in use."""
+    of = game("sparse_ae_mnist", **{"decay": 0.3, "k_sparse.alpha": 2.0})
+    p, x = exact(of.variables.params["autoencoder"]), white(of)
+    h = largest(x @ p["w"] + p["c"], k)
+    y = h @ p["w"].T + p["b"]
+    played = of.play(step=step)
+    agree(played.value, 0.5 * ((y - x) ** 2).sum(1).mean() + 0.15 * (p["w"] ** 2).sum())
+    if step == 1:
+        back = (y - x) / COUNT
+        found = gradient(of)["autoencoder"]
+        kept = (h != 0) * (back @ p["w"])
+        agree(found["c"], kept.sum(0))
+        agree(found["w"], x.T @ kept + back.T @ h + 0.3 * p["w"])
+    if step == 0:
+        h = largest(x @ p["w"] + p["c"], 6)
+        y = h @ p["w"].T + p["b"]
+        outputs, _ = of.work("distortion")
+        agree(outputs["squared_error"], ((y - x) ** 2).sum(1))
+        agree(outputs["activity"], h.mean(1))
+        agree(outputs["active"], 0.6 * np.ones(COUNT))
+        pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
+        agree(pair[:, 0], x)
+        agree(pair[:, 1], y)
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_stacked_autoencoders_classifier(few):
+    """It learns from the labelled few, if there are some, and is judged on the others."""
+    of = game("sdae_mnist", **({} if few else {"data.name": "npz", "data.labelled": 0}))
+    p, end = exact(of.variables.params), "_labelled" if few else ""
+    log_ps, labels = [], [np.asarray(of.batch[name]) for name in ("label" + end, "label")]
+    for name in ("image" + end, "image"):
+        h = white_of(of.batch[name])
+        for layer in p["layers"]:
+            h = sigmoid(h @ layer["w"] + layer["c"])
+        log_ps.append(log_softmax(h @ p["head"]["w"] + p["head"]["c"]))
+    played, wrong = of.play(), [x.argmax(1) != y for x, y in zip(log_ps, labels, strict=True)]
+    agree(played.value, -pick(log_ps[0], labels[0]).mean())
+    agree(played.metric("error"), wrong[0].mean())
+    outputs, _ = of.work("classified", moves=False)
+    agree(outputs["error"], wrong[1])
+    agree(outputs["log_likelihood"], pick(log_ps[1], labels[1]))
+    of_columns(of, "filters", p["layers"][0]["w"])
+
+
+def denoising(layer, h, kept):
+    """Cross-entropy of h and what tied weights make of the entries that are kept, [B]."""
+    code = sigmoid((h * kept) @ layer["w"] + layer["c"])
+    logits = code @ layer["w"].T + layer["b"]
+    return (h * softplus(-logits) + (1 - h) * softplus(logits)).sum(1)
+
+
+def masks(key, batch, width, share):
+    """Which entries of each example are kept."""
+    return np.asarray(uniform(example_keys(key, batch), (width,)) >= share)
