@@ -221,6 +221,10 @@ GAMES = {
             "discriminator.statistics": "discrimination",
             "equalized": False,
             "drift": 0.0,
+            # A norm's gain has next to no slope as long as biases are 0, and Adam would make its
+            # rounding large.
+            "generator.optimizer.eps": 1e-5,
+            "discriminator.optimizer.eps": 1e-5,
         },
         undecided=tuple(
             f"['discriminator']['{layer}']['bias']" for layer in ("output", "discrimination")

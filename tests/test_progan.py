@@ -3,6 +3,7 @@
 import functools
 import types
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,6 +126,41 @@ def test_a_phase_takes_over_layers_and_averages_but_no_optimizer(digits16):
     assert {round(float(x)) for x in jax.tree.leaves(apart["block_8"])} == {2}
     for phase in phases:  # Of moments and counts that began at 0 and ended at 7.
         assert all(np.all(x == 7) for x in jax.tree.leaves(phase.opt))
+
+
+def test_real_images_fade_by_the_fraction_of_the_rounds_that_are_played(digits16):
+    """From 0 on, not by the penalty's numbers, nor in whole ones; both moves and samples alike."""
+    phase = gm_jax.build(config("progan", digits16, fade=4))[1]
+    x = jax.random.uniform(KEY, (4, 8, 8, 1))
+    batch = {"image": x, "index": jnp.arange(4)}
+    variables = jax.jit(phase.model.init)(KEY, batch, None)
+    variables = variables._replace(state=variables.state | {"share": jnp.float32(0.75)})
+
+    @jax.jit
+    def seen(step):
+        """D's images, the shares of all calls, and those that the moves keep."""
+        images, shares, kept = [], [], []
+
+        def note(called, inputs, options, context):
+            if isinstance(context.module, Generator | Discriminator):
+                shares.append(jnp.asarray(inputs[1]))
+            if isinstance(context.module, Discriminator):
+                images.append(inputs[0])
+            return called(*inputs, **options)
+
+        with nn.intercept_methods(note):
+            for player in phase.model.players:
+                _, aux = player.moves[0].objective(variables, batch, KEY, step)
+                kept.append(aux.state["share"])
+            phase.model.functions["sample"](variables, batch, KEY)
+        return images[1], shares, kept  # The first image is the penalty's.
+
+    for step in (0, 1, 3):
+        real, (*shares, of_sample), kept = seen(step)
+        share = step / 4
+        np.testing.assert_allclose(real, (1 - share) * doubled(halved(x)) + share * x, atol=1e-6)
+        assert len(shares) == 6 and all(np.all(one == share) for one in [*shares, *kept])
+        assert of_sample == 0.75
 
 
 @pytest.mark.slow

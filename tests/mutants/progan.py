@@ -5,7 +5,8 @@ from mutants import Mutant
 PROGAN, NETWORKS = "adversarial/progan.py", "nn/progan.py"
 RECIPE = "configs/progan_fashion.py"
 TESTS, TWINS = "test_progan.py::test_", "twins/test_progan.py::test_"
-STABLE, FADING = TWINS + "a_stable_phase", TWINS + "a_fading_phase"
+STABLE = TWINS + "a_stable_phase"
+FADING = TESTS + "real_images_fade_by_the_fraction_of_the_rounds_that_are_played"
 SMALLER = TWINS + "a_smaller_side_sees_halved_images_and_shows_its_own_enlarged"
 OF_G = TESTS + "a_share_of_0_is_the_smaller_generator_enlarged_and_1_the_larger_one"
 OF_D = TESTS + (
