@@ -121,8 +121,8 @@ ENERGIES = {
     ),
     "energy trap: pixels that stay in [-1, 1]": Mutant(
         MACHINE,
-        'return (batch["image"].reshape(len(batch["image"]), -1) + 1.0) / 2.0',
-        'return batch["image"].reshape(len(batch["image"]), -1)',
+        "return (image.reshape(len(image), -1) + 1.0) / 2.0",
+        "return image.reshape(len(image), -1)",
         USES,
     ),
     "energy: a gradient through the hidden means": Mutant(

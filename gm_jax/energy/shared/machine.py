@@ -224,7 +224,8 @@ def image_of(spec: Spec) -> Field:
 
 def pixels(batch: Batch) -> Array:
     """Images in [-1, 1] as v in [0, 1], [B, D]: the door to this family."""
-    return (batch["image"].reshape(len(batch["image"]), -1) + 1.0) / 2.0
+    image = batch["image"].astype(jnp.result_type(float))
+    return (image.reshape(len(image), -1) + 1.0) / 2.0
 
 
 def picture(v: Array, shape: tuple[int, ...]) -> Array:
