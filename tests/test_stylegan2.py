@@ -198,6 +198,21 @@ def test_another_number_of_styles_is_refused():
             jax.eval_shape(module.init, KEY, jnp.zeros((1, styles, 2)), None)
 
 
+def test_a_levels_image_has_the_style_of_the_next_levels_first_convolution():
+    """Which of six styles the maps and images of three levels depend on."""
+    module = Synthesis(16, 1, 32, 2)
+    styles = jax.random.normal(KEY, (1, 6, 3))
+    params = module.init(KEY, styles, None)
+
+    def seen(styles):
+        _, levels = module.apply(params, styles, None, maps=True)
+        return jnp.stack([jnp.sum(x**2) for level in levels for x in level])
+
+    slopes = jnp.any(jax.jit(jax.jacrev(seen))(styles) != 0, axis=(1, 3))
+    expected = [np.arange(6) < count for count in (1, 2, 3, 4, 5, 6)]
+    np.testing.assert_array_equal(slopes, expected)
+
+
 def test_images_have_sides_of_a_power_of_two():
     for side in (4, 12, 28):
         with pytest.raises(UserError, match=r"8, 16, 32, \.\.\. pixels, not"):

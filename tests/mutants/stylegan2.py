@@ -137,7 +137,8 @@ STYLEGAN2S = {
     ),
     "stylegan2 trap: images with a style of their own": Mutant(
         NETWORKS, "for i in range(first, 2 * number + 2)]",
-        "for i in range(first, 2 * number + 1)]", GENERATORS + "[g_skip]",
+        "for i in range(first, 2 * number + 1)]",
+        OF_NETWORKS + "a_levels_image_has_the_style_of_the_next_levels_first_convolution",
     ),
     "stylegan2: a residual level without its half": Mutant(
         NETWORKS, "y = y + skip(x) * HALF", "y = y + skip(x)", DISCRIMINATORS + "[d_resnet]"

@@ -15,9 +15,12 @@ AVERAGE = jnp.float32([0.4, -0.3, 0.2, 0.1, -0.5])
 
 
 def opened(**overrides):
-    """A small game, whose w is of the size that weights of deviation 1 / rate give it."""
+    """A small game, whose kernels have deviation 1, or 100 in the mapping: c is part of a layer."""
     of = game(RECIPE, **OURS, **overrides)
-    params = dict(of.variables.params)
+    params = {
+        name: jax.tree.map(lambda x: x * np.sqrt(np.prod(x.shape[:-1])) if x.ndim > 1 else x, tree)
+        for name, tree in of.variables.params.items()
+    }
     params["mapping"] = jax.tree.map(lambda x: 100.0 * x, params["mapping"])
     state = {**of.variables.state, "w_average": AVERAGE}
     return of._replace(variables=of.variables._replace(params=params, state=state))
