@@ -180,7 +180,12 @@ def test_spectral_norm_is_everywhere_and_reaches_the_largest_singular_value():
     )
     for module, x, without in players:
         variables = module.init(KEY, x, Y, train=True)
-        params, own = variables["params"], {"batch_stats": variables["batch_stats"]}
+        own = {"batch_stats": variables["batch_stats"]}
+        # Orthogonal weights, as they begin, have no largest singular value.
+        params = jax.tree.map(
+            lambda x: x + 0.5 * jax.random.normal(jax.random.key(x.size), x.shape),
+            variables["params"],
+        )
 
         @jax.jit
         def step(own, module=module, params=params, x=x):
@@ -200,7 +205,7 @@ def test_spectral_norm_is_everywhere_and_reaches_the_largest_singular_value():
             for path, k in kernels.items()
             if not without & set(path.split("/"))
         ]
-        np.testing.assert_allclose(found, sorted(largest), rtol=2e-3)
+        np.testing.assert_allclose(found, sorted(largest), rtol=5e-3)
         _, after = module.apply({"params": params, **own}, x, Y, mutable=["batch_stats"])
         jax.tree.map(np.testing.assert_array_equal, after["batch_stats"], own["batch_stats"])
 

@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 RESIDUAL, RESNETS = "shared/resnet_blocks.py", "shared/resnets.py"
-GAME, SAMPLING = "shared/latent_game.py", "shared/sampling.py"
+GAME, SAMPLING = "shared/latent_game.py", "adversarial/shared/sampling.py"
 
 
 def _tests(names: str) -> str:
