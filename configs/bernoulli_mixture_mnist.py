@@ -15,7 +15,7 @@ again: python launch.py --workdir=runs/mixture --mode=evaluate
 status: unverified
 departs: nothing is known of how the paper's mixture was fitted
 
-Twenty-five passes over the training images, an M step after each. :ten and :hundred have as many
+Fifteen passes over the training images, an M step after each. :ten and :hundred have as many
 components, :independent one, which makes the pixels independent.
 """
 
@@ -27,7 +27,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="bernoulli_mixture",
-            steps=1500,
+            steps=900,
             batch_size=1000,
             data=dict(name="mnist", binarize="fixed"),
             components=500,

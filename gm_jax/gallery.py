@@ -20,6 +20,7 @@ TITLES = {
     "autoencoders": "Autoencoders",
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
+    "energy": "Energy",
     "translation": "Translation",
     "multimodal": "Text and image",
     "features": "Features",
