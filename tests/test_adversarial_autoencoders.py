@@ -60,8 +60,10 @@ def test_energy_distance_by_hand():
 def test_energy_distance_of_a_run(tmp_path):
     config = gm_jax.load_config("configs/aae_mnist.py:smoke")
     trained = run._trained(config, *_opened(config))
-    row = codes.to_prior(trained, 16)["energy_distance_to_prior"]
+    results = codes.to_prior(trained, 16)
+    row = results["energy_distance_to_prior"]
     assert row["value"] > row["real_against_real"] >= 0.0 and row["examples"] == 16
+    assert 0.0 <= results["own_part"]["value"] <= 0.5
 
 
 def _opened(config):
