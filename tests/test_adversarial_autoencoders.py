@@ -87,6 +87,19 @@ def test_coloured_points(tmp_path):
     assert np.ptp(grey, axis=-1).max() == 0 and np.ptp(coloured, axis=-1).max() > 50
 
 
+@pytest.mark.parametrize("recipe", ["aae_mnist", "aae_mnist_semi"])
+def test_the_autoencoder_is_one_player_of_one_move_and_critics_have_no_statistics(recipe):
+    """In a move without a gradient of the decoder, momentum would still move it; ports have three
+    optimizers on one encoder, and batch normalisation in D."""
+    config = gm_jax.load_config(f"configs/{recipe}.py:smoke")
+    (phase,) = gm_jax.build(config)
+    critics, autoencoder = phase.model.players
+    assert autoencoder.owns == ("encoder", "decoder") and len(autoencoder.moves) == 1
+    assert len(critics.moves) == 1 and not set(critics.owns) & set(autoencoder.owns)
+    batch = {"image": jnp.zeros((2, 8, 8, 1))}
+    assert not jax.eval_shape(phase.model.init, jax.random.key(0), batch, None).state
+
+
 def test_the_published_networks_by_hand():
     counts = {
         "aae_mnist": {
