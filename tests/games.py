@@ -570,7 +570,10 @@ def outline(settings):
     def shapes(model, prepare, raw, key):
         return jax.eval_shape(functools.partial(create, model, prepare), raw, key)
 
-    return _begin(settings, jax.devices()[:1], None, shapes)
+    def averaged(model, variables):
+        return jax.eval_shape(functools.partial(state.averaged, model), variables)
+
+    return _begin(settings, jax.devices()[:1], None, shapes, averaged)
 
 
 def create(model, prepare, raw, key):
@@ -579,7 +582,7 @@ def create(model, prepare, raw, key):
     return state.create(model, jax.random.fold_in(key, 2), first, None)
 
 
-def _begin(settings, devices, dtype, create):
+def _begin(settings, devices, dtype, create, averaged=state.averaged):
     ended = {}
     for own, phases in run.plan(settings):
         for phase in phases:
@@ -594,7 +597,7 @@ def _begin(settings, devices, dtype, create):
                     variables,
                 )
             variables = variables._replace(frozen=state.frozen(phase))
-            ended[phase.name] = state.averaged(phase.model, variables)
+            ended[phase.name] = averaged(phase.model, variables)
     return phase, batches, variables
 
 
