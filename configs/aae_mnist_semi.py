@@ -36,7 +36,7 @@ def get_config(variant=""):
             optimizer=dict(name="adam", learning_rate=2e-4, b1=0.5),
             discriminator=dict(optimizer=dict(name="adam", learning_rate=2e-4, b1=0.5)),
             show=dict(every=6000, counts=dict(sample=64, styles=10, reconstruct=32)),
-            evaluate=dict(counts=dict(error=10_000), codes=2000, agreement=1000),
+            evaluate=dict(counts=dict(error=10_000), codes=5000, agreement=1000),
         ),
         thousand=dict(data=dict(labelled=1000)),
         all=dict(data=dict(labelled=0)),

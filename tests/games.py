@@ -578,7 +578,10 @@ def outline(settings):
     def shapes(model, prepare, raw, key):
         return jax.eval_shape(functools.partial(create, model, prepare), raw, key)
 
-    return _begin(settings, jax.devices()[:1], None, shapes)
+    def averaged(model, variables):
+        return jax.eval_shape(functools.partial(state.averaged, model), variables)
+
+    return _begin(settings, jax.devices()[:1], None, shapes, averaged)
 
 
 def create(model, prepare, raw, key):
@@ -587,12 +590,12 @@ def create(model, prepare, raw, key):
     return state.create(model, jax.random.fold_in(key, 2), first, None)
 
 
-def _begin(settings, devices, dtype, create):
+def _begin(settings, devices, dtype, create, averaged=state.averaged):
     ended, phase, variables = {}, None, None
     for own, phases in run.plan(settings):
         for following in phases:
             if phase:
-                ended[phase.name] = state.averaged(phase.model, variables)
+                ended[phase.name] = averaged(phase.model, variables)
             phase = run.with_stages(following, ended)
             batches = run.batches_of(phase, own, run.rows_of(own, devices))
             variables = create(

@@ -60,8 +60,10 @@ def test_energy_distance_by_hand():
 def test_energy_distance_of_a_run(tmp_path):
     config = gm_jax.load_config("configs/aae_mnist.py:smoke")
     trained = run._trained(config, *_opened(config))
-    row = codes.to_prior(trained, 16)["energy_distance_to_prior"]
+    results = codes.to_prior(trained, 16)
+    row = results["energy_distance_to_prior"]
     assert row["value"] > row["real_against_real"] >= 0.0 and row["examples"] == 16
+    assert 0.0 <= results["own_part"]["value"] <= 0.5
 
 
 def _opened(config):
@@ -83,6 +85,19 @@ def test_coloured_points(tmp_path):
 
     grey, coloured = (np.asarray(Image.open(f).convert("RGB"), int) for f in (one, many))
     assert np.ptp(grey, axis=-1).max() == 0 and np.ptp(coloured, axis=-1).max() > 50
+
+
+@pytest.mark.parametrize("recipe", ["aae_mnist", "aae_mnist_semi"])
+def test_the_autoencoder_is_one_player_of_one_move_and_critics_have_no_statistics(recipe):
+    """In a move without a gradient of the decoder, momentum would still move it; ports have three
+    optimizers on one encoder, and batch normalisation in D."""
+    config = gm_jax.load_config(f"configs/{recipe}.py:smoke")
+    (phase,) = gm_jax.build(config)
+    critics, autoencoder = phase.model.players
+    assert autoencoder.owns == ("encoder", "decoder") and len(autoencoder.moves) == 1
+    assert len(critics.moves) == 1 and not set(critics.owns) & set(autoencoder.owns)
+    batch = {"image": jnp.zeros((2, 8, 8, 1))}
+    assert not jax.eval_shape(phase.model.init, jax.random.key(0), batch, None).state
 
 
 def test_the_published_networks_by_hand():

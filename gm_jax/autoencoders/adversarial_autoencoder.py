@@ -132,6 +132,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     players = code_game.players(settings, codes, ("discriminator",), losses)
     functions = {f.__name__: f for f in (sample, reconstruct, manifold)}
     functions |= code_game.functions(codes)
-    if codes.prior.part_of:
+    if codes.prior.part_of and settings.labels:
         functions["own_part"] = own_part
     return (games.phase(settings, init, players, functions),)

@@ -82,9 +82,8 @@ def half_labelled(config, split: str) -> Source:
 
     spec = {f"{name}_labelled": base.spec[name]._replace(domain="labelled")
             for name in ("image", "label")}  # fmt: skip
-    return base._replace(
-        name=f"half_labelled_{base.name}", size=None, load=load, spec=base.spec | spec, visit=None
-    )
+    name = f"half_labelled_{base.name}"
+    return Source(name, None, load, base.spec | spec, classes=base.classes)
 
 
 def balanced(labels: np.ndarray, classes: int, count: int, draw: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """How near the codes of a split are to the prior that they are meant to follow.
 
 The model has the functions `prior`, draws of it, and `encode`, a draw of each example's code; both
-return codes [B, D] as `point` or `latent`.
+return codes [B, D] as `point` or `latent`. `own_part` tells whether a code is in its label's part.
 """
 
 import numpy as np
@@ -23,8 +23,11 @@ def energy_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def to_prior(trained: Trained, count: int) -> dict[str, dict]:
-    """The energy distance of `count` codes of the split to draws of the prior, and of those to
-    others. Raises UserError if the model has no prior of codes."""
+    """energy_distance_to_prior of `count` codes of the split, beside that of other draws of it.
+
+    And own_part, the share of them in their label's part of the prior, if it has parts. Raises
+    UserError if the model has no prior of codes.
+    """
     for name in ("prior", "encode"):
         if name not in trained.functions:
             raise UserError(
@@ -38,10 +41,15 @@ def to_prior(trained: Trained, count: int) -> dict[str, dict]:
 
     split, prior = trained.config.evaluate.split, codes("prior")
     seed = trained.config.sample.seed + OTHER_SEED
-    row = {
+    about = {"examples": count, "split": split}
+    distance = {
         "value": energy_distance(codes("encode", split), prior),
         "real_against_real": energy_distance(codes("prior", seed=seed), prior),
-        "examples": count,
-        "split": split,
     }
-    return {"energy_distance_to_prior": row}
+    results = {"energy_distance_to_prior": {**distance, **about}}
+    if "own_part" in trained.functions:
+        hits = sample(trained, count, "own_part", split)["own_part"]
+        error = float(np.std(hits, ddof=1) / np.sqrt(count))
+        row = {"value": float(np.mean(hits)), "standard_error": error}
+        results["own_part"] = {**row, **about}
+    return results

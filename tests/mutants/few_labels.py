@@ -194,7 +194,8 @@ FEW_LABELS = {
     ),
     "semi-supervised aae: hidden labels": Mutant(
         SEMI, '("image", "image_labelled", "label_labelled")',
-        '("image", "image_labelled", "label")', f"{OF_CODES}::test_semi_supervised_functions_and_hidden_labels {SEMIS}",
+        '("image", "image_labelled", "label")',
+        f"{OF_CODES}::test_semi_supervised_functions_and_hidden_labels {SEMIS}",
     ),
     "semi-supervised aae: no classification": Mutant(
         SEMI, "+ settings.classification * classification", "+ 0.0 * classification", SEMIS

@@ -60,7 +60,7 @@ def arm(rows):
 
 
 def test_without_labels_the_critic_sees_codes_alone():
-    of = game(RECIPE, labels=False, prior="normal", latents=3, **{"evaluate.counts": {}})
+    of = game(RECIPE, labels=False, prior="normal", latents=3)
     played = of.play("discriminator")
     (encoder,) = played.calls["encoder"]
     fake = on(played.calls["discriminator"], encoder.output)
