@@ -18,29 +18,20 @@ from jax import lax
 
 from gm_jax import games
 from gm_jax.energy.shared import coding
-from gm_jax.energy.shared.coding import Inference, Problem
+from gm_jax.energy.shared.coding import Problem
 from gm_jax.model import Aux, Phase, Variables
-from gm_jax.nn.layers import Size, product
-from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, above, at_least, schema
+from gm_jax.nn.layers import product
+from gm_jax.settings import at_least, schema
 
 
 @schema
-class Settings(Recipe):
-    """Predictive sparse decomposition.
+class Settings(coding.Settings):
+    """Predictive sparse decomposition: as many units of the encoder as atoms.
 
-    atoms      columns of the dictionary, and units of the encoder
-    penalty    lambda, weight of |z|_1 against half the squared error
-    pull       alpha, weight of half the squared distance of code and encoder
-    inference  how the code of an example is found, from the encoder's guess
-    optimizer  of dictionary and encoder, one of optax's
+    pull  alpha, weight of half the squared distance of code and encoder
     """
 
-    atoms: Size = 192
-    penalty: Annotated[float, above(0.0)] = 0.8
     pull: Annotated[float, at_least(0.0)] = 1.0
-    inference: Inference = Inference()
-    optimizer: Optimizer = adam(1e-2)
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -86,20 +77,17 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return Problem(d, x, settings.penalty, dtype=dtype), guess(variables, x)
 
     def atoms(variables, batch, key):
-        """An atom, grey at 0, its largest pixel white or black, [B, H, W, C]."""
-        d = variables.params["dictionary"]
-        return {"image": coding.pictures(d.T[batch["index"] % atoms_count], field.shape)}
+        """An atom, [B, H, W, C]."""
+        return coding.columns(variables.params["dictionary"], batch, field.shape)
 
     def filters(variables, batch, key):
-        """A column of W, shown as `atoms` are, [B, H, W, C]."""
-        w = variables.params["encoder"]["w"]
-        return {"image": coding.pictures(w.T[batch["index"] % atoms_count], field.shape)}
+        """The weights of a unit of the encoder, [B, H, W, C]."""
+        return coding.columns(variables.params["encoder"]["w"], batch, field.shape)
 
     def reconstruct(variables, batch, key):
-        """The example beside D f(x), as bright as the larger of both allows, [B, 2, H, W, C]."""
+        """The example beside D f(x), [B, 2, H, W, C]."""
         problem, f = parts(variables, batch)
-        pair = jnp.stack([problem.x, product(f, problem.d.T, dtype)], axis=1)
-        return {"image": coding.pictures(pair.reshape(len(f), -1), (2, *field.shape))}
+        return coding.pairs(problem.x, product(f, problem.d.T, dtype), field.shape)
 
     def quality(variables, batch, key):
         """What the encoder's guess loses against inference, and what it saves, [B] each.

@@ -16,31 +16,22 @@ import jax.numpy as jnp
 
 from gm_jax import games
 from gm_jax.energy.shared import coding
-from gm_jax.energy.shared.coding import SOLVERS, Inference, Problem
+from gm_jax.energy.shared.coding import SOLVERS, Problem
 from gm_jax.model import Aux, Phase, Variables
-from gm_jax.nn.layers import Size, product
-from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, Restartable, above, at_least, schema
+from gm_jax.nn.layers import product
+from gm_jax.settings import Restartable, at_least, schema
 
 STEPS = (20, 50, 100)  # of each solver, whose distance to the minimum is evaluated
 
 
 @schema
-class Settings(Recipe):
+class Settings(coding.Settings):
     """Sparse coding.
 
-    atoms      columns of the dictionary
-    penalty    lambda, weight of |z|_1 against half the squared error
-    inference  how the code of an example is found
-    minimum    steps of FISTA whose end is taken for the minimum when solvers are compared
-    optimizer  of the dictionary, one of optax's
+    minimum  steps of FISTA whose end is taken for the minimum when solvers are compared
     """
 
-    atoms: Size = 192
-    penalty: Annotated[float, above(0.0)] = 0.8
-    inference: Inference = Inference()
     minimum: Annotated[int, at_least(1), Restartable()] = 1000
-    optimizer: Optimizer = adam(1e-2)
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -74,16 +65,13 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return problem, infer(problem)
 
     def atoms(variables, batch, key):
-        """An atom, grey at 0, its largest pixel white or black, [B, H, W, C]."""
-        d = variables.params["dictionary"]
-        return {"image": coding.pictures(d.T[batch["index"] % atoms_count], field.shape)}
+        """An atom, [B, H, W, C]."""
+        return coding.columns(variables.params["dictionary"], batch, field.shape)
 
     def reconstruct(variables, batch, key):
-        """The example beside D z*, as bright as the larger of both allows, [B, 2, H, W, C]."""
+        """The example beside D z*, [B, 2, H, W, C]."""
         problem, z = coded(variables, batch)
-        pair = jnp.stack([problem.x, product(z, problem.d.T, dtype)], axis=1)
-        both = coding.pictures(pair.reshape(len(z), -1), (2, *field.shape))
-        return {"image": both}
+        return coding.pairs(problem.x, product(z, problem.d.T, dtype), field.shape)
 
     def cost(variables, batch, key):
         """What inference leaves, [B] each.

@@ -21,9 +21,9 @@ from jax import lax
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field, Player, Spec, modality_of
-from gm_jax.nn.layers import product
-from gm_jax.optimizers import unit_columns
-from gm_jax.settings import at_least, one_of, schema
+from gm_jax.nn.layers import Size, product
+from gm_jax.optimizers import Optimizer, adam, unit_columns
+from gm_jax.settings import Recipe, above, at_least, one_of, schema
 
 SQUARINGS = 9  # of the Gram matrix, for its largest eigenvalue
 
@@ -151,6 +151,22 @@ class Inference:
     steps: Annotated[int, at_least(1)] = 60
 
 
+@schema
+class Settings(Recipe):
+    """Codes of few atoms.
+
+    atoms      columns of the dictionary
+    penalty    lambda, weight of |z|_1 against half the squared error
+    inference  how the code of an example is found
+    optimizer  one of optax's
+    """
+
+    atoms: Size = 192
+    penalty: Annotated[float, above(0.0)] = 0.8
+    inference: Inference = Inference()
+    optimizer: Optimizer = adam(1e-2)
+
+
 def infer(settings: Inference, problem: Problem, start: Array) -> Array:
     """z* [B, K] as a constant, from `start`.
 
@@ -198,3 +214,13 @@ def pictures(x: Array, shape: tuple[int, ...]) -> Array:
     """Rows [..., P] as images in [-1, 1], grey at 0: each as bright as its largest |x| allows."""
     largest = jnp.max(jnp.abs(x), axis=-1, keepdims=True)
     return (x / jnp.maximum(largest, 1e-8)).reshape(*x.shape[:-1], *shape)
+
+
+def columns(matrix: Array, batch: Batch, shape: tuple[int, ...]) -> Batch:
+    """A column of [P, K] an example, grey at 0, its largest pixel white or black, [B, *shape]."""
+    return {"image": pictures(matrix.T[batch["index"] % matrix.shape[1]], shape)}
+
+
+def pairs(x: Array, y: Array, shape: tuple[int, ...]) -> Batch:
+    """Rows x beside rows y, as bright as the larger of both allows, [B, 2, *shape]."""
+    return {"image": pictures(jnp.concatenate([x, y], axis=1), (2, *shape))}
