@@ -17,9 +17,9 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, styled, text,
-               wav, ring, grid, stacked, two_domains; none or blank for models that are only
-               sampled) or an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, moving_digits,
+               photographs, pairs, styled, text, wav, ring, grid, stacked, two_domains; none or
+               blank for models that are only sampled) or an image data set of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -30,7 +30,8 @@ class Data:
     classes    how many labels there are; if not set, one more than the highest
     flip       mirror images left to right at random in training
     binarize   black and white images: "fixed" once for all, "redrawn" at each visit, "" for grey
-    base       the data set that composed data (stacked, two_domains, styled) is made of
+    base       the data set that composed data (stacked, two_domains, styled, moving_digits) is
+               made of
     modes      modes of a ring
     radius     radius of a ring
     deviation  standard deviation of each mode of a mixture
@@ -47,7 +48,8 @@ class Data:
                the class: "a photo of a {}"; "" for nothing
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
-    frames     of films of shapes and dancers; 0 for pictures
+    frames     of films of shapes and dancers; 0 for pictures. Of moving_digits: 0 for 20
+    movers     digits in a film of moving_digits
     person     number of the only person whom dancers show; if not set, everybody
     held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
@@ -84,6 +86,7 @@ class Data:
     mono: bool = False
     encoding: str = "utf-8"
     frames: Count = 0
+    movers: Every = 2
     person: Annotated[int | None, at_least(0)] = None
     held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
