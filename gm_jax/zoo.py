@@ -38,6 +38,7 @@ from gm_jax.autoregressive import (
     pixelcnn,
     pixelcnnpp,
     pixelrnn,
+    ride,
     wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import (
@@ -126,6 +127,7 @@ SYSTEMS = {
     "gated_pixelcnn": gated_pixelcnn,
     "pixelcnnpp": pixelcnnpp,
     "pixelrnn": pixelrnn,
+    "ride": ride,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
     "simgan": simgan,
