@@ -39,6 +39,7 @@ from gm_jax.autoregressive import (
     pixelcnnpp,
     pixelrnn,
     ride,
+    video_pixel_network,
     wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import (
@@ -128,6 +129,7 @@ SYSTEMS = {
     "pixelcnnpp": pixelcnnpp,
     "pixelrnn": pixelrnn,
     "ride": ride,
+    "video_pixel_network": video_pixel_network,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
     "simgan": simgan,

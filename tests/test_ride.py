@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from games import refuses
 from scipy.stats import kstest, norm
+from twins.inputs import away_from_start
 
 import gm_jax
 from gm_jax import data, zoo
@@ -16,7 +17,6 @@ from gm_jax.autoregressive.shared.spatial_lstm import SpatialLSTM
 from gm_jax.model import Field
 from gm_jax.nn.gaussian_scales import ScaleMixtures
 from gm_jax.settings import read
-from twins.inputs import away_from_start
 
 KEY = jax.random.key(0)
 SMALL = {"units": 3, "components": 3, "scales": 2, "features": 4}
@@ -159,7 +159,9 @@ def test_what_each_pixel_sees():
         net, image = ride.Ride(layers=layers, **SMALL), np.random.default_rng(3).normal(size=shape)
         params = filled(net, jnp.zeros((1, 1, 1, 13)))
         slopes = jax.jacobian(
-            lambda x, net=net, params=params: net.apply({"params": params}, ride.vectors(x[None]))[0]
+            lambda x, net=net, params=params: net.apply({"params": params}, ride.vectors(x[None]))[
+                0
+            ]
         )(jnp.float32(image))
         for i, j in np.ndindex(slopes.shape[:2]):
             expected = np.zeros(shape, bool)
@@ -208,7 +210,9 @@ def test_samples_are_those_of_a_walk_that_applies_the_network_to_all_of_it_each_
 
 
 def test_photographs_are_crops_with_a_split_by_columns():
-    train, test = (data.open_source({"name": "photographs", "size": 40}, s) for s in ("train", "test"))
+    train, test = (
+        data.open_source({"name": "photographs", "size": 40}, s) for s in ("train", "test")
+    )
     assert train.size == 2 * (427 - 39) * (480 - 39) and test.size == 2 * 10 * 4
     image = train.load(np.array([0, 1, 441, train.size - 1]))["image"]
     assert image.shape == (4, 40, 40, 1) and image.dtype == np.uint8

@@ -43,7 +43,9 @@ class ScaleMixtures(nn.Module):
             choice, noise = jax.random.split(key)
             number = jax.random.categorical(choice, gate.ravel())
             deviation = jnp.exp(-0.5 * log_precision.ravel()[number])
-            return mean[number // self.scales] + deviation * jax.random.normal(noise, (), mean.dtype)
+            return mean[number // self.scales] + deviation * jax.random.normal(
+                noise, (), mean.dtype
+            )
 
         return jax.vmap(one)(keys, gate, mean, jnp.broadcast_to(log_precision, gate.shape))
 

@@ -178,6 +178,7 @@ class Evaluate:
     styles      examples whose style is told from their restyled picture
     films       films of the split, made of poses, that are compared with the true ones
     transfer    dances of another person that are compared with the true ones
+    references  films of the split whose frames are predicted without a model
     attributes  {function: examples of the split} that are compared with their captions (of shapes)
     stories     stories whose parts are compared with sampler.prompts (films of shapes)
     retrieval   images and captions of the split that CLIP matches, all of different meaning
@@ -214,6 +215,7 @@ class Evaluate:
     styles: Count = 0
     films: Count = 0
     transfer: Count = 0
+    references: Count = 0
     attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
     stories: Count = 0
     retrieval: Count = 0
