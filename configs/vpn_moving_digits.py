@@ -16,8 +16,9 @@ departs: digits of 8 x 8 on 16 x 16 pixels; width 12 (the paper: 128), 4 blocks 
   1, 2 in the encoder (8) and 4 in the decoder (12); the frames before are known to the decoder's
   first layer; Adam with a cosine decay (RMSProp)
 
-`:published` is Moving MNIST with the paper's sizes, 64 x 64 pixels and two digits: 87.6 nats a frame
-there, 86.3 the entropy of its test films. The paper does not say how many features its LSTM has.
+`:published` is Moving MNIST with the paper's sizes, 64 x 64 pixels and two digits: 87.6 nats a
+frame there, 86.3 the entropy of its test films. The paper does not say how many features its LSTM
+has.
 """
 
 from gm_jax.recipes import recipe

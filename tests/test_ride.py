@@ -142,7 +142,7 @@ def test_whitened_pixels_have_covariance_one_with_their_noise():
 @pytest.mark.parametrize("layers", [0, 1])
 def test_the_density_of_an_interior_pixel_adds_up_to_one(layers):
     """Of pixels from 0 to 1, over all real numbers: with log |det| of the whitening."""
-    model, variables, batch = opened(layers, side=(3, 5))
+    _, variables, _ = opened(layers, side=(3, 5))
     grid = np.linspace(-40.0, 40.0, 80_001)
     values = jnp.tile(jnp.float32([[0.2, 0.5, 0.4, 0.1, 0.9]] * 3), (len(grid), 1, 1))
     mean, t = variables.state["whitening"]["mean"], variables.state["whitening"]["t"]

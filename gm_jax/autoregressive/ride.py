@@ -207,7 +207,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return {"image": shown(values[:, UP:, SIDE:-SIDE])}
 
     def complete(variables, batch, key):
-        """The image, its upper half and margin (the rest black), the rest drawn: [B, 3, H, W, 1]."""
+        """The image; its upper half and margin; these with the rest drawn: [B, 3, H, W, 1]."""
         row, column = jnp.arange(height)[:, None], jnp.arange(width)
         given = (row < max(UP, height // 2)) | (column < SIDE) | (column >= width - SIDE)
         drawing, noise = jax.random.split(key)

@@ -100,8 +100,8 @@ class FrameDecoder(nn.Module):
     """Symbols [B, H, W, C] of a frame, given maps [B, H, W, D] of those before it, to outputs.
 
     Outputs are [B, H, W, C, outputs], each of the symbols before it. The first layer (mask A) has
-    no multiplicative unit: g2 h would carry the symbol itself past the mask. As PixelCNN's, the masks
-    leave a blind spot above and to the right.
+    no multiplicative unit: g2 h would carry the symbol itself past the mask. As PixelCNN's, the
+    masks leave a blind spot above and to the right.
 
     levels      values of a symbol
     colors      C
