@@ -16,6 +16,7 @@ from gm_jax.judging import (
     alignment,
     codes,
     concepts,
+    continuations,
     films,
     partition,
     recognition,
@@ -43,6 +44,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     styles   N: as in `gm_jax.judging.styles`, of N examples
     films, transfer
              N: as in `gm_jax.judging.films`, of N films
+    references  N: as in `gm_jax.judging.continuations`, of N films
     attributes  {function: examples}, and
     stories, retrieval, zero_shot, clip_score, r_precision, cmmd
              N: as in `gm_jax.judging.alignment`
@@ -172,6 +174,7 @@ METRICS = {
     "styles": styles.recognised,
     "films": films.films,
     "transfer": films.transfer,
+    "references": continuations.references,
     "attributes": alignment.attributes,
     "stories": alignment.stories,
     "retrieval": alignment.retrieval,

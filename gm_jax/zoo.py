@@ -43,6 +43,8 @@ from gm_jax.autoregressive import (
     pixelcnn,
     pixelcnnpp,
     pixelrnn,
+    ride,
+    video_pixel_network,
     wavenet,
 )  # fmt: skip
 from gm_jax.diffusion import (
@@ -138,6 +140,8 @@ SYSTEMS = {
     "gated_pixelcnn": gated_pixelcnn,
     "pixelcnnpp": pixelcnnpp,
     "pixelrnn": pixelrnn,
+    "ride": ride,
+    "video_pixel_network": video_pixel_network,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
     "simgan": simgan,

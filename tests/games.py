@@ -477,6 +477,9 @@ GAMES = {
     "pixelcnnpp": Game("pixelcnnpp_mnist", {"conditional": True}, slow=True),
     "pixelrnn": Game("pixelrnn_mnist", {}, slow=True),
     "row_pixelrnn": Game("pixelrnn_mnist", {"network.lstm": "row"}, slow=True),
+    # Whitened by the first batch; noise by position.
+    "ride": Game("ride_photographs", {"average": 0.9}, slow=True),
+    "video_pixel_network": Game("vpn_moving_digits", {}, slow=True),
     "nade": Game("nade_mnist", {}, slow=True),
     "fvbn": Game("fvbn_mnist", {"average": 0.9}, slow=True),
     # Means of the batch of all devices, and a number of units that falls.

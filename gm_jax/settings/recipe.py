@@ -17,9 +17,10 @@ GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or
 class Data:
     """The data set; each source says in `gm_jax/data` what it takes of this.
 
-    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, pairs, styled, text,
-               patches, wav, ring, grid, stacked, two_domains, half_labelled; none or blank for
-               models that are only sampled) or an image data set of TFDS
+    name       a source (digits, folder, npz, emoji, shapes, scenes, dancers, moving_digits,
+               photographs, patches, pairs, styled, text, wav, ring, grid, stacked, two_domains,
+               half_labelled; none or blank for models that are only sampled) or an image data set
+               of TFDS
     path       the file or folder, if the source is one; a zip archive is read as a folder
     directory  where TFDS keeps prepared data; "" for its default
     size       height and width of images: the shorter side is resized, the longer cropped; if not
@@ -30,8 +31,8 @@ class Data:
     classes    how many labels there are; if not set, one more than the highest
     flip       mirror images left to right at random in training
     binarize   black and white images: "fixed" once for all, "redrawn" at each visit, "" for grey
-    base       the data set that composed data (stacked, two_domains, half_labelled, styled) is made
-               of
+    base       the data set that composed data (stacked, two_domains, half_labelled, styled,
+               moving_digits) is made of
     labelled   of half_labelled: examples whose labels are known, as many of each class; 0 for all
     draw       of half_labelled: another draw of the labelled examples
     modes      modes of a ring
@@ -50,7 +51,8 @@ class Data:
                the class: "a photo of a {}"; "" for nothing
     caption_length  words of a caption at most; if not set, as many as the longest has. Of clip:
                     symbols, 77
-    frames     of films of shapes and dancers; 0 for pictures
+    frames     of films of shapes and dancers; 0 for pictures. Of moving_digits: 0 for 20
+    movers     digits in a film of moving_digits
     person     number of the only person whom dancers show; if not set, everybody
     held_out   colours and shapes that training pictures of shapes never pair: "purple circle"
     vocabulary  of clip: a folder with vocab.json and merges.txt, or CLIP's file of merges; "" for
@@ -89,6 +91,7 @@ class Data:
     mono: bool = False
     encoding: str = "utf-8"
     frames: Count = 0
+    movers: Every = 2
     person: Annotated[int | None, at_least(0)] = None
     held_out: tuple[str, ...] = ("purple circle", "green cross")
     captions: Annotated[str, one_of(("", "words", "clip"))] = ""
@@ -180,6 +183,7 @@ class Evaluate:
     styles      examples whose style is told from their restyled picture
     films       films of the split, made of poses, that are compared with the true ones
     transfer    dances of another person that are compared with the true ones
+    references  films of the split whose frames are predicted without a model
     attributes  {function: examples of the split} that are compared with their captions (of shapes)
     stories     stories whose parts are compared with sampler.prompts (films of shapes)
     retrieval   images and captions of the split that CLIP matches, all of different meaning
@@ -217,6 +221,7 @@ class Evaluate:
     styles: Count = 0
     films: Count = 0
     transfer: Count = 0
+    references: Count = 0
     attributes: dict[str, Count] = dataclasses.field(default_factory=dict)
     stories: Count = 0
     retrieval: Count = 0

@@ -48,6 +48,7 @@ from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
+from mutants.spatial import SPATIAL
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
 from mutants.stylegan2 import STYLEGAN2S
@@ -90,6 +91,7 @@ MUTANTS = (
     | SIMGANS
     | SRGANS
     | SPADES
+    | SPATIAL
     | STYLEGAN2S
     | STYLES
     | STUDIES

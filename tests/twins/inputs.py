@@ -19,7 +19,7 @@ from gm_jax.data.pictures import all_resized
 COUNT = 16  # examples of a batch
 NAMES = ["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
-DRAWN = ("ring", "grid", "scenes", "dancers", "styled")
+DRAWN = ("ring", "grid", "scenes", "dancers", "styled", "moving_digits")
 SYMBOLS = "".join(sorted(set(text_file().read_text())))
 
 
@@ -79,6 +79,9 @@ def batch_of(config) -> dict:
         drawn = gm_jax.data.open_source(config.data).load(np.arange(COUNT))
         video = jnp.float32(rng.uniform(-1.0, 1.0, drawn["video"].shape))
         return {"video": video, "caption": jnp.asarray(drawn["caption"]), "index": index}
+    if config.data.name == "moving_digits":
+        drawn = gm_jax.data.open_source(config.data).load(np.arange(COUNT))
+        return {"video": jnp.float32(drawn["video"]) / 127.5 - 1.0, "index": index}
     if config.data.name == "dancers":
         return _dancers(config.data, rng) | {"index": index}
     if config.data.name == "styled":

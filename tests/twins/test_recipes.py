@@ -68,6 +68,8 @@ RECIPES = {
     "gated_pixelcnn": "gated_pixelcnn_mnist",
     "pixelcnnpp": "pixelcnnpp_mnist",
     "pixelrnn": "pixelrnn_mnist",
+    "ride": "ride_photographs",
+    "video_pixel_network": "vpn_moving_digits",
     "pix2pix": "pix2pix_scenes",
     "cyclegan": "cyclegan_scenes",
     "simgan": "simgan_scenes",
