@@ -29,8 +29,8 @@ import jax.numpy as jnp
 from gm_jax import networks, pools
 from gm_jax.adversarial.shared import latent_game, tricks
 from gm_jax.adversarial.shared.latent_game import inputs, open_game, phase, with_label
-from gm_jax.adversarial.shared.sampling import Sampler, calibration
 from gm_jax.adversarial.shared.tricks import Tricks
+from gm_jax.adversarial.shared.truncation import Sampler, calibration
 from gm_jax.adversarial.shared.unrolled import unroll
 from gm_jax.losses.adversarial import VALUE_FUNCTIONS
 from gm_jax.losses.penalties import PENALTIES, orthogonal

@@ -2,8 +2,13 @@
 
 from mutants import Mutant
 
+<<<<<<< HEAD
 RESIDUAL, RESNETS = "shared/resnet_blocks.py", "shared/resnets.py"
 GAME, SAMPLING = "shared/latent_game.py", "adversarial/shared/sampling.py"
+=======
+RESIDUAL, RESNETS = "shared/residual.py", "shared/resnets.py"
+GAME, TRUNCATION = "shared/latent_game.py", "shared/truncation.py"
+>>>>>>> resnet_gans
 
 
 def _tests(names: str) -> str:
@@ -138,7 +143,7 @@ RESIDUAL_GANS = {
         "jax.jit(model.calibrate)(variables)", STANDING,
     ),
     "biggan trap: statistics of whole latents": Mutant(
-        SAMPLING, "inputs(game, key, batch, sampler.truncation)", "inputs(game, key, batch)",
+        TRUNCATION, "inputs(game, key, batch, sampler.truncation)", "inputs(game, key, batch)",
         STANDING,
     ),
     "biggan: the last batch's statistics": Mutant(

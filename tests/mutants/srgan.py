@@ -46,7 +46,7 @@ SRGANS = {
         SRGAN, "loss += game.perceptual * metrics[name]", "loss += metrics[name]", GENERATOR
     ),
     "srgan trap: BN's epsilon of 0.8": Mutant(
-        "nn/layers.py", "momentum=0.9,\n", "momentum=0.9, epsilon=0.8,\n",
+        "nn/layers.py", "momentum=MOMENTUM,\n", "momentum=MOMENTUM, epsilon=0.8,\n",
         TESTS + "a_batch_norm_keeps_small_variances",
     ),
     "srgan trap: BN in the upsampler": Mutant(
