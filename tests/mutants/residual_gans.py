@@ -2,13 +2,8 @@
 
 from mutants import Mutant
 
-<<<<<<< HEAD
 RESIDUAL, RESNETS = "shared/resnet_blocks.py", "shared/resnets.py"
-GAME, SAMPLING = "shared/latent_game.py", "adversarial/shared/sampling.py"
-=======
-RESIDUAL, RESNETS = "shared/residual.py", "shared/resnets.py"
 GAME, TRUNCATION = "shared/latent_game.py", "shared/truncation.py"
->>>>>>> resnet_gans
 
 
 def _tests(names: str) -> str:
