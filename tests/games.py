@@ -221,8 +221,9 @@ GAMES = {
             "discriminator.statistics": "discrimination",
             "equalized": False,
             "drift": 0.0,
-            # A norm's gain has next to no slope as long as biases are 0, and Adam would make its
-            # rounding large.
+            # Slopes of a thousand differ by their rounding; and a norm's gain has next to none as
+            # long as biases are 0, which Adam would make large.
+            "penalty": 0.01,
             "generator.optimizer.eps": 1e-5,
             "discriminator.optimizer.eps": 1e-5,
         },
