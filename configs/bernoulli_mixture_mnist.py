@@ -4,16 +4,16 @@ paper: Bishop 2006, Pattern Recognition and Machine Learning, section 9.3.3; a r
   Murray 2011, AISTATS, table 1
 command: python launch.py --config=configs/bernoulli_mixture_mnist.py --workdir=runs/mixture
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: to be measured
+time: 51 min on a core shared by ten processes; 1 min 17 s of its own
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values (data.binarize="fixed"; not Larochelle's file)
 reference: -137.64 with 500 components, Larochelle & Murray's table 1, on Larochelle's binarised
   MNIST
-measured: to be measured
+measured: log-likelihood -125.59 ± 0.41 nats, 498 components used; :independent -205.84 ± 0.45
 target: log-likelihood better than -137.64 with 500 components
 again: python launch.py --workdir=runs/mixture --mode=evaluate
-status: unverified
-departs: nothing is known of how the paper's mixture was fitted
+status: reproduced
+departs: how the paper fitted its mixture was not looked up
 
 Fifteen passes over the training images, an M step after each. :ten and :hundred have as many
 components, :independent one, which makes the pixels independent.
