@@ -6,16 +6,20 @@ paper: Olshausen & Field 1996, Emergence of Simple-Cell Receptive Field Properti
 command: python launch.py --config=configs/sparse_coding_patches.py
   --workdir=runs/sparse_coding_patches
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: to be measured
+time: 16 min 15 s (crowded machine, low priority); half a minute of processor time
 metric: 1/2 |x - Dz|^2 + lambda |z|_1, mean over 2,000 whitened patches of 12x12 from the parts of
   two photographs that were not trained on
 departs: two photographs, inference by FISTA in place of conjugate gradients, |z| in place of
   log(1 + z^2), atoms of length 1 in place of a gain control; Adam
-reference: none for these photographs
-measured: to be measured
-target: an objective that falls by a third; atoms that are localised and oriented, by eye
+reference: none for these photographs; random atoms of length 1 leave 19.91 of these patches, 192
+  patches as atoms 17.00 (measured here, 60 steps of FISTA)
+measured: objective 13.25 ± .57, squared error 9.35, 11.6 of 192 atoms active; above the minimum of
+  1,000 steps, mean over 500 patches, after 20 / 50 / 100 steps: ISTA .40 / .091 / .020, FISTA .050
+  / .0008 / 0, sweeps of coordinate descent .0019 / 0 / 0. Most atoms are edges and gratings
+target: an objective a third below that of random atoms; atoms that are localised and oriented, by
+  eye
 again: python launch.py --workdir=runs/sparse_coding_patches --mode=evaluate
-status: unverified
+status: toy
 """
 
 from gm_jax.recipes import recipe

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clu import parameter_overview
+from flax.serialization import to_state_dict
 from tensorboardX import record_writer, summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -98,7 +99,8 @@ def close(log: Log) -> None:
 
 def overview(variables: Variables) -> str:
     """A table of the parameters: name, shape, size, mean and standard deviation."""
-    return parameter_overview.get_parameter_overview(variables.params)
+    # A list of layers as a dict by their numbers: clu knows dicts alone.
+    return parameter_overview.get_parameter_overview(to_state_dict(variables.params))
 
 
 def _cut_back(path: Path, phase: str, step: int) -> None:

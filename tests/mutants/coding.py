@@ -12,6 +12,7 @@ BOUND, PAPER = TESTS + "the_bound_is_just_above_the_largest_eigenvalue", TESTS +
 FALLS = TESTS + "ista_falls_at_every_step_and_fista_is_faster"
 LENGTH = TESTS + "training_keeps_the_length_of_atoms_alone"
 TWIN, GUESS = TWINS + "sparse_coding", TWINS + "predictive_sparse_decomposition"
+QUALITY = TWINS + "what_an_encoder_loses_and_saves"
 MEANS, NUMBER = TWINS + "a_sparse_autoencoder_of_means", TWINS + "a_k_sparse_autoencoder"
 MENDS = STACKED + "a_layer_mends_the_clean_code_of_those_below"
 HANDED = STACKED + "layers_are_handed_on_to_the_classifier"
@@ -153,13 +154,13 @@ CODINGS = {
         "return Problem(d, x, settings.penalty, dtype=dtype), guess(variables, x)",
         "f = guess(variables, x)\n"
         "        return Problem(d, x, settings.penalty, settings.pull, f, dtype), f",
-        GUESS,
+        QUALITY,
     ),
     "psd: steps that are counted after the first": Mutant(
         PSD,
         "above_it = jnp.cumprod(path > own, axis=0)",
         "above_it = jnp.cumprod(path[1:] > own, axis=0)",
-        GUESS,
+        QUALITY,
     ),
     "patches: a filter that keeps the noise": Mutant(
         "data/patches.py",

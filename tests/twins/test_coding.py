@@ -132,6 +132,17 @@ def test_predictive_sparse_decomposition():
     d = d / np.linalg.norm(d, axis=0)
     pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
     agree(pair, shown(np.concatenate([x, f @ d.T], 1)))
+
+
+def test_what_an_encoder_loses_and_saves():
+    """One that makes some way from 0 towards the code: a step or more of FISTA does as well."""
+    of = game("psd_patches", penalty=0.2, pull=0.7)
+    d, x = exact(of.variables.params["dictionary"]), white(of)
+    d = d / np.linalg.norm(d, axis=0)
+    f = 0.3 * np.tanh(x @ d)
+    encoder = {"w": np.float32(d), "b": np.zeros(10, "f"), "gain": np.full(10, 0.3, "f")}
+    params = of.variables.params | {"encoder": encoder}
+    of = of._replace(variables=of.variables._replace(params=params))
     outputs, _ = of.work("quality")
     values = [lasso(d, x, z, 0.2) for z in path(d, x, 0.2, 5)]
     agree(outputs["objective"], values[-1])
@@ -139,6 +150,7 @@ def test_predictive_sparse_decomposition():
     agree(outputs["encoder_objective"], mine)
     agree(outputs["encoder_error"], squares(d, x, f))
     first = np.array([next((n for n in range(5) if values[n][i] <= mine[i]), 5) for i in ROWS])
+    assert first.min() > 0 and first.max() < 5
     agree(outputs["equal_steps"], first)
     agree(outputs["speedup"], (16 * 10 + first * 100) / (16 * 10 + 10))
     # A step of FISTA from the guess, in which nothing pulls.

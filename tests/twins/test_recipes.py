@@ -308,6 +308,16 @@ PINNED = {
         "steps": 180_000, "chains": 100, "sweeps": 5, "mean_field": 10, "decay": 2e-4,
         "optimizer.learning_rate": 1e-3,
     },
+    "sparse_ae_mnist:kl": {
+        "sparsity": "kl", "hidden": 200, "kl": {"target": 0.1, "weight": 3.0}, "decay": 3e-3,
+    },
+    "sparse_ae_mnist:k_sparse": {"sparsity": "k_sparse", "hidden": 1000, "k_sparse.k": 25},
+    "sdae_mnist:published": {
+        "widths": (1000, 1000, 1000),
+        "batch_size": 100,
+        "pretraining": {"steps": 9000, "masked": (0.1, 0.2, 0.3), "optimizer.learning_rate": 0.1},
+        "optimizer.learning_rate": 0.1,
+    },
     "gpt_tinyshakespeare": {
         "optimizer": {
             "name": "adamw", "weight_decay": 0.1, "clip_norm": 1.0, "b1": 0.9, "b2": 0.99,
