@@ -1,13 +1,13 @@
 """FVBN (logistic autoregression) on MNIST, binarised once and for all.
 
 paper: Frey, Hinton & Dayan 1996, Does the Wake-sleep Algorithm Produce Good Density Estimators?,
-  NIPS 8; its number on MNIST is in Larochelle & Murray 2011, AISTATS, table 1
+  NIPS 8; its number on MNIST is in Larochelle & Murray 2011, AISTATS
 command: python launch.py --config=configs/fvbn_mnist.py --workdir=runs/fvbn_mnist
 hardware: one of 2 CPU cores (AMD EPYC), float32
 time: 44 min on a core shared by ten processes; 4 min of its own
 metric: nats, log p(x) exactly, on all 10,000 test images, binarised once by a draw of their
   grey values (data.binarize="fixed"; not Larochelle's file)
-reference: -97.45, Larochelle & Murray's table 1, on Larochelle's binarised MNIST
+reference: -97.45 by Larochelle & Murray (recalled, not read again), on Larochelle's binarised MNIST
 measured: log-likelihood -97.70 ± 0.23 nats
 target: log-likelihood of -97.45 within two standard errors
 again: python launch.py --workdir=runs/fvbn_mnist --mode=evaluate
