@@ -91,7 +91,8 @@ FEW_LABELS = {
         "u = full_precision(below)", COST,
     ),
     "ladder: v weighs what is above": Mutant(
-        NETWORKS, "return (z - mean) * v + mean", "return (mean - z) * v + z", TESTS + "the_combinator_by_hand"
+        NETWORKS, "return (z - mean) * v + mean", "return (mean - z) * v + z",
+        TESTS + "the_combinator_by_hand",
     ),
     "ladder: slopes of 0": Mutant(
         NETWORKS, ".at[jnp.array([1, 6])].set(1.0)", ".at[jnp.array([1, 6])].set(0.0)",
