@@ -8,7 +8,6 @@ COST, DEVIATION = TWINS + "the_cost_of_each_layer", TESTS + "units_are_divided_b
 STATISTICS = TESTS + "statistics_for_use_are_those_of_kept_images_layer_by_layer"
 KEPT = TESTS + "the_latest_images_are_kept_each_once"
 FEW = TESTS + "few_labels_are_balanced_and_all_in_every_batch"
-UNIT = TESTS + "one_gaussian_unit_learns_the_share_of_its_prior"
 PUBLISHED = "twins/test_recipes.py::test_numbers_of_the_papers[ladder_mnist:published]"
 
 AAE, SEMI = "autoencoders/adversarial_autoencoder.py", "autoencoders/semi_supervised_aae.py"
@@ -92,7 +91,8 @@ FEW_LABELS = {
         "u = full_precision(below)", COST,
     ),
     "ladder: v weighs what is above": Mutant(
-        NETWORKS, "return (z - mean) * v + mean", "return (mean - z) * v + z", UNIT
+        NETWORKS, "return (z - mean) * v + mean", "return (mean - z) * v + z",
+        TESTS + "the_combinator_by_hand",
     ),
     "ladder: slopes of 0": Mutant(
         NETWORKS, ".at[jnp.array([1, 6])].set(1.0)", ".at[jnp.array([1, 6])].set(0.0)",

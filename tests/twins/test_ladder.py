@@ -1,5 +1,7 @@
 """By hand, in float64: the ladder network's cost of each layer, and its classification."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,10 @@ def inputs(of, played):
     first, second = found["noisy"][1], found["noisy_labelled"][1]
     for a, b in zip(first, second, strict=True):
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.4
-    assert abs(np.corrcoef(first[1].ravel()[:100], first[0].ravel()[:100])[0, 1]) < 0.3
+    for below, above in itertools.pairwise(first):  # The same keys would draw the same beginnings.
+        units = min(below.shape[1], above.shape[1])
+        alike = np.corrcoef(below[:, :units].ravel(), above[:, :units].ravel())[0, 1]
+        assert abs(alike) < 0.4
     return [found[name] for name in ("clean", "noisy", "noisy_labelled")]
 
 
