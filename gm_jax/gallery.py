@@ -18,6 +18,7 @@ TEXT = 1200  # characters of a text
 TITLES = {
     "adversarial": "Adversarial",
     "autoencoders": "Autoencoders",
+    "energy": "Energy",
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
     "translation": "Translation",
