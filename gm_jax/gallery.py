@@ -18,9 +18,9 @@ TEXT = 1200  # characters of a text
 TITLES = {
     "adversarial": "Adversarial",
     "autoencoders": "Autoencoders",
-    "energy": "Energy",
     "autoregressive": "Autoregressive",
     "diffusion": "Diffusion",
+    "energy": "Energy",
     "translation": "Translation",
     "multimodal": "Text and image",
     "features": "Features",
