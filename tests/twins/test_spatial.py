@@ -99,8 +99,8 @@ def test_video_pixel_network(output):
         if output == "softmax":
             each = -pick(log_softmax(logits), symbols)
         else:
-            z, l = (video[:, known:] + 1) / 2, logits[..., 0]
-            each = z * softplus(-l) + (1 - z) * softplus(l)
+            z, logit = (video[:, known:] + 1) / 2, logits[..., 0]
+            each = z * softplus(-logit) + (1 - z) * softplus(logit)
         return per_example(each) / each.shape[1]
 
     played = of.play()
@@ -116,7 +116,9 @@ def test_video_pixel_network(output):
     maps, _ = encoder.module.apply({"params": p["encoder"]}, made[:, :-1])
     frames = np.round((made[:, known:] + 1) * 127.5).astype(int)
     maps = np.asarray(maps[:, known - 1 :]).reshape(-1, *maps.shape[2:])
-    logits = decoder.module.apply({"params": p["decoder"]}, frames.reshape(-1, *frames.shape[2:]), maps)
+    logits = decoder.module.apply(
+        {"params": p["decoder"]}, frames.reshape(-1, *frames.shape[2:]), maps
+    )
     logits = np.asarray(logits).reshape(*frames.shape, -1)
     likeliest = logits.argmax(-1) if output == "softmax" else 255 * (logits[..., 0] > 0)
-    assert (frames == likeliest).mean() > 0.999 and COUNT == len(frames)
+    assert (frames == likeliest).mean() > 0.999 and len(frames) == COUNT
