@@ -31,13 +31,13 @@ def get_config(variant=""):
         variant,
         dict(
             system="rbm",
-            steps=6000,
+            steps=18_000,
             batch_size=100,
             data=dict(name="mnist", binarize="fixed"),
             hidden=20,
             negatives=dict(name="pcd", steps=1, chains=100),
             optimizer=dict(
-                name="sgd", learning_rate=0.05, decay_steps=6000, schedule="linear"
+                name="sgd", learning_rate=0.05, decay_steps=18_000, schedule="linear"
             ),
             sampler=dict(steps=1000),
             show=dict(every=0, counts=dict(sample=64, chain=16, filters=20)),
