@@ -173,10 +173,6 @@ FEW_LABELS = {
     "aae: samples of any part for a class": Mutant(
         AAE, 'z = codes.prior.draw(keys, batch["label"])', "z = codes.draw(keys)", FUNCTIONS
     ),
-    "aae: the part of the nearest centre": Mutant(
-        PRIORS, "noise = (own - jnp.array([CENTRE, 0.0])) / jnp.array([RADIAL, TANGENTIAL])",
-        "noise = own - jnp.array([CENTRE, 0.0])", f"{FUNCTIONS} {STAR}",
-    ),
     "aae: the energy distance without what is within": Mutant(
         "judging/codes.py", "2.0 * between - within_a - within_b", "between - within_a",
         CODES + "energy_distance_by_hand",
