@@ -36,4 +36,5 @@ def get_config(variant=""):
             sample=dict(count=8),
             evaluate=dict(batch_size=8),
         ),
+        smoke=dict(show=dict(counts=dict(sample=1)), sample=dict(count=1)),
     )
