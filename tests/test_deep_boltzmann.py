@@ -77,11 +77,12 @@ def test_a_sweep_draws_both_neighbours_and_then_h1():
     matrix = np.einsum("vhk,vgk->hg", beside, then)
     law = joint.sum((0, 2)) / joint.sum()
     np.testing.assert_allclose(law @ matrix, law, atol=1e-6)
-    keys, start = jax.random.split(KEY, 40_000), jnp.tile(jnp.float32(ALL[5]), (40_000, 1))
+    # Of all starts that whose law changes most (.016) if both neighbours share a draw.
+    keys, start = jax.random.split(KEY, 40_000), jnp.tile(jnp.float32(ALL[0]), (40_000, 1))
     for steps in (1, 2):
         ended = np.asarray(jax.jit(DBM.chain, static_argnums=3)(p, keys, start, steps))
         found = np.bincount((ended @ [4, 2, 1]).astype(int), minlength=8) / len(keys)
-        np.testing.assert_allclose(found, np.linalg.matrix_power(matrix, steps)[5], atol=0.01)
+        np.testing.assert_allclose(found, np.linalg.matrix_power(matrix, steps)[0], atol=0.01)
 
 
 def test_assembly_adds_the_biases_of_the_layer_that_both_machines_have():
