@@ -33,7 +33,16 @@ def fading(monkeypatch):
 
     system = types.SimpleNamespace(Settings=progan.Settings, build=build)
     monkeypatch.setitem(zoo.SYSTEMS, "progan", system)
-    return game(RECIPE, fade=4)
+    return lively(game(RECIPE, fade=4))
+
+
+def lively(of):
+    """The game with D's weights as equalised layers begin: outputs that differ by example."""
+    leaves, tree = jax.tree.flatten(of.variables.params["discriminator"])
+    keys = jax.random.split(jax.random.key(7), len(leaves))
+    drawn = [jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+    params = of.variables.params | {"discriminator": jax.tree.unflatten(tree, drawn)}
+    return of._replace(variables=of.variables._replace(params=params))
 
 
 def check(of, x, share, step=0):
@@ -71,7 +80,7 @@ def check(of, x, share, step=0):
 
 def test_a_stable_phase():
     """With a drift of a size that is seen beside the other terms."""
-    of = game(RECIPE, drift=2.0)
+    of = lively(game(RECIPE, drift=2.0))
     check(of, image_of(of), [])
     outputs, calls = of.work("sample")
     np.testing.assert_allclose(outputs["image"], calls["generator"][0].output, atol=1e-6)
@@ -97,7 +106,7 @@ def test_a_smaller_side_sees_halved_images_and_shows_its_own_enlarged(monkeypatc
         Settings=progan.Settings, build=lambda *arguments: progan.build(*arguments)[:1]
     )
     monkeypatch.setitem(zoo.SYSTEMS, "progan", first)
-    of = game(RECIPE, stable=3)
+    of = lively(game(RECIPE, stable=3))
     check(of, halved(image_of(of)), [])
     outputs, calls = of.work("sample")
     np.testing.assert_allclose(outputs["image"], doubled(calls["generator"][0].output), atol=1e-6)
