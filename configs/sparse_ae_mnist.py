@@ -4,15 +4,16 @@ paper: Makhzani & Frey 2014, k-Sparse Autoencoders, arXiv 1312.5663; Ng 2011, Sp
   CS294A lecture notes
 command: python launch.py --config=configs/sparse_ae_mnist.py --workdir=runs/sparse_ae_mnist
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: to be measured
+time: 112 s, :kl 50 s (busy machine)
 metric: squared error summed over the pixels, in [0, 1], and the share of active units, mean over
   all 10,000 test images
 departs: Adam in place of momentum (k-sparse) and of L-BFGS on the full batch (kl); k falls linearly
 reference: none for the error; classified from the codes, the paper has 1.35 % wrong with k 25
-measured: to be measured
+measured: of :k_sparse 7.72 ± .03, 25 of 1,000 units active; of :kl 24.9 ± .1, mean activity .111
+  (target .1). 25 principal components leave 15.88
 target: of :k_sparse a squared error below that of 25 principal components
 again: python launch.py --workdir=runs/sparse_ae_mnist --mode=evaluate
-status: unverified
+status: toy
 
 :kl has 200 units with a target of .1 for their means; :k_sparse is the default by its name.
 """
