@@ -1,15 +1,12 @@
-"""Eight virtual devices for every test, and where the data for development may lie."""
+"""What every test may use, and where the data for development may lie."""
 
 import os
 from pathlib import Path
 
+import environment
+
 ROOT = Path(__file__).parent.parent
-os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Tests compile hundreds of tiny programs: cheaply, and the same one only once.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+environment.prepare()
 os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache")  # Of classifiers, not the user's own.
 
 import jax

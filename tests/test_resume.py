@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from environment import OPTIMIZED
 from games import GAMES, config
 
 import gm_jax
@@ -30,7 +31,7 @@ def command(system, workdir, *more):
 
 def environment():
     """Two devices and full optimisation, as a user's run has it."""
-    return {**os.environ, "JAX_NUM_CPU_DEVICES": "2", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+    return {**os.environ, "JAX_NUM_CPU_DEVICES": "2", **OPTIMIZED}
 
 
 def saved(workdir, step):

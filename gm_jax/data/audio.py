@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-from scipy import signal
 
 from gm_jax.cache import stamp
 from gm_jax.data.listing import say_passed
@@ -149,6 +148,8 @@ def _read(file: Path, rate: int, mono: bool, resample: bool) -> np.ndarray:
         )
     samples = samples.mean(axis=1)
     if own_rate != rate:
+        from scipy import signal  # Here, as its import takes a second.
+
         shared = math.gcd(rate, own_rate)
         samples = signal.resample_poly(samples, rate // shared, own_rate // shared)
     return np.clip(np.round(samples * 2**15), -(2**15), 2**15 - 1).astype(np.int16)

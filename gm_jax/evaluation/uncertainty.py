@@ -9,7 +9,7 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit  # scipy.stats would take a second to import.
 
 from gm_jax.evaluation import moments as moments_lib
 from gm_jax.evaluation.distances import Gaussian, frechet, gaussian_of_moments
@@ -47,7 +47,7 @@ def uncertainty(
     total, count = merged(groups), len(groups)
     without = [frechet(gaussian_of_moments(moments_lib.remove(total, g)), other) for g in groups]
     spread = np.sqrt((count - 1) * np.var(without))
-    half = stats.t.ppf(0.975, count - 1) * spread
+    half = stdtrit(count - 1, 0.975) * spread
     order = np.random.default_rng(seed).permutation(count)
     sizes, values = [total.n], [value]
     for k in range(count // 2, count):
@@ -78,7 +78,7 @@ def floor(groups: Sequence[Moments], splits: int = 10, seed: int = 0) -> tuple[f
 
 def share_interval(hits: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a probability of which `hits` of n draws are known: Wilson's (1927)."""
-    z = stats.norm.ppf(0.975)
+    z = ndtri(0.975)
     centre = (hits + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
     return float(centre - half), float(centre + half)

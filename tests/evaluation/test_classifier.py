@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from environment import OPTIMIZED
 from sklearn.datasets import load_digits
 
 from gm_jax.evaluation import EvaluationError, extract, train_classifier
@@ -52,15 +53,11 @@ print(train_classifier(images, load_digits().target[:140], 10, epochs=1).feature
 
 
 def test_the_weights_are_the_same_on_any_number_of_cores():
-    settings = {
-        "JAX_NUM_CPU_DEVICES": "1",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",
-        "JAX_ENABLE_COMPILATION_CACHE": "0",
-    }
+    settings = {"JAX_NUM_CPU_DEVICES": "1", "JAX_ENABLE_COMPILATION_CACHE": "0"}
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", TRAIN],
-            env=os.environ | settings | {"PJRT_NPROC": threads},
+            env=os.environ | OPTIMIZED | settings | {"PJRT_NPROC": threads},
             stdout=subprocess.PIPE,
         )
         for threads in ("1", "3")
