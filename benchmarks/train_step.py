@@ -36,7 +36,7 @@ def bare(phase, batches, variables, key):
         for player in phase.model.players
         for move in player.moves
     ]
-    batch = batches.first
+    batch = parallel.feed()(batches.first)
     under_way, most = collections.deque(), parallel.in_flight()
     for number in itertools.count():
         for move, play in moves:

@@ -231,10 +231,11 @@ def rows_of(config: ConfigDict, devices: parallel.Devices) -> slice:
 def batches_of(phase: Phase, config: ConfigDict, rows: slice) -> loop.Batches:
     """A phase's batches in training, of which this process feeds some rows."""
     source = data.open_source(phase.data)
-    batches = functools.partial(data.training_batches, source, config.batch_size, config.seed)
-    first = next(batches(0, slice(0, config.batch_size)))
+    drawn = source, config.batch_size, config.seed
+    first = data.batch_at(*drawn, slice(0, config.batch_size))(0)
     prepare = data.preparation(phase.data, spec=source.spec)
-    return loop.Batches(functools.partial(batches, rows=rows), first, prepare)
+    start = functools.partial(data.training_batches, *drawn, rows=rows)
+    return loop.Batches(start, first, prepare)
 
 
 def _saved(workdir: Path, config: ConfigDict, phase: Phase, previous: Variables | None):

@@ -50,5 +50,11 @@ def test_reading_is_timed_over_first_and_later_epochs(tmp_path):
     timing = tool("data")
     timing.write_pictures(tmp_path / "pictures", 300, 16, "png")
     config = {"name": "folder", "path": str(tmp_path / "pictures")}
-    first, later = timing.epochs(config)
-    assert data.open_source(config).size == 300 and later > first > 0
+    source = data.open_source(config)
+    first, later = timing.delivered(source)
+    assert source.size == 300 and later > first > 0
+    batches = timing.batches_of(source)
+    step = timing.train_step(next(batches))
+    assert timing.consumed(step, next(batches)) > 0
+    share, longest = timing.waiting(batches, step, 3)
+    assert 0 < share < 1 and longest > 0

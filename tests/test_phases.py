@@ -20,9 +20,9 @@ from gm_jax.training.checkpoint import Progress
 ONE = jax.devices()[:1]
 
 
-def batches(position):
+def batches(position, put=lambda batch: batch):
     while True:
-        yield {"index": np.arange(8, dtype=np.int32), "x": np.full(8, position, np.float32)}
+        yield put({"index": np.arange(8, dtype=np.int32), "x": np.full(8, position, np.float32)})
         position += 1
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from gm_jax.data import workers
 from gm_jax.data.kinds import kind, of_kind
 from gm_jax.data.pictures import crop
 from gm_jax.data.source import Source
-from gm_jax.data.workers import remembered
 from gm_jax.model import Spec
 
 
@@ -27,6 +27,7 @@ def from_files(
     side, at_random = config.size, config.crop == "random"
     dtypes = {key: kind(key).dtype for key in spec}
     spatial = [*of_kind(spec, "image"), *of_kind(spec, "segmentation")]
+    kept = bytes <= workers.KEPT_BYTES
 
     def cropped(example, draw=None):
         parts = {key: np.ascontiguousarray(crop(example[key], side, draw)) for key in spatial}
@@ -35,16 +36,49 @@ def from_files(
     def centred(indices):
         return map(cropped, read(indices)) if side else read(indices)
 
-    kept = remembered(read if at_random else centred, size, bytes)
-
     def batch(examples):
         examples = list(examples)
         return {key: np.stack([e[key] for e in examples]).astype(dtypes[key]) for key in spec}
 
+    if kept and not at_random:
+        arrays = {key: np.empty((size, *spec[key].shape), dtypes[key]) for key in spec}
+        load = workers.remembered(centred, size, *_in_arrays(arrays, batch))
+        return Source(name, size, load, spec, kept=True)
+
+    def examples(indices):
+        return workers.in_parallel(read if at_random else centred, np.asarray(indices).tolist())
+
+    if kept:  # Pictures of several sizes, of which each visit crops another part.
+        examples = workers.remembered(read, size, *_in_list(size))
+
     def load(indices):
-        return batch(map(cropped, kept(indices)) if at_random else kept(indices))
+        return batch(map(cropped, examples(indices)) if at_random else examples(indices))
 
     def visit(indices, draws):
-        return batch(map(cropped, kept(indices), draws))
+        return batch(map(cropped, examples(indices), draws))
 
-    return Source(name, size, load, spec, visit if at_random else None)
+    return Source(name, size, load, spec, visit if at_random else None, kept=kept)
+
+
+def _in_list(size: int) -> tuple[Callable, Callable]:
+    """`keep` and `recall` of `workers.remembered` for examples of any shape."""
+    held = [None] * size
+
+    def keep(indices, examples):
+        for index, example in zip(indices, examples, strict=True):
+            held[index] = example
+
+    return keep, lambda indices: [held[index] for index in indices]
+
+
+def _in_arrays(arrays: dict[str, np.ndarray], batch: Callable) -> tuple[Callable, Callable]:
+    """`keep` and `recall` of `workers.remembered` in arrays [size, ...].
+
+    batch  examples -> {name: values [n, ...]}
+    """
+
+    def keep(indices, examples):
+        for name, values in batch(examples).items():
+            arrays[name][indices] = values
+
+    return keep, lambda indices: {name: values[indices] for name, values in arrays.items()}

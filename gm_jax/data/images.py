@@ -8,6 +8,7 @@ import numpy as np
 
 from gm_jax.data.examples import from_files
 from gm_jax.data.pictures import all_resized, padded, resized
+from gm_jax.data.records import reader
 from gm_jax.data.source import SPLITS, Source, from_arrays
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
@@ -94,11 +95,11 @@ def _tfds(config, split: str) -> Source:
         classes = tuple(features["label"].names)
         spec["label"] = Field((), len(classes))
 
+    examples, fit = reader(data, features, tuple(spec)), padded if config.pad else resized
+
     def read(indices):
-        for example in data.__getitems__(indices):
-            example = {key: np.asarray(example[key]) for key in spec}
+        for example in examples(indices):
             if config.size:
-                fit = padded if config.pad else resized
                 example["image"] = fit(example["image"], config.size)
             yield example
 

@@ -4,7 +4,9 @@ Batch number `position` is always the same: a resumed run, or one with another n
 processes, continues from that integer alone.
 """
 
-from collections.abc import Iterator
+import math
+import os
+from collections.abc import Callable, Iterator
 
 import grain
 import numpy as np
@@ -12,15 +14,19 @@ import numpy as np
 from gm_jax.data.mixtures import uniform
 from gm_jax.data.shuffling import shuffled
 from gm_jax.data.source import Source
+from gm_jax.model import Batch
+
+READERS = min(8, os.cpu_count() or 1)  # threads, each at work on a batch
+AHEAD = 2**26  # values read ahead, at most, of examples that are decoded once
 
 
-def training_batches(
-    source: Source, batch_size: int, seed: int, start: int, rows: slice
-) -> Iterator[dict[str, np.ndarray]]:
-    """Batches number start, start + 1, ... of an endless epoch-wise shuffle, read ahead in threads;
-    of an endless source, its examples in order, starting at an offset that depends on the seed.
+def batch_at(
+    source: Source, batch_size: int, seed: int, rows: slice
+) -> Callable[[int], dict[str, np.ndarray]]:
+    """position -> the batch of that number in an endless epoch-wise shuffle; of an endless source,
+    its examples in order, starting at an offset that depends on the seed.
 
-    Each holds `rows` (this process' share) of a global batch, and `index`, their position in it.
+    It holds `rows` (this process' share) of the global batch, and `index`, their position in it.
     A batch may span two epochs, so that nothing is dropped.
     """
 
@@ -38,8 +44,41 @@ def training_batches(
         draws = np.stack([uniform(positions, 2 * seed + axis) for axis in range(2)], axis=-1)
         return {**source.visit(indices, draws), "index": index}
 
-    endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load)
-    return iter(endless.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))
+    return load
+
+
+def training_batches(
+    source: Source,
+    batch_size: int,
+    seed: int,
+    start: int,
+    rows: slice,
+    put: Callable[[dict[str, np.ndarray]], Batch] = lambda batch: batch,
+) -> Iterator[Batch]:
+    """Batches number start, start + 1, ... of `batch_at`, read ahead in threads.
+
+    put  what those threads do with a batch once they have read it: move it to the devices
+
+    Examples that are decoded once are read further ahead than others, so that most are there when
+    the first move is compiled; none of that work is lost.
+    """
+    load = batch_at(source, batch_size, seed, rows)
+    endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load).map(put)
+    options = grain.ReadOptions(READERS, _ahead(source, batch_size))
+    batches = iter(endless.to_iter_dataset(options))
+    try:
+        yield from batches
+    finally:
+        batches.close()
+
+
+def _ahead(source: Source, batch_size: int) -> int:
+    """How many batches are read ahead: up to an epoch of examples that are decoded once."""
+    few = max(4, READERS)
+    if not source.kept:
+        return few
+    values = sum(math.prod(field.shape) for field in source.spec.values())
+    return max(few, min(AHEAD // values, source.size) // batch_size)
 
 
 def ordered_batches(

@@ -24,6 +24,7 @@ class Source(NamedTuple):
     wordings  of an endless source: captions that hold every word, and the longest of all
     classes   names of the labels, if they have any
     key       identifies the data, and changes if files changed; "" if unknown
+    kept      whether `load` decodes each example once and then keeps it in memory
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source(NamedTuple):
     wordings: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     key: str = ""
+    kept: bool = False
 
 
 def from_arrays(name: str, arrays: dict[str, np.ndarray], spec: Spec) -> Source:

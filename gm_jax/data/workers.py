@@ -29,19 +29,23 @@ def in_parallel(read: Callable[[Sequence], Iterable], items: Sequence) -> list:
     return [result for part in _pool().map(lambda s: list(read(s)), shares) for result in part]
 
 
-def remembered(read: Callable[[Sequence], Iterable], size: int, bytes: int) -> Callable:
-    """indices -> examples, read in threads; each only once if all `size` are few enough `bytes`.
+def remembered(
+    read: Callable[[Sequence], Iterable], size: int, keep: Callable, recall: Callable
+) -> Callable:
+    """indices -> what `recall` gives of them, each of `size` examples read once, in threads.
 
+    keep    (indices, as many examples) -> None: stores them
+    recall  indices -> what was stored
     Safe to call from several threads: at worst two read the same example.
     """
-    if bytes > KEPT_BYTES:
-        return functools.partial(in_parallel, read)
-    kept = [None] * size
+    known = np.zeros(size, bool)
 
     def load(indices):
-        missing = [i for i in np.unique(indices).tolist() if kept[i] is None]
-        for i, example in zip(missing, in_parallel(read, missing), strict=True):
-            kept[i] = example
-        return [kept[i] for i in indices]
+        indices = np.asarray(indices)
+        missing = np.unique(indices[~known[indices]])
+        if missing.size:
+            keep(missing, in_parallel(read, missing.tolist()))
+            known[missing] = True  # Last: other threads recall what is known.
+        return recall(indices)
 
     return load

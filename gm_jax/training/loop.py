@@ -24,12 +24,13 @@ from gm_jax.training import checkpoint, parallel, reporting, state, step
 class Batches(NamedTuple):
     """A phase's data.
 
-    start    position -> this process' rows of the batches from there on
+    start    (position, put=function) -> this process' rows of the batches from there on, each as
+             `put` returns it, which is called ahead of time and in other threads
     first    one whole batch
     prepare  (batch, key) -> batch, on the device
     """
 
-    start: Callable[[int], Iterator[Batch]]
+    start: Callable[..., Iterator[Batch]]
     first: Batch
     prepare: Callable
 
@@ -74,7 +75,8 @@ def rounds(
         ]
         for player in model.players
     ]
-    drawn, position = batches.start(progress.position), progress.position
+    position = progress.position
+    drawn = batches.start(position, put=parallel.feed(devices))
     in_flight, most = collections.deque(), parallel.in_flight(devices)
     for number in itertools.count(progress.step):
         metrics = {}
@@ -135,8 +137,9 @@ def train(
     try:
         with _signals() as stop_requested:
             game = rounds(phase.model, variables, batches, key, progress, devices, before)
-            variables = _watch(game, phase, progress, settings, checkpoints, log, stop_requested)
-            return variables, phase.steps
+            with contextlib.closing(game):  # Nothing is read ahead of a run that ends.
+                args = phase, progress, settings, checkpoints, log, stop_requested
+                return _watch(game, *args), phase.steps
     finally:
         reporting.close(log)
 

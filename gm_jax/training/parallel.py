@@ -41,7 +41,10 @@ def rows(batch_size: int, devices: Devices) -> slice:
 
 
 def map_move(program: Callable, devices: Devices = None) -> Callable:
-    """A move over all devices: see `step.make_move`. The variables are donated."""
+    """A move over all devices: see `step.make_move`. The variables are donated.
+
+    Its batches went through `feed`.
+    """
 
     # What is not split is one argument. pmap takes `in_axes` to be flattened already if its
     # length equals the number of leaves, so there must be more leaves than arguments.
@@ -57,16 +60,34 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
         donate_argnums=0,
         devices=devices,
     )
-    count = len(local(devices))
 
     def play(
         variables: Variables, frozen, batch: Batch, key, step: int, position: int, age: int,
         last: bool,
     ):  # fmt: skip
         unsplit = frozen, key, np.int32(step), np.int32(position), np.int32(age), np.bool_(last)
-        return mapped(variables, unsplit, _split(batch, count))
+        return mapped(variables, unsplit, batch)
 
     return play
+
+
+def feed(devices: Devices = None) -> Callable[[Batch], Batch]:
+    """Readies a batch of this process' rows for a move: split, and on devices that have a memory of
+    their own. The threads that read call it, so that the copy is made before the move is due.
+    """
+    there = local(devices)
+    rows = NamedSharding(Mesh(np.array(there), (replicas.NAME,)), PartitionSpec(replicas.NAME))
+
+    def put(batch: Batch) -> Batch:
+        batch = _split(batch, len(there))
+        return jax.device_put(batch, rows) if _has_memory(there[0]) else batch
+
+    return put
+
+
+def _has_memory(device: jax.Device) -> bool:
+    """Whether what a device computes with must be copied to it first."""
+    return device.platform != "cpu"
 
 
 def map_function(

@@ -44,6 +44,7 @@ from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
 from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
+from mutants.reading import READING
 from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
 from mutants.simgan import SIMGANS
@@ -77,6 +78,7 @@ MUTANTS = (
     | PAELLAS
     | DALLES
     | WORLD
+    | READING
     | DANCING
     | BACKBONES
     | CASCADES
