@@ -4,11 +4,14 @@ import math
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from games import config, opening, play
 
 import gm_jax
+from gm_jax.model import Aux, Move, Player, Variables
 from gm_jax.training import checkpoint, loop, parallel, sharding, step
 
 # Statistics of the batch over all devices, averages, and a norm over all gradients.
@@ -41,6 +44,46 @@ def test_every_form_is_bitwise_the_same_run(system, digits16):
     assert any(
         not np.array_equal(*x) for x in zip(*map(jax.tree.leaves, (start, end)), strict=True)
     )
+
+
+def small_game():
+    """A player with Adam, a clipped gradient and an average, its variables and a batch."""
+    rng = np.random.default_rng(0)
+    params = {"net": {name: rng.normal(size=(40, 40)).astype(np.float32) for name in "abc"}}
+    optimizer = optax.chain(optax.clip_by_global_norm(0.01), optax.adam(1e-3))
+
+    def loss(variables, batch, key, step):
+        x = batch["x"]
+        for kernel in variables.params["net"].values():
+            x = jnp.tanh(x @ kernel)
+        return jnp.mean(x**2), Aux()
+
+    player = Player("player", ("net",), optimizer, (Move("loss", loss),), lambda age: 0.9)
+    opt = {"player": optimizer.init(params)}
+    batch = {"x": rng.normal(size=(16, 40)).astype(np.float32)}
+    return player, Variables(params, opt=opt, average={"player": params}), batch
+
+
+def test_every_form_is_bitwise_the_same_move_when_all_is_optimised():
+    """The tests' compiler optimises little; a user's fuses, and rounds once in each kernel."""
+    player, start, batch = small_game()
+    program = step.make_move(player, player.moves[0], lambda batch, key: batch)
+    ends, key = [], jax.random.key(0)
+    optimised = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    try:
+        for form in ("pmap", *parallel.SHARED):
+            variables, play = (
+                parallel.place(start, None, form),
+                parallel.map_move(program, form=form),
+            )
+            for i in range(3):
+                variables, _ = play(variables, {}, batch, key, i, i, i, True)
+            ends.append(parallel.to_host(variables))
+    finally:
+        jax.config.update("jax_disable_most_optimizations", optimised)
+    for end in ends[1:]:
+        assert_same(ends[0], end)
 
 
 def move_of(settings, form, devices):
@@ -94,14 +137,22 @@ def test_a_device_holds_its_share_of_the_optimizer_and_the_average(moves):
         for field, tree in variables._asdict().items():
             for x in jax.tree.leaves(tree):
                 parts = {math.prod(part.data.shape) for part in x.addressable_shards}
-                split = field in parallel.SHARED[form] and any(n % count == 0 for n in x.shape)
+                split = form == "optimizer" and field in ("opt", "average")
+                split = split and any(n % count == 0 for n in x.shape)
                 assert parts == {x.size // count if split else x.size}
+
+
+def sharding_bytes(variables):
+    """What one device holds of them."""
+    return sum(x.addressable_shards[0].data.nbytes for x in jax.tree.leaves(variables))
 
 
 def test_peak_memory_falls_with_the_devices_by_what_is_split(moves):
     def bytes_of(form, count):
         found = moves[form, count][0].memory_analysis()
         resident = found.argument_size_in_bytes
+        own = sharding_bytes(moves[form, count][1])
+        assert found.alias_size_in_bytes == own  # They are donated.
         return resident, resident + found.temp_size_in_bytes + found.output_size_in_bytes - (
             found.alias_size_in_bytes
         )
@@ -151,6 +202,7 @@ def test_a_run_may_continue_in_another_form_and_on_other_devices(digits16, tmp_p
     assert_same(*(gm_jax.sample(t, 9) for t in (whole, parts)))
     split = train(6, "split", "optimizer")
     assert_same(whole.variables, split.variables)
+    assert all(x.is_fully_replicated for x in jax.tree.leaves(split.variables))
     assert_same(saved(tmp_path / "whole"), saved(tmp_path / "split"))
     fewer = gm_jax.load(tmp_path / "split", devices=jax.devices()[:2])
     assert_same(whole.variables, fewer.variables)

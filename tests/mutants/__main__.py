@@ -46,6 +46,7 @@ from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
 from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
+from mutants.sharding import SHARDINGS
 from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
 from mutants.spatial import SPATIAL
@@ -98,6 +99,7 @@ MUTANTS = (
     | VIT_VQGANS
     | LAPGANS
     | PROGANS
+    | SHARDINGS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
