@@ -109,7 +109,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
         for phase in phases:
             phase = with_stages(phase, ended)
             variables = begun(phase, variables)
-            functions = mapped_functions(phase, devices)
+            functions = mapped_functions(phase, devices, recipe.parallel)
             own = _within(recipe, phase)
             trained = functools.partial(_trained, own, phase, functions, devices)
             stage = "" if recipe is config and phase.name == phases[-1].name else phase.name
@@ -118,6 +118,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
                 report_every=recipe.report.every,
                 checkpoint_every=recipe.checkpoint.every,
                 keep=recipe.checkpoint.keep,
+                parallel=recipe.parallel,
                 periodic=_periodic(recipe, trained, workdir, stage),
             )
             batches = batches_of(phase, recipe, share)
@@ -125,7 +126,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
                 phase, batches, settings, workdir, variables, devices, before
             )
             before += phase.steps
-            ended[phase.name] = parallel.to_host(state.averaged(phase.model, variables))
+            ended[phase.name] = parallel.to_host(_averaged(phase, variables))
     if config.show.every and jax.process_index() == 0:
         for name in config.show.counts:
             with files.local_folder(workdir / "samples", f"step_*_{name}.png") as folder:
@@ -135,8 +136,13 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
 
 def _trained(config, phase: Phase, functions: dict, devices, variables, step: int = 0) -> Trained:
     """The model at some point of its training."""
-    variables = state.averaged(phase.model, variables)
+    variables = _averaged(phase, variables)
     return Trained(config, phase, functions, variables, devices, step)
+
+
+def _averaged(phase: Phase, variables: Variables) -> Variables:
+    """What functions see of variables in training, with a copy of all of it on each device."""
+    return state.averaged(phase.model, parallel.whole(variables._replace(opt={})))
 
 
 def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) -> Trained:
@@ -150,8 +156,8 @@ def load(workdir: str | Path, config: ConfigDict | None = None, devices=None) ->
     if not _trains(recipe):
         return train(recipe, workdir, devices)
     recipe, phase, variables, progress = _read(workdir, recipe)
-    variables = parallel.replicate(variables, devices)
-    functions = mapped_functions(phase, devices)
+    variables = parallel.place(variables, devices, recipe.parallel)
+    functions = mapped_functions(phase, devices, recipe.parallel)
     return Trained(_within(recipe, phase), phase, functions, variables, devices, progress.step)
 
 

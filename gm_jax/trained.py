@@ -31,11 +31,13 @@ class Trained(NamedTuple):
     step: int = 0
 
 
-def mapped_functions(phase: Phase, devices: parallel.Devices = None) -> dict[str, Callable]:
+def mapped_functions(
+    phase: Phase, devices: parallel.Devices = None, form: str = "pmap"
+) -> dict[str, Callable]:
     """The functions of a phase's model over the devices, from raw batches to uint8 images."""
     prepare = data.preparation(phase.data, training=False)
     return {
-        name: parallel.map_function(_naming(function), prepare, data.finish, devices)
+        name: parallel.map_function(_naming(function), prepare, data.finish, devices, form)
         for name, function in phase.model.functions.items()
     }
 

@@ -617,7 +617,8 @@ def _begin(settings, devices, dtype, create, averaged=state.averaged):
 def play(settings, rounds: int, devices=None, dtype=None) -> list:
     """The variables and metrics, on the host, after each round."""
     phase, batches, variables = opening(settings, devices, dtype)
-    game = loop.rounds(phase.model, variables, batches, jax.random.key(0), Progress(), devices)
+    start = jax.random.key(0), Progress(), devices, 0, settings.parallel
+    game = loop.rounds(phase.model, variables, batches, *start)
     return [jax.device_get(after[2:]) for after in itertools.islice(game, rounds)]
 
 

@@ -272,6 +272,9 @@ class Recipe:
     seed        of the initial variables, the data's order and all noise
     dtype       of the networks' computation; parameters, losses and statistics are float32
     average     decay of the parameters' moving average, which all functions use; 0 for none
+    parallel    how variables lie on the devices: a copy on each, by jax.pmap ("pmap") or by
+                jax.shard_map ("replicated"), or so with the optimizers' states and the averages
+                in shares ("optimizer"): all are the same run
     stages      {name: workdir of an earlier run, or a recipe to train first}; those that only
                 sampling needs are there from the start, "" for none, and may come after training
     """
@@ -282,6 +285,7 @@ class Recipe:
     seed: Annotated[int, at_least(0), below(2**32)] = 0
     dtype: Annotated[str, one_of(("float32", "bfloat16", "float16", "float64"))] = "float32"
     average: Annotated[float, at_least(0.0), below(1.0)] = 0.0
+    parallel: Annotated[str, one_of(("pmap", "replicated", "optimizer")), Restartable()] = "pmap"
     data: Data = Data()
     report: Annotated[Report, Restartable()] = Report()
     checkpoint: Annotated[Checkpoint, Restartable()] = Checkpoint()

@@ -38,6 +38,7 @@ class Batches(NamedTuple):
 class Settings(NamedTuple):
     """How often to write what, in rounds.
 
+    parallel  how variables lie on the devices: a form of `parallel`
     periodic  [(every, (variables, step) -> {metric: value}), ...]: called between rounds
     """
 
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     report_every: int
     checkpoint_every: int
     keep: int
+    parallel: str = "pmap"
     periodic: tuple = ()
 
 
@@ -58,25 +60,24 @@ class Stopped(Exception):
 
 def rounds(
     model: GenerativeModel, variables: Variables, batches: Batches, key,
-    progress: checkpoint.Progress, devices=None, before=0,
+    progress: checkpoint.Progress, devices=None, before=0, form="pmap",
 ) -> Iterator[tuple[int, int, Variables, dict]]:  # fmt: skip
     """Plays endlessly from `progress`: (rounds played, batches drawn, variables, metrics).
 
     `variables` are copied to the devices; those of a round are valid until the next one.
     before  rounds of earlier phases, whose averages continue in this one
+    form    how they lie there: see `parallel`
     """
-    variables = parallel.replicate(variables, devices)
+    variables = parallel.place(variables, devices, form)
     frozen, variables = variables.frozen, variables._replace(frozen=())
     make = functools.partial(step.make_move, prepare=batches.prepare)
+    mapped = functools.partial(parallel.map_move, devices=devices, form=form)
     players = [
-        [
-            (f"{player.name}/{move.name}", move, parallel.map_move(make(player, move), devices))
-            for move in player.moves
-        ]
+        [(f"{player.name}/{move.name}", move, mapped(make(player, move))) for move in player.moves]
         for player in model.players
     ]
     position = progress.position
-    drawn = batches.start(position, put=parallel.feed(devices))
+    drawn = batches.start(position, put=parallel.feed(devices, form))
     in_flight, most = collections.deque(), parallel.in_flight(devices)
     for number in itertools.count(progress.step):
         metrics = {}
@@ -113,21 +114,23 @@ def train(
 
     `previous` holds the variables at the end of the phase before, `before` all rounds until then.
 
-    Returns the variables, replicated over the devices, and the step that they have reached, more
-    than `phase.steps` if an earlier run went further. Raises Stopped after a signal (saved first),
+    Returns the variables on the devices, and the step that they have reached, more than
+    `phase.steps` if an earlier run went further. Raises Stopped after a signal (saved first),
     NotFinite if a loss became NaN or infinite.
     """
     begin = functools.partial(fresh, phase, batches, settings.seed)
+    place = functools.partial(parallel.place, devices=devices, form=settings.parallel)
+    previous = parallel.to_host(previous)
     if not phase.steps:
-        variables = begin(previous)._replace(frozen=state.frozen(phase))
-        return parallel.replicate(variables, devices), 0
+        return place(begin(previous)._replace(frozen=state.frozen(phase))), 0
     checkpoints = checkpoint.open_checkpoints(workdir / "checkpoints" / phase.name, settings.keep)
     template = jax.eval_shape(begin, previous)
     saved = checkpoint.restore(checkpoints, template, state.fixed(phase))
-    variables, progress = saved or (begin(previous), checkpoint.Progress())
+    # On the host: no device keeps a second copy of where the phase began.
+    variables, progress = saved or (parallel.to_host(begin(previous)), checkpoint.Progress())
     variables = variables._replace(frozen=state.frozen(phase))
     if progress.step >= phase.steps:
-        return parallel.replicate(variables, devices), progress.step
+        return place(variables), progress.step
 
     silent = jax.process_index() != 0
     if not silent and not saved:
@@ -136,7 +139,8 @@ def train(
     key = jax.random.fold_in(jax.random.key(settings.seed), 3)
     try:
         with _signals() as stop_requested:
-            game = rounds(phase.model, variables, batches, key, progress, devices, before)
+            how = devices, before, settings.parallel
+            game = rounds(phase.model, variables, batches, key, progress, *how)
             with contextlib.closing(game):  # Nothing is read ahead of a run that ends.
                 args = phase, progress, settings, checkpoints, log, stop_requested
                 return _watch(game, *args), phase.steps

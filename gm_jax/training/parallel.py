@@ -1,10 +1,16 @@
 """The one file that knows how work is spread over devices and processes.
 
-A move is written for one device's share of the batch and mapped here. Variables are replicated and
-never have a device axis; batches are split along their first.
+A move is written for one device's share of the batch and mapped here. Variables never have a device
+axis; batches are split along their first. A recipe's setting `parallel`, `form` below, says how
+variables lie on the devices. All forms are the same run, which may change from one to another:
+
+    pmap        a copy on each device
+    replicated  a copy on each device, by jax.shard_map (sharding.py)
+    optimizer   the same, but optimizer states and averages are split over the devices
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
@@ -15,8 +21,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from gm_jax import replicas
 from gm_jax.errors import UserError
 from gm_jax.model import Batch, Variables
+from gm_jax.training import sharding
 
 Devices = Sequence[jax.Device] | None
+# The fields of Variables that are split over the devices, in the forms beside pmap.
+SHARED = {"replicated": (), "optimizer": ("opt", "average")}
 
 
 def local(devices: Devices) -> list[jax.Device]:
@@ -40,26 +49,15 @@ def rows(batch_size: int, devices: Devices) -> slice:
     return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
 
 
-def map_move(program: Callable, devices: Devices = None) -> Callable:
+def map_move(program: Callable, devices: Devices = None, form: str = "pmap") -> Callable:
     """A move over all devices: see `step.make_move`. The variables are donated.
 
-    Its batches went through `feed`.
+    Its batches went through `feed` of the same form.
     """
-
-    # What is not split is one argument. pmap takes `in_axes` to be flattened already if its
-    # length equals the number of leaves, so there must be more leaves than arguments.
-    def grouped(variables, unsplit, batch):
-        frozen, *scalars = unsplit
-        return program(variables, frozen, batch, *scalars)
-
-    mapped = jax.pmap(
-        grouped,
-        axis_name=replicas.NAME,
-        in_axes=(None, None, 0),
-        out_axes=None,
-        donate_argnums=0,
-        devices=devices,
-    )
+    if form == "pmap":
+        mapped = _pmapped(program, devices)
+    else:
+        mapped = sharding.map_move(program, devices, SHARED[form])
 
     def play(
         variables: Variables, frozen, batch: Batch, key, step: int, position: int, age: int,
@@ -71,15 +69,36 @@ def map_move(program: Callable, devices: Devices = None) -> Callable:
     return play
 
 
-def feed(devices: Devices = None) -> Callable[[Batch], Batch]:
+def _pmapped(program: Callable, devices: Devices) -> Callable:
+    """(variables, (frozen, key, ...), batch) -> (variables, metrics)."""
+
+    # What is not split is one argument. pmap takes `in_axes` to be flattened already if its
+    # length equals the number of leaves, so there must be more leaves than arguments.
+    def grouped(variables, unsplit, batch):
+        frozen, *scalars = unsplit
+        return program(variables, frozen, batch, *scalars)
+
+    return jax.pmap(
+        grouped,
+        axis_name=replicas.NAME,
+        in_axes=(None, None, 0),
+        out_axes=None,
+        donate_argnums=0,
+        devices=devices,
+    )
+
+
+def feed(devices: Devices = None, form: str = "pmap") -> Callable[[Batch], Batch]:
     """Readies a batch of this process' rows for a move: split, and on devices that have a memory of
     their own. The threads that read call it, so that the copy is made before the move is due.
     """
+    if form != "pmap":
+        return functools.partial(sharding.split, devices=devices)
     there = local(devices)
     rows = NamedSharding(Mesh(np.array(there), (replicas.NAME,)), PartitionSpec(replicas.NAME))
 
     def put(batch: Batch) -> Batch:
-        batch = _split(batch, len(there))
+        batch = _split(batch, devices)
         return jax.device_put(batch, rows) if _has_memory(there[0]) else batch
 
     return put
@@ -91,8 +110,9 @@ def _has_memory(device: jax.Device) -> bool:
 
 
 def map_function(
-    function: Callable, prepare: Callable, finish: Callable, devices: Devices = None
-) -> Callable:
+    function: Callable, prepare: Callable, finish: Callable, devices: Devices = None,
+    form: str = "pmap",
+) -> Callable:  # fmt: skip
     """One of a model's functions over all devices: (variables, raw batches, key) -> outputs.
 
     Takes batches with `mask` (`data.ordered_batches`) and yields, batch by batch, the outputs of
@@ -104,14 +124,17 @@ def map_function(
         prepared = prepare(batch, jax.random.fold_in(key, 0))
         return finish(function(variables, prepared, jax.random.fold_in(key, 1)))
 
-    mapped = jax.pmap(program, axis_name=replicas.NAME, in_axes=(None, 0), devices=devices)
-    count = len(local(devices))
+    if form == "pmap":
+        mapped = jax.pmap(program, axis_name=replicas.NAME, in_axes=(None, 0), devices=devices)
+        split, join = _split, _join
+    else:
+        mapped = sharding.map_function(program, devices)
+        split, join = sharding.split, sharding.rows_here
 
     def apply(variables: Variables, batches: Iterable[Batch], key) -> Iterator[Batch]:
         for batch in batches:
-            outputs = dict(mapped((variables, key), _split(batch, count)), mask=batch["mask"])
-            outputs = jax.tree.map(np.asarray, outputs)
-            outputs = {k: v if k == "mask" else _join(v) for k, v in outputs.items()}
+            outputs = mapped((variables, key), split(batch, devices))
+            outputs = {"mask": batch["mask"], **{k: join(v) for k, v in outputs.items()}}
             if jax.process_count() > 1:
                 outputs = multihost_utils.process_allgather(outputs, tiled=True)
             mask = outputs.pop("mask")
@@ -130,9 +153,29 @@ def replicate(tree, devices: Devices = None):
     return jax.tree.map(lambda x: jax.device_put(np.array(x), placement), tree)
 
 
+def place(variables: Variables, devices: Devices = None, form: str = "pmap") -> Variables:
+    """Variables on the devices, as a move of this form takes and returns them."""
+    if form == "pmap":
+        return replicate(variables, devices)
+    return sharding.place(variables, devices, SHARED[form])
+
+
 def to_host(tree):
-    """The tree as NumPy arrays, which can be saved and survive donation."""
-    return jax.tree.map(np.asarray, tree)
+    """The whole tree as NumPy arrays, which can be saved and survive donation.
+
+    All processes must call it: leaves that are split over them are gathered, one at a time.
+    """
+
+    def array(x):
+        local = getattr(x, "is_fully_addressable", True)
+        return np.asarray(x if local else whole(x))
+
+    return jax.tree.map(array, tree)
+
+
+def whole(tree):
+    """The tree with a copy of every leaf on each device. All processes must call it."""
+    return jax.tree.map(sharding.whole, tree)
 
 
 class Elsewhere(UserError):
@@ -198,9 +241,11 @@ def in_flight(devices: Devices = None) -> int:
     return 1 if len(mine) > 1 and mine[0].platform == "cpu" else 2
 
 
-def _split(batch: Batch, count: int) -> Batch:
+def _split(batch: Batch, devices: Devices) -> Batch:
+    count = len(local(devices))
     return {k: v.reshape(count, v.shape[0] // count, *v.shape[1:]) for k, v in batch.items()}
 
 
-def _join(values: np.ndarray) -> np.ndarray:
+def _join(values: jax.Array) -> np.ndarray:
+    values = np.asarray(values)
     return values.reshape(-1, *values.shape[2:])

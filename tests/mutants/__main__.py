@@ -47,6 +47,7 @@ from mutants.published import PUBLISHED
 from mutants.reading import READING
 from mutants.residual_gans import RESIDUAL_GANS
 from mutants.shapes import WORLD
+from mutants.sharding import SHARDINGS
 from mutants.simgan import SIMGANS
 from mutants.spade import SPADES
 from mutants.spatial import SPATIAL
@@ -100,6 +101,7 @@ MUTANTS = (
     | VIT_VQGANS
     | LAPGANS
     | PROGANS
+    | SHARDINGS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 
