@@ -17,6 +17,8 @@ from gm_jax.errors import UserError
 from gm_jax.model import Batch, Variables
 
 Devices = Sequence[jax.Device] | None
+# What connects processes, as the errors of XLA name it.
+CONNECTIONS = ("Gloo", "NCCL", "coordination service", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
 def local(devices: Devices) -> list[jax.Device]:
@@ -165,6 +167,11 @@ def barrier() -> None:
 def all_equal(text: str) -> bool:
     """Whether the text is the same on all processes. All processes must call it."""
     return len(set(gather(text))) == 1
+
+
+def is_alone(error: jax.errors.JaxRuntimeError) -> bool:
+    """Whether an error means that another process of this run died or does not answer."""
+    return jax.process_count() > 1 and any(sign in str(error) for sign in CONNECTIONS)
 
 
 def in_flight(devices: Devices = None) -> int:
