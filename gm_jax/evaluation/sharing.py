@@ -26,7 +26,7 @@ def numbers(first: int, count: int) -> np.ndarray:
 
 def gathered(values: np.ndarray) -> np.ndarray:
     """The arrays [...] of all processes, of one shape, [P, ...]."""
-    values = np.ascontiguousarray(values)
+    values = np.asarray(values)
     if jax.process_count() == 1:
         return values[None]
     raw = np.frombuffer(values.tobytes(), np.uint8)
