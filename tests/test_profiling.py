@@ -1,6 +1,7 @@
 """A trace shows the rounds it names, without compilation, and changes nothing."""
 
-from pathlib import Path
+import contextlib
+import io
 from types import SimpleNamespace
 
 import jax
@@ -18,7 +19,8 @@ ONE = jax.devices()[:1]
 
 
 def run(digits16, workdir, steps, profile=0):
-    settings = config("gan", digits16, **{"steps": steps, "show.every": 0, "checkpoint.every": 4})
+    often = {"report.every": 3, "checkpoint.every": 4, "show.every": 0}
+    settings = config("gan", digits16, **{"steps": steps, **often})
     return gm_jax.train(settings, workdir, ONE, profile)
 
 
@@ -36,18 +38,27 @@ def test_every_move_of_a_trace_was_played_before_it(step, rounds, begin):
     assert profiling.begins(model(every(1), every(16)), step, rounds) == begin
 
 
-def test_a_traced_run_is_the_same_run_and_its_trace_shows_its_rounds(digits16, tmp_path, capsys):
-    run(digits16, tmp_path / "traced", 4)
-    traced = run(digits16, tmp_path / "traced", 12, profile=3)
-    plain = run(digits16, tmp_path / "plain", 12)
+@pytest.fixture(scope="module")
+def traced(digits16, tmp_path_factory):
+    """A run that stops at step 4 and is traced when it goes on: its workdir, what it printed."""
+    workdir, printed = tmp_path_factory.mktemp("traced"), io.StringIO()
+    run(digits16, workdir, 4)
+    with contextlib.redirect_stdout(printed):
+        trained = run(digits16, workdir, 12, profile=3)
+    return workdir, trained, printed.getvalue()
+
+
+def test_a_traced_run_is_the_same_run_and_its_trace_shows_its_rounds(traced, digits16, tmp_path):
+    workdir, trained, printed = traced
+    plain = run(digits16, tmp_path, 12)
     jax.tree.map(
-        np.testing.assert_array_equal, *map(parallel.to_host, (traced.variables, plain.variables))
+        np.testing.assert_array_equal, *map(parallel.to_host, (trained.variables, plain.variables))
     )
-    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("traced", "plain")]
+    logs = [(folder / "metrics.jsonl").read_text() for folder in (workdir, tmp_path)]
     assert logs[0] == logs[1]
 
-    folder = tmp_path / "traced/profile/train/plugins/profile/rounds_10_to_12"
-    assert f"trace of rounds 10 to 12: {folder}\n" in capsys.readouterr().out
+    folder = workdir / "profile/train/plugins/profile/rounds_10_to_12"
+    assert f"trace of rounds 10 to 12: {folder}\n" in printed
     (path,) = folder.glob("*.xplane.pb")
     events = [e for p in ProfileData.from_file(str(path)).planes for t in p.lines for e in t.events]
     rounds = [dict(e.stats)["step_num"] for e in events if e.name == "round"]
@@ -57,13 +68,12 @@ def test_a_traced_run_is_the_same_run_and_its_trace_shows_its_rounds(digits16, t
     assert not any("compile" in e.name.lower() for e in events)
 
 
-def test_a_trace_is_read_by_kind_of_operation(digits16, tmp_path, capsys):
-    run(digits16, tmp_path, 8, profile=3)
+def test_a_trace_is_read_by_kind_of_operation(traced, tmp_path, capsys):
     operations = tool("operations")
-    operations.main([str(tmp_path), "--most=100"])
-    lines = capsys.readouterr().out.splitlines()
-    start = next(n for n, line in enumerate(lines) if line.endswith("rounds_6_to_8: 3 rounds"))
-    shares = [float(line.split("ms")[1].split("%")[0]) for line in lines[start + 2 :]]
+    operations.main([str(traced[0]), "--most=100"])
+    title, _, *lines = capsys.readouterr().out.splitlines()
+    assert title == "profile/train/plugins/profile/rounds_10_to_12: 3 rounds"
+    shares = [float(line.split("ms")[1].split("%")[0]) for line in lines]
     assert np.isclose(sum(shares), 100, atol=0.05 * len(shares))
     with pytest.raises(gm_jax.UserError, match="holds no trace: train it with --profile=10"):
         operations.main([str(tmp_path / "nothing")])
@@ -84,10 +94,9 @@ def test_the_time_of_an_operation_is_without_those_within_it():
     ]
 
 
-def test_a_trace_that_a_run_has_no_rounds_for_is_one_line(digits16, tmp_path):
+def test_a_trace_that_a_run_has_no_rounds_for_is_one_line(traced, digits16, tmp_path):
     with pytest.raises(gm_jax.UserError, match="would end with round 9 of train, which has 8: tr"):
         run(digits16, tmp_path, 8, profile=4)
-    assert not (Path(tmp_path) / "checkpoints").exists()
-    run(digits16, tmp_path, 1)
+    assert not (tmp_path / "checkpoints").exists()
     with pytest.raises(gm_jax.UserError, match="no rounds left to trace: set more steps"):
-        run(digits16, tmp_path, 1, profile=1)
+        run(digits16, traced[0], 12, profile=1)
