@@ -42,6 +42,7 @@ from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
+from mutants.pods import PODS
 from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
 from mutants.residual_gans import RESIDUAL_GANS
@@ -97,6 +98,7 @@ MUTANTS = (
     | STUDIES
     | VIT_VQGANS
     | LAPGANS
+    | PODS
     | PROGANS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
