@@ -7,7 +7,7 @@ def rematerialised(module: type[nn.Module], on: bool, static: tuple[int, ...] = 
     """The module; or, if `on`, one that keeps its inputs alone for the backward pass.
 
     That computes what lies between again. Values, gradients and the names of the parameters are the
-    same.
+    same. On a CPU XLA merges what is computed twice, and nothing is gained.
     static  arguments of its call that are not arrays, counted from 1
     """
     if not on:
