@@ -95,7 +95,9 @@ def test_the_time_of_an_operation_is_without_those_within_it():
 
 
 def test_a_trace_that_a_run_has_no_rounds_for_is_one_line(traced, digits16, tmp_path):
-    with pytest.raises(gm_jax.UserError, match="would end with round 9 of train, which has 8: tr"):
+    with pytest.raises(
+        gm_jax.UserError, match="cannot end before round 9 of train, which has 8: tr"
+    ):
         run(digits16, tmp_path, 8, profile=4)
     assert not (tmp_path / "checkpoints").exists()
     with pytest.raises(gm_jax.UserError, match="no rounds left to trace: set more steps"):

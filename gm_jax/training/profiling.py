@@ -25,11 +25,10 @@ def begins(model: GenerativeModel, step: int, rounds: int) -> int:
     def played(first: int, end: int) -> set[int]:
         return {i for i, m in enumerate(moves) if any(map(m.times, range(first, end)))}
 
-    fits = (
-        begin for begin in itertools.count(step + WARM)
-        if played(begin, begin + rounds) <= played(step, begin)
-    )  # fmt: skip
-    return next(fits)
+    begin = step + WARM
+    while not played(begin, begin + rounds) <= played(step, begin):
+        begin += 1
+    return begin
 
 
 def check(phases: list[Phase], workdir: Path, rounds: int) -> None:
@@ -42,16 +41,16 @@ def check(phases: list[Phase], workdir: Path, rounds: int) -> None:
         )
     if not any(fits(phase, step, rounds) for phase, step in left):
         phase, step = left[-1]
-        end = begins(phase.model, step, rounds) + rounds
         raise UserError(
-            f"profile {rounds}: the trace would end with round {end} of {phase.name}, which has"
-            f" {phase.steps}: trace fewer rounds, or set more steps"
+            f"profile {rounds}: the trace cannot end before round {step + WARM + rounds} of"
+            f" {phase.name}, which has {phase.steps}: trace fewer rounds, or set more steps"
         )
 
 
 def fits(phase: Phase, step: int, rounds: int) -> bool:
     """Whether a phase that is at `step` has enough rounds left for a trace."""
-    return begins(phase.model, step, rounds) + rounds <= phase.steps
+    possible = step + WARM + rounds <= phase.steps  # Or there may be very many rounds to look at.
+    return possible and begins(phase.model, step, rounds) + rounds <= phase.steps
 
 
 def traced(
