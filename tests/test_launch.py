@@ -56,7 +56,7 @@ def fresh_flags():
         ([GOOD, "--config.optimizer=adam"], "optimizer is a group: set one of its settings"),
         (["--confg=x"], "confg"),
         (["--mode=trian"], "mode"),
-        (["--profile=0"], "--profile=0.* 1"),
+        (["--profile=0"], "--profile=0: 0 is not a positive integer"),
     ],
 )
 def test_mistakes_in_the_command_line_are_one_line(arguments, message, fresh_flags):

@@ -85,7 +85,12 @@ def kept(net, inputs):
     return sum(x.size * x.dtype.itemsize for x in leaves)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+def slow_but(*quick):
+    others = [f for f in NETWORKS if f not in quick]
+    return [*quick, *(pytest.param(f, marks=pytest.mark.slow) for f in others)]
+
+
+@pytest.mark.parametrize("network", slow_but(dit, discriminator))
 def test_blocks_computed_again_keep_their_names_and_less_memory(network):
     """By shapes alone: XLA merges what is computed twice on a CPU, and memory does not fall."""
     (plain, inputs), (again, _) = network(False, batch=64), network(True, batch=64)
@@ -94,10 +99,7 @@ def test_blocks_computed_again_keep_their_names_and_less_memory(network):
     assert kept(again, inputs) < 0.5 * kept(plain, inputs)
 
 
-SLOW = [pytest.param(f, marks=pytest.mark.slow) for f in NETWORKS if f is not dit]
-
-
-@pytest.mark.parametrize("network", [dit, *SLOW])
+@pytest.mark.parametrize("network", slow_but(dit))
 def test_blocks_computed_again_are_the_same_function(network):
     """Outputs, new state and gradients."""
     (plain, inputs), (again, _) = network(False), network(True)

@@ -9,7 +9,7 @@ TRACED = "test_profiling.py::test_a_traced_run_is_the_same_run_and_its_trace_sho
 SHARED = (
     "evaluation/test_statistics.py::test_processes_that_share_a_pass_find_the_statistics_of_one"
 )
-AGAIN = "test_remat.py::test_blocks_computed_again_keep_their_names_and_less_memory"
+AGAIN = "test_remat.py::test_blocks_computed_again_keep_their_names_and_less_memory[dit]"
 LOST = "test_launch.py::test_a_process_that_lost_another_one_says_so_and_does_not_wait"
 
 PODS = {
