@@ -28,6 +28,7 @@ from gm_jax import gallery, recipes
 from gm_jax.cache import cache_directory
 from gm_jax.files import path_of
 from gm_jax.settings import describe
+from gm_jax.training import parallel
 from gm_jax.training.loop import Stopped
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -39,6 +40,9 @@ GALLERY = flags.DEFINE_string("gallery", None, "With --mode=sample: also keep a 
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, on plain hosts.")
 PROCESSES = flags.DEFINE_integer("processes", None, "The number of processes.")
 PROCESS = flags.DEFINE_integer("process", None, "The number of this process, from 0.")
+PROFILE = flags.DEFINE_integer(
+    "profile", None, "Trace so many rounds into the workdir, after compilation.", lower_bound=1
+)
 POD = flags.DEFINE_bool("pod", False, "Join the processes that the TPU pod or Slurm started.")
 
 
@@ -50,6 +54,8 @@ def main(_):
     config = flags.FLAGS.config if "config" in flags.FLAGS else None
     if WORKDIR.value is None or (MODE.value in ("train", "study") and config is None):
         raise gm_jax.UserError("give --config=configs/NAME.py and --workdir=DIR; see --help")
+    if PROFILE.value and MODE.value != "train":
+        raise gm_jax.UserError(f"--profile traces training, not --mode={MODE.value}")
     # Orbax and TFDS log at length, even the errors they raise. Our own messages are notes.
     logging.set_verbosity(logging.FATAL)
     _prepare_jax()
@@ -59,7 +65,7 @@ def main(_):
         print(table.read_text() if table else "other processes are still running the last runs")
         return
     if MODE.value == "train":
-        trained = gm_jax.train(config, workdir)
+        trained = gm_jax.train(config, workdir, profile=PROFILE.value or 0)
         steps = trained.phase.steps
         if not steps:
             print("this recipe trains nothing: draw samples with --mode=sample")
@@ -228,7 +234,8 @@ def _entry(left: str, meaning: str) -> list[str]:
 
 
 def run():
-    """The program: a user's mistake ends in one line and exit code 2, a stopped run in 130."""
+    """The program: a user's mistake ends in one line and exit code 2, a stopped run in 130, and
+    one of several processes that loses another one in 3."""
     try:
         app.run(main, flags_parser=_parse)
     except gm_jax.UserError as error:
@@ -237,6 +244,19 @@ def run():
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)
+    except jax.errors.JaxRuntimeError as error:
+        if not parallel.is_alone(error):
+            raise
+        reason = str(error).partition("\n")[0][:200]
+        print(
+            f"error: another process of this run died or does not answer ({reason}): start all of"
+            " them again, by the same command, and the run continues",
+            file=sys.stderr,
+        )
+        # At a usual exit JAX would wait for that process, and then abort this one.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(3)
 
 
 if __name__ == "__main__":

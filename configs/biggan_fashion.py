@@ -21,6 +21,7 @@ status: unverified
 Truncated samples, with statistics for them: --mode=evaluate --config.sampler.truncation=0.5.
 `:published` is the authors' model of ImageNet at 128x128, 8 x 256 pictures a step, and `:deep`
 their BigGAN-deep: --config.data.path=FOLDER, pictures in a folder for each class, below train/.
+--config.remat=true and --config.dtype=bfloat16 need less memory.
 `:cifar` is their model of CIFAR-10.
 """
 

@@ -18,7 +18,9 @@ status: unverified
 
 DIR is a folder in diffusers' layout or an original checkpoint, .safetensors or .ckpt; nothing in
 it is run. sampler.image and sampler.strength start from an image, sampler.mask fills a part of it.
-`:unet` and `:lora` fine-tune on a folder of captioned pictures, --config.data.path=.
+`:unet` and `:lora` fine-tune on a folder of captioned pictures, --config.data.path=. They need less
+memory with --config.remat=true, --config.dtype=bfloat16 and, for larger batches,
+--config.optimizer.accumulate=4.
 """
 
 from gm_jax.recipes import recipe

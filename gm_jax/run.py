@@ -23,7 +23,7 @@ from gm_jax.recipes import schema_of
 from gm_jax.scoring import evaluate
 from gm_jax.settings import Recipes, fields, read
 from gm_jax.trained import Trained, mapped_functions, show
-from gm_jax.training import checkpoint, loop, parallel, state
+from gm_jax.training import checkpoint, loop, parallel, profiling, state
 from gm_jax.workdir import agree, alone, begin, located, recipe_of
 
 
@@ -85,10 +85,15 @@ def _within(config: ConfigDict, phase: Phase) -> ConfigDict:
     return config
 
 
-def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None) -> Trained:
+def train(
+    config: ConfigDict, workdir: str | Path, devices: parallel.Devices = None, profile: int = 0
+) -> Trained:
     """Trains a recipe's phases in order, continuing from whatever `workdir` holds of them.
 
-    Raises UserError if another process trains there, or if the processes of this run disagree.
+    profile  rounds of each phase to trace, see `training.profiling`; 0 for none
+
+    Raises UserError if another process trains there, if the processes of this run disagree, or if
+    no phase has enough rounds left for a trace.
     """
     with parallel.together():
         workdir = path_of(workdir)
@@ -97,11 +102,16 @@ def train(config: ConfigDict, workdir: str | Path, devices: parallel.Devices = N
         recipes = plan(config)
         rows = [rows_of(recipe, devices) for recipe, _ in recipes]
     with alone(workdir):
-        begin(workdir, config, [phase for _, phases in recipes for phase in phases])
-        return _train(config, workdir, recipes, rows, devices)
+        phases = [phase for _, phases in recipes for phase in phases]
+        begin(workdir, config, phases)
+        if profile:
+            profiling.check(phases, workdir, profile)
+        return _train(config, workdir, recipes, rows, devices, profile)
 
 
-def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], devices) -> Trained:
+def _train(
+    config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], devices, profile: int
+) -> Trained:
     """Plays what a run has planned, in a workdir that no other run uses."""
     ended = {}
     for (recipe, phases), share in zip(recipes, rows, strict=True):
@@ -120,6 +130,7 @@ def _train(config: ConfigDict, workdir: Path, recipes: list, rows: list[slice], 
                 keep=recipe.checkpoint.keep,
                 parallel=recipe.parallel,
                 periodic=_periodic(recipe, trained, workdir, stage),
+                profile=profile,
             )
             batches = batches_of(phase, recipe, share)
             variables, step = loop.train(

@@ -9,7 +9,7 @@ import numpy as np
 from gm_jax import data, evaluation, files
 from gm_jax.cache import cache_directory
 from gm_jax.errors import UserError, choose
-from gm_jax.evaluation import lpips, metrics, statistics
+from gm_jax.evaluation import lpips, metrics
 from gm_jax.evaluation.image_sets import Images, of_source
 from gm_jax.evaluation.passes import pass_over
 from gm_jax.judging import (
@@ -111,9 +111,9 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
 def inception_metrics(trained: Trained) -> dict[str, dict]:
     """The `evaluate.metrics` of samples against the training images: FID and its relatives.
 
-    Each number comes with its protocol, weights, N1 and N2. Several processes each pass over their
-    share; only Fréchet distances can be combined then. Raises EvaluationError if Inception's
-    weights are missing, and says how to get them.
+    Each number comes with its protocol, weights, N1 and N2. Several processes share the work and
+    find the same numbers. Raises EvaluationError if Inception's weights are missing, and says how
+    to get them.
     """
     settings = trained.config.evaluate
     protocol = choose("evaluate.protocol", settings.protocol, evaluation.PROTOCOLS)
@@ -128,17 +128,13 @@ def inception_metrics(trained: Trained) -> dict[str, dict]:
         raise UserError(
             f"{source.name} is endless: evaluate.metrics needs a data set of finite size"
         )
-    share = slice(jax.process_index(), None, jax.process_count())
 
     def batches():
-        return (b["image"][share] for b in apply(trained, "sample", settings.samples))
+        return (b["image"] for b in apply(trained, "sample", settings.samples))
 
-    size = len(range(settings.samples)[share])
-    samples, reals = Images("samples", size, "", batches), of_source(source)
+    samples, reals = Images("samples", settings.samples, "", batches), of_source(source)
     needs = metrics.needs(requested, [settings.samples, source.size])
     generated = pass_over(samples, features, protocol, needs)
-    if jax.process_count() > 1:
-        generated = statistics.over_processes(generated)
     reference = pass_over(reals, features, protocol, needs, cache=cache_directory() / "statistics")
     results = evaluation.report(generated, reference, requested)
     shared = {key: value for key, value in results.items() if key != "metrics"}

@@ -56,6 +56,7 @@ def fresh_flags():
         ([GOOD, "--config.optimizer=adam"], "optimizer is a group: set one of its settings"),
         (["--confg=x"], "confg"),
         (["--mode=trian"], "mode"),
+        (["--profile=0"], "--profile=0: 0 is not a positive integer"),
     ],
 )
 def test_mistakes_in_the_command_line_are_one_line(arguments, message, fresh_flags):
@@ -131,6 +132,34 @@ def test_a_platform_that_is_not_installed_is_one_line(monkeypatch):
 def test_a_variant_that_a_recipe_has_not_is_never_the_recipe_itself(recipe):
     with pytest.raises(gm_jax.UserError, match="no variant 'smoek'"):
         gm_jax.load_config(f"{recipe}:smoek")
+
+
+@pytest.mark.parametrize(
+    "processes,message,code",
+    [
+        (4, "UNKNOWN: Gloo all-reduce failed: Connection closed by peer\nmore", 3),
+        (4, "RESOURCE_EXHAUSTED: out of memory", None),
+        (1, "UNKNOWN: Gloo all-reduce failed", None),
+    ],
+)
+def test_a_process_that_lost_another_one_says_so_and_does_not_wait(
+    processes, message, code, monkeypatch, capsys
+):
+    def broken(*_, **__):
+        raise jax.errors.JaxRuntimeError(message)
+
+    def leave(number):
+        raise SystemExit(number)
+
+    monkeypatch.setattr(launch.app, "run", broken)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(jax, "process_count", lambda: processes)
+    with pytest.raises(SystemExit if code else jax.errors.JaxRuntimeError) as caught:
+        launch.run()
+    if code:
+        assert caught.value.code == code
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: another process of this run died") and "by peer)" in line
 
 
 def run_launcher(*arguments):

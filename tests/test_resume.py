@@ -67,7 +67,7 @@ def test_a_killed_run_ends_bitwise_as_one_never_interrupted(system, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _forget_after(killed, 16)
+    forget_after(killed, 16)
     subprocess.run(
         command(system, killed, steps), check=True, env=environment(), capture_output=True
     )
@@ -77,7 +77,7 @@ def test_a_killed_run_ends_bitwise_as_one_never_interrupted(system, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-def _forget_after(workdir, step):
+def forget_after(workdir, step):
     """A quick run may pass step 20 before the signal lands: drop its checkpoints beyond `step`."""
     for folder in (workdir / "checkpoints" / "train").glob("[0-9]*"):
         if folder.name.isdigit() and int(folder.name) > step:

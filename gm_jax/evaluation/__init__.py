@@ -18,7 +18,7 @@ For images made elsewhere there is the command `python -m gm_jax.evaluation A B`
                   inception_features(weights, protocol) -> Features
     collection    Needs(moments, keep, score, patches, ssim)
                   collect(features, protocol, batches, size, needs, batch_size=64) -> Statistics
-    statistics    save(statistics, path), load(path, stated=None), over_processes(statistics)
+    statistics    save(statistics, path), load(path, stated=None)
     metrics       parse_metrics(text), compare(a, b, metrics, with_uncertainty=True) -> dict
                   report(a, b, metrics, with_uncertainty=True) -> the same with protocol, N1, N2
     distances     frechet_distance(mean1, covariance1, mean2, covariance2)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.evaluation import inception_score, moments, sliced, uncertainty
+from gm_jax.evaluation import inception_score, moments, sharing, sliced, uncertainty
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.features import Features, extract
 from gm_jax.evaluation.protocols import Protocol, Provenance
@@ -46,9 +46,9 @@ def collect(
 ) -> Statistics:
     """One pass over `size` uint8 images, in batches [b, H, W, C] of any length.
 
-    In a program of several processes each passes over its share, and `statistics.over_processes`
-    combines them. Raises EvaluationError for fewer than two images, and if `extract` or a
-    metric raises it.
+    In a program of several processes all must call it with the same images: each computes the
+    features of its share, and all return the statistics that one process alone would. Raises
+    EvaluationError for fewer than two images, and if `extract` or a metric raises it.
     """
     if size < 2:
         raise EvaluationError(f"statistics need at least 2 images, not {size}")
@@ -61,25 +61,27 @@ def collect(
     kept = {layer: [] for layer in needs.keep}
     pixels = _Pixels(needs)
     seen = 0
-    watched = pixels.watch(batches)
+    watched = sharing.shares(pixels.watch(batches))
     if not layers:
         deque(watched, maxlen=0)
         watched = ()
     for chunk in _chunks(extract(features, watched, layers, batch_size, devices)):
+        numbers = sharing.numbers(seen, len(next(iter(chunk.values()))))
         for layer, group in groups.items():
-            groups[layer] = _deal(group, chunk[layer], seen)
+            groups[layer] = _deal(group, chunk[layer], numbers)
         for layer, parts in kept.items():
             parts.append(chunk[layer])
         if needs.score:
-            sums = inception_score.update(sums, chunk["logits_unbiased"])
-        seen += len(next(iter(chunk.values())))
+            sums = inception_score.update(sums, chunk["logits_unbiased"], numbers)
+        seen += len(numbers)
+    groups = {k: tuple(map(moments.over_processes, g)) for k, g in groups.items()}
     return Statistics(
         Provenance(protocol, features.name, features.fingerprint),
         pixels.seen,
         {k: moments.mean_and_covariance(uncertainty.merged(g)) for k, g in groups.items()},
-        {k: tuple(g) for k, g in groups.items()},
-        {k: np.concatenate(parts) for k, parts in kept.items()},
-        inception_score.score(sums) if needs.score else None,
+        groups,
+        {k: _joined(parts, features.layers[k], size) for k, parts in kept.items()},
+        inception_score.score(inception_score.over_processes(sums)) if needs.score else None,
         pixels.ssim(),
         pixels.patches(),
     )
@@ -98,9 +100,14 @@ def _chunks(parts: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, np.nda
         yield {k: np.concatenate([p[k] for p in waiting]) for k in waiting[0]}
 
 
-def _deal(groups: list[moments.Moments], rows: np.ndarray, first: int) -> list[moments.Moments]:
-    """Adds rows [n, d], numbered from `first`, to the groups in turn."""
-    turn = (first + np.arange(len(rows))) % len(groups)
+def _joined(parts: list[np.ndarray], dimension: int, size: int) -> np.ndarray:
+    """Features [size, dimension] of all images, from the parts that each process has kept."""
+    return sharing.interleaved(np.concatenate([np.zeros((0, dimension), np.float32), *parts]), size)
+
+
+def _deal(groups, rows: np.ndarray, numbers: np.ndarray) -> list[moments.Moments]:
+    """Adds rows [n, d], of the images with these numbers [n], to the groups in turn."""
+    turn = numbers % len(groups)
     return [moments.update(group, rows[turn == g]) for g, group in enumerate(groups)]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
+from gm_jax.evaluation import sharing
 from gm_jax.evaluation.errors import EvaluationError
 
 SPLITS = 10
@@ -32,13 +33,15 @@ def init(size: int, classes: int = 1008) -> ScoreSums:
     return ScoreSums(size, 0, np.zeros(SPLITS), np.zeros((SPLITS, classes)))
 
 
-def update(sums: ScoreSums, logits) -> ScoreSums:
-    """Adds the next images' logits [B, 1008], without the bias as in the original."""
+def update(sums: ScoreSums, logits, numbers) -> ScoreSums:
+    """Adds the logits [B, 1008] of images, without the bias as in the original.
+
+    numbers  [B], of these images among all
+    """
     logp = log_softmax(np.asarray(logits, np.float64), axis=-1)
     p = np.exp(logp)
-    index = sums.seen + np.arange(len(p))
     starts = np.arange(SPLITS) * sums.size // SPLITS
-    split = np.searchsorted(starts, index, side="right") - 1
+    split = np.searchsorted(starts, numbers, side="right") - 1
     member = (split[:, None] == np.arange(SPLITS)).astype(np.float64)
     return ScoreSums(
         sums.size,
@@ -46,6 +49,14 @@ def update(sums: ScoreSums, logits) -> ScoreSums:
         sums.information + member.T @ np.sum(p * logp, axis=-1),
         sums.marginal + member.T @ p,
     )
+
+
+def over_processes(sums: ScoreSums) -> ScoreSums:
+    """The sums over the images of all processes."""
+    seen, information, marginal = (
+        sharing.gathered(np.asarray(part)).sum(axis=0) for part in sums[1:]
+    )
+    return ScoreSums(sums.size, int(seen), information, marginal)
 
 
 def score(sums: ScoreSums) -> tuple[float, float]:

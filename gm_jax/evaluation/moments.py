@@ -8,8 +8,8 @@ than a [d, d] sum per batch, and sums in float64 agree with `np.cov` to 1e-8.
 from typing import NamedTuple
 
 import numpy as np
-from jax.experimental import multihost_utils
 
+from gm_jax.evaluation import sharing
 from gm_jax.evaluation.errors import EvaluationError
 
 
@@ -75,16 +75,11 @@ def remove(total: Moments, part: Moments) -> Moments:
 
 
 def over_processes(moments: Moments) -> Moments:
-    """The moments of all processes' vectors together, the same in each process.
-
-    They travel as bytes: JAX would round the float64 sums to float32 on the way.
-    """
+    """The moments of all processes' vectors together, the same in each process."""
     packed = np.concatenate([[moments.n], moments.shift, moments.sum, moments.outer.ravel()])
-    rows = multihost_utils.process_allgather(packed.view(np.uint32), tiled=False)
-    rows = np.atleast_2d(np.asarray(rows)).view(np.float64)
     d = moments.shift.size
     total = init(d)
-    for row in rows:
+    for row in sharing.gathered(packed):
         n, shift, sum_, outer = np.split(row, [1, 1 + d, 1 + 2 * d])
         total = merge(total, Moments(int(n[0]), shift, sum_, outer.reshape(d, d)))
     return total

@@ -7,7 +7,7 @@ import jax
 from tqdm.auto import tqdm
 
 from gm_jax import outputs
-from gm_jax.evaluation import statistics
+from gm_jax.evaluation import sharing, statistics
 from gm_jax.evaluation.collection import Needs, collect
 from gm_jax.evaluation.features import Features
 from gm_jax.evaluation.image_sets import Images
@@ -27,13 +27,15 @@ def pass_over(
 
     batch_size  by default 8 on a CPU (larger ones need memory and are no faster), 64 elsewhere
 
+    Several processes pass over the images together (`collect`), unless all have the statistics.
+
     Raises UserError before the pass if the cache cannot be written.
     """
     code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     key = repr((images.key, features.name, features.fingerprint, protocol, needs, code))
     keep = cache is not None and images.key and not needs.patches
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz" if keep else None
-    if path is not None and path.exists():
+    if path is not None and sharing.everywhere(path.exists()):
         return statistics.load(path)
     if path is not None:
         outputs.check(path, "choose another --cache, or set XDG_CACHE_HOME")

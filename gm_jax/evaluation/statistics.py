@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax import outputs
-from gm_jax.evaluation import moments as moments_lib
 from gm_jax.evaluation.distances import checked_gaussian
 from gm_jax.evaluation.errors import EvaluationError
 from gm_jax.evaluation.inception import LAYERS
 from gm_jax.evaluation.moments import Moments
 from gm_jax.evaluation.protocols import Protocol, Provenance, from_json, to_json
-from gm_jax.evaluation.uncertainty import merged
 
 _FORMAT = "gm_jax statistics 1"
 
@@ -38,17 +36,6 @@ class Statistics(NamedTuple):
     score: tuple[float, float] | None = None
     ssim: tuple[float, int] | None = None
     patches: dict[int, np.ndarray] = {}
-
-
-def over_processes(statistics: Statistics) -> Statistics:
-    """The statistics of all processes' shares together: only Gaussians, groups and n."""
-    groups = {
-        layer: tuple(moments_lib.over_processes(g) for g in group)
-        for layer, group in statistics.groups.items()
-    }
-    gaussians = {k: moments_lib.mean_and_covariance(merged(g)) for k, g in groups.items()}
-    n = merged(next(iter(groups.values()))).n
-    return Statistics(statistics.provenance, n, gaussians, groups)
 
 
 def save(statistics: Statistics, path) -> None:

@@ -16,6 +16,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Attention
 from gm_jax.nn.layers import Size, attend, full_precision
+from gm_jax.nn.remat import rematerialised
 from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import at_least, one_of, part_of, schema
 
@@ -73,6 +74,8 @@ class DiT(nn.Module):
     classes        labels 0..classes-1; 0 for no labels
     null_label     whether there is also the label `classes`, for none
     out_channels   of the output; 0 for those of x
+    remat          whether the backward pass computes the inside of each block again, which takes
+                   less memory and more time
     """
 
     patch: Size = 2
@@ -84,6 +87,7 @@ class DiT(nn.Module):
     classes: int = 0
     null_label: bool = True
     out_channels: int = 0
+    remat: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -107,8 +111,9 @@ class DiT(nn.Module):
         )
         h = h + jnp.asarray(positions(grid, self.width), self.dtype)
         c = self._embed(level, label)
+        block = rematerialised(Block, self.remat)
         for number in range(self.layers):
-            h = Block(self.heads, self.ratio, self.dtype, name=f"block_{number}")(h, c, context)
+            h = block(self.heads, self.ratio, self.dtype, name=f"block_{number}")(h, c, context)
         modulation = nn.Dense(
             2 * self.width, kernel_init=ZERO, dtype=self.dtype, name="last_modulation"
         )(nn.swish(c))[:, None]

@@ -20,6 +20,7 @@ from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Norm, SelfAttention, SpatialTransformer
 from gm_jax.nn.film_layers import along_time, attention_along_time
 from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.remat import rematerialised
 from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import above, at_least, one_of, part_of, schema
 
@@ -94,6 +95,8 @@ class UNet(nn.Module):
     null_label           whether there is also the label `classes`, for none
     out_channels         of the output; 0 for those of x
     frames               of each film that x is, film by film, [B frames, H, W, C]; 0 for images
+    remat                whether the backward pass computes the inside of each block again, which
+                         takes less memory and more time
     """
 
     width: Annotated[int, at_least(4)] = 64
@@ -116,6 +119,7 @@ class UNet(nn.Module):
     null_label: bool = True
     out_channels: int = 0
     frames: int = 0
+    remat: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -128,7 +132,7 @@ class UNet(nn.Module):
         context: Array | None = None,
     ) -> Array:
         def residual(x, features, resample=None):
-            return ResidualBlock(
+            return rematerialised(ResidualBlock, self.remat, static=(4,))(
                 features, self.dropout, self.dtype, self.groups, self.epsilon, self.adaptive_norm,
                 self.frames,
             )(x, embedding, keys, resample)  # fmt: skip
@@ -192,14 +196,16 @@ class UNet(nn.Module):
     def _attend(self, x, context, depth):
         heads = heads_of(x.shape[-1], depth, self.heads, self.head_width)
         if not self.transformer_blocks:
-            x = SelfAttention(self.dtype, heads, self.groups, self.epsilon)(x)
+            module = rematerialised(SelfAttention, self.remat)
+            x = module(self.dtype, heads, self.groups, self.epsilon)(x)
             return attention_along_time(x, self.frames, heads)
         if context is None:
             raise UserError(
                 "network.transformer_blocks needs a context to read: set it to 0 for a model"
                 " without one"
             )
-        x = SpatialTransformer(self.transformer_blocks, heads, self.groups, self.dtype)(x, context)
+        module = rematerialised(SpatialTransformer, self.remat)
+        x = module(self.transformer_blocks, heads, self.groups, self.dtype)(x, context)
         return attention_along_time(x, self.frames, heads)
 
     def _down(self, x, residual):

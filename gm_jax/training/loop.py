@@ -18,7 +18,7 @@ import jax
 from gm_jax.errors import UserError
 from gm_jax.fingerprint import of_stages
 from gm_jax.model import Batch, GenerativeModel, Phase, Variables
-from gm_jax.training import checkpoint, parallel, reporting, state, step
+from gm_jax.training import checkpoint, parallel, profiling, reporting, state, step
 
 
 class Batches(NamedTuple):
@@ -40,6 +40,7 @@ class Settings(NamedTuple):
 
     parallel  how variables lie on the devices: a form of `parallel`
     periodic  [(every, (variables, step) -> {metric: value}), ...]: called between rounds
+    profile   rounds to trace, see `profiling`; 0 for none
     """
 
     seed: int
@@ -48,6 +49,7 @@ class Settings(NamedTuple):
     keep: int
     parallel: str = "pmap"
     periodic: tuple = ()
+    profile: int = 0
 
 
 # They stop a run once it has saved itself. Slurm sends either of the last two before the end.
@@ -85,7 +87,10 @@ def rounds(
             due = [(label, play) for label, move, play in moves for _ in range(move.times(number))]
             for left, (label, play) in zip(reversed(range(len(due))), due, strict=True):
                 when = number, position, before + number, left == 0
-                variables, aux = play(variables, frozen, next(drawn), key, *when)
+                with jax.profiler.TraceAnnotation("wait for data"):
+                    batch = next(drawn)
+                with jax.profiler.TraceAnnotation(label):
+                    variables, aux = play(variables, frozen, batch, key, *when)
                 position += 1
                 metrics.update({f"{label}/{name}": value for name, value in aux.items()})
                 in_flight.append(aux)
@@ -142,6 +147,9 @@ def train(
             how = devices, before, settings.parallel
             game = rounds(phase.model, variables, batches, key, progress, *how)
             with contextlib.closing(game):  # Nothing is read ahead of a run that ends.
+                if settings.profile and not silent:
+                    folder = workdir / "profile" / phase.name
+                    game = profiling.traced(game, phase, progress.step, settings.profile, folder)
                 args = phase, progress, settings, checkpoints, log, stop_requested
                 return _watch(game, *args), phase.steps
     finally:

@@ -26,6 +26,8 @@ from gm_jax.training import sharding
 Devices = Sequence[jax.Device] | None
 # The fields of Variables that are split over the devices, in the forms beside pmap.
 SHARED = {"replicated": (), "optimizer": ("opt", "average")}
+# What connects processes, as the errors of XLA name it.
+CONNECTIONS = ("Gloo", "NCCL", "coordination service", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
 def local(devices: Devices) -> list[jax.Device]:
@@ -229,6 +231,11 @@ def barrier() -> None:
 def all_equal(text: str) -> bool:
     """Whether the text is the same on all processes. All processes must call it."""
     return len(set(gather(text))) == 1
+
+
+def is_alone(error: jax.errors.JaxRuntimeError) -> bool:
+    """Whether an error means that another process of this run died or does not answer."""
+    return jax.process_count() > 1 and any(sign in str(error) for sign in CONNECTIONS)
 
 
 def in_flight(devices: Devices = None) -> int:

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from gm_jax.evaluation import (
     frechet_of_features,
     kernel_distance,
     moments,
+    sharing,
     statistics,
 )
 from gm_jax.evaluation.collection import Needs
@@ -278,9 +282,7 @@ jax.config.update("jax_cpu_collectives_implementation", "gloo")
 jax.distributed.initialize(f"127.0.0.1:{sys.argv[2]}", 2, int(sys.argv[1]))
 sys.path.insert(0, sys.argv[3])
 from test_statistics import *
-share = images(203)[int(sys.argv[1])::2]
-part = collect(toy(), NATIVE, [share], len(share), Needs(("a",)), batch_size=16)
-statistics.save(statistics.over_processes(part), sys.argv[4])
+statistics.save(made(), sys.argv[4])
 """
 
 
@@ -294,13 +296,54 @@ def test_two_processes_make_the_statistics_of_one(tmp_path):
         for i, out in enumerate(outs)
     ]
     assert [run.wait(timeout=120) for run in runs] == [0, 0]
-    one = made(cuts=())
-    for out in outs:
-        both = statistics.load(out)
-        assert both.n == 203
-        np.testing.assert_allclose(both.gaussians["a"][1], one.gaussians["a"][1], rtol=1e-5)
-    first, second = (statistics.load(out).gaussians["a"] for out in outs)
-    np.testing.assert_array_equal(first[1], second[1])
+    first, second = map(statistics.load, outs)
+    assert_same(first, made())
+    np.testing.assert_array_equal(first.gaussians["a"][1], second.gaussians["a"][1])
+
+
+def assert_same(shared, alone):
+    """Statistics that several processes made together and those of one, and what follows."""
+    assert shared.n == alone.n
+    np.testing.assert_allclose(shared.features["a"], alone.features["a"], rtol=1e-5, atol=1e-5)
+    for a, b in zip(shared.groups["a"], alone.groups["a"], strict=True):
+        assert a.n == b.n
+    kinds, other = parse_metrics("fd_a,kid_a,prdc_a,is"), made(seed=1)
+    found, expected = (compare(s, other, kinds) for s in (shared, alone))
+    for name in expected:
+        np.testing.assert_allclose(found[name]["value"], expected[name]["value"], rtol=1e-4)
+    for key in ("interval95", "infinity"):
+        np.testing.assert_allclose(found["fd_toy"][key], expected["fd_toy"][key], rtol=1e-4)
+
+
+@pytest.mark.parametrize("count,n", [(3, 203), (4, 13)])
+def test_processes_that_share_a_pass_find_the_statistics_of_one(count, n, monkeypatch):
+    """In threads that exchange as processes do. Of 13 images, some processes lack groups."""
+    mine, barrier, sent = threading.local(), threading.Barrier(count, timeout=300), [None] * count
+
+    def allgather(values):
+        sent[mine.index] = np.asarray(values)
+        barrier.wait()
+        rows = np.stack(sent)
+        barrier.wait()
+        return rows
+
+    def process(index):
+        mine.index = index
+        return made(n)
+
+    alone = made(n)
+    told = SimpleNamespace(process_index=lambda: mine.index, process_count=lambda: count)
+    with monkeypatch.context() as patched:
+        patched.setattr(sharing, "jax", told)
+        patched.setattr(sharing.multihost_utils, "process_allgather", allgather)
+        with ThreadPoolExecutor(count) as pool:
+            results = list(pool.map(process, range(count)))
+    for result in results:
+        if n > 100:
+            assert_same(result, alone)
+        np.testing.assert_allclose(result.gaussians["a"][1], alone.gaussians["a"][1], rtol=1e-4)
+        np.testing.assert_allclose(result.score, alone.score, rtol=1e-5)
+        np.testing.assert_array_equal(result.features["a"], results[0].features["a"])
 
 
 @pytest.mark.parametrize("place", [0, 1, 128, 200])

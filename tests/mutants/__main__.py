@@ -42,6 +42,7 @@ from mutants.maskgit import MASKGITS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
+from mutants.pods import PODS
 from mutants.progan import PROGANS
 from mutants.published import PUBLISHED
 from mutants.reading import READING
@@ -100,6 +101,7 @@ MUTANTS = (
     | STUDIES
     | VIT_VQGANS
     | LAPGANS
+    | PODS
     | PROGANS
     | SHARDINGS
 )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gm_jax import games
 from gm_jax.adversarial.shared.latents import PRIORS, path, truncated
-from gm_jax.adversarial.shared.networks import NETWORKS
+from gm_jax.adversarial.shared.networks import NETWORKS, pair_of
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Field, Phase, Spec, classes_of, example_keys, modality_of
 from gm_jax.networks import Network
@@ -85,6 +85,8 @@ class Settings(Recipe):
     prior          of z
     generator      the player that generates examples
     discriminator  the player that tells real examples from generated ones
+    remat          of residual networks: whether the backward pass computes the inside of each
+                   block again, which takes less memory and more time
     """
 
     networks: Annotated[str, one_of(NETWORKS)] = "dcgan"
@@ -92,6 +94,7 @@ class Settings(Recipe):
     prior: Annotated[str, one_of(PRIORS)] = "normal"
     generator: Generator = Generator()
     discriminator: Discriminator = Discriminator()
+    remat: bool = False
 
 
 class Game(NamedTuple):
@@ -120,7 +123,7 @@ def open_game(
     Raises UserError if the networks do not fit the examples, or if labels are missing.
     """
     modality = modality_of(spec)
-    shape, pair = spec[modality].shape, NETWORKS[settings.networks]
+    shape, pair = spec[modality].shape, pair_of(settings.networks, settings.remat)
     if pair.axes != len(shape):
         fitting = [name for name, other in NETWORKS.items() if other.axes == len(shape)]
         raise UserError(
@@ -140,7 +143,7 @@ def open_game(
 
 def logits(settings: Settings, outputs: int = 1) -> nn.Module:
     """The recipe's discriminator, of examples [B, ...] to `outputs` logits [B, outputs]."""
-    player, pair = settings.discriminator, NETWORKS[settings.networks]
+    player, pair = settings.discriminator, pair_of(settings.networks, settings.remat)
     dtype = jnp.dtype(settings.dtype)
     return pair.discriminator(player.width, outputs, player.normalization, dtype)
 

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 
 from gm_jax.adversarial.shared.resnet_blocks import halvings
 from gm_jax.adversarial.shared.resnets import RESNETS, ResNetDiscriminator, ResNetGenerator
+from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.layers import BatchNorm, TransposedConv, full_precision, layer
 
@@ -222,3 +223,17 @@ NETWORKS = {
     )
     for name, (generator, discriminator) in RESNETS.items()
 }
+
+
+def pair_of(name: str, remat: bool) -> Pair:
+    """The networks of a name; with `remat`, their blocks are computed again (`nn.remat`).
+
+    Raises UserError if they have no blocks.
+    """
+    pair = NETWORKS[name]
+    if not remat:
+        return pair
+    if name not in RESNETS:
+        raise UserError(f"remat needs residual networks, {', '.join(RESNETS)}, not {name}")
+    generator, discriminator = (functools.partial(made, remat=True) for made in pair[:2])
+    return pair._replace(generator=generator, discriminator=discriminator)

@@ -35,6 +35,7 @@ from gm_jax.adversarial.shared.resnet_blocks import (
 from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.layers import full_precision
+from gm_jax.nn.remat import rematerialised
 
 DOWN = (True, True, False, False)  # blocks of a discriminator of one width
 
@@ -77,6 +78,7 @@ class ResNetGenerator(nn.Module):
     embedding  size of the one embedding of labels; 0 for one in each layer
     inputs     what the first layer and the blocks see: whole, split or joined
     deep       BigGAN-deep's blocks
+    remat      whether the backward pass computes the inside of each block again
     """
 
     shape: tuple[int, int, int]
@@ -89,6 +91,7 @@ class ResNetGenerator(nn.Module):
     embedding: int = 0
     inputs: Callable = whole
     deep: bool = False
+    remat: bool = False
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = False) -> Array:
@@ -103,15 +106,18 @@ class ResNetGenerator(nn.Module):
         z, conditions = self.inputs(z, y, blocks)
         height, width = (side >> blocks for side in self.shape[:2])
         first, *features = (self._features(level) for level in reversed(range(blocks + 1)))
+        attend, up, deep = (
+            rematerialised(block, self.remat) for block in (SelfAttention, UpBlock, DeepUpBlock)
+        )
         x = layers.dense(height * width * first)(z).reshape(-1, height, width, first)
         for count, condition in zip(features, conditions, strict=True):
             if min(x.shape[1:3]) == attended:
-                x = SelfAttention(layers)(x)
+                x = attend(layers)(x)
             if self.deep:
-                x = DeepUpBlock(x.shape[-1], layers, one, up=False)(x, condition)
-                x = DeepUpBlock(count, layers, one)(x, condition)
+                x = deep(x.shape[-1], layers, one, up=False)(x, condition)
+                x = deep(count, layers, one)(x, condition)
             else:
-                x = UpBlock(count, layers, one)(x, condition)
+                x = up(count, layers, one)(x, condition)
         x = nn.relu(ConditionalBatchNorm(layers)(x))
         return jnp.tanh(full_precision(layers.last_conv(self.shape[-1])(x)))
 
@@ -122,8 +128,8 @@ class ResNetGenerator(nn.Module):
 class ResNetDiscriminator(nn.Module):
     """Image [B, H, W, C], y [B, classes] or None, to `outputs` logits an image, [B, outputs].
 
-    The last hidden map is sown as intermediates/hidden. width, weights, flat, attention and deep
-    are as in `ResNetGenerator`.
+    The last hidden map is sown as intermediates/hidden. width, weights, flat, attention, deep
+    and remat are as in `ResNetGenerator`.
     normalization  spectral, of every layer; or none
     pool           over the pixels of the last map: jnp.sum or jnp.mean
     bias           whether the logits have one
@@ -139,6 +145,7 @@ class ResNetDiscriminator(nn.Module):
     pool: Callable = jnp.sum
     bias: bool = True
     deep: bool = False
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = False) -> Array:
@@ -150,16 +157,19 @@ class ResNetDiscriminator(nn.Module):
         layers = Layers(self.weights, self.normalization == "spectral", train, self.dtype)
         side = min(x.shape[1:3])
         attended = _attended(side, self.attention)
+        attend, half, deep = (
+            rematerialised(block, self.remat) for block in (SelfAttention, DownBlock, DeepDownBlock)
+        )
         if self.deep:
             x = layers.conv(self.width)(x)
         for number, (features, down) in enumerate(self._blocks(halvings(side))):
             if self.deep:
-                x = DeepDownBlock(features, layers)(x)
-                x = DeepDownBlock(features, layers, down=False)(x)
+                x = deep(features, layers)(x)
+                x = deep(features, layers, down=False)(x)
             else:
-                x = DownBlock(features, layers, down, first=number == 0)(x)
+                x = half(features, layers, down, first=number == 0)(x)
             if down and min(x.shape[1:3]) == attended:
-                x = SelfAttention(layers)(x)
+                x = attend(layers)(x)
         x = full_precision(nn.relu(x))
         self.sow("intermediates", "hidden", x)
         hidden = self.pool(x, axis=(1, 2))

@@ -108,6 +108,8 @@ class Settings(Recipe):
     train            what is fine-tuned: none, unet, or lora for low-rank updates of its attention
     lora             of train=lora
     caption_dropout  share of captions hidden in training, for sampler.guidance
+    remat            whether fine-tuning computes the inside of the U-Net's blocks again in the
+                     backward pass, which takes less memory and more time
     optimizer        one of optax's
     sampler          from a text to an image
     """
@@ -119,6 +121,7 @@ class Settings(Recipe):
     train: Annotated[str, one_of(TRAINED)] = "none"
     lora: Lora = Lora()
     caption_dropout: Annotated[float, at_least(0.0), at_most(1.0)] = 0.1
+    remat: bool = False
     optimizer: Optimizer = adam(1e-5)
     sampler: Annotated[Sampler, Restartable()] = Sampler()
 
@@ -134,6 +137,9 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     dtype = jnp.dtype(settings.dtype)
     opened = files.open_published(settings.weights, dtype, settings.architecture)
     nets = generate.Networks(**opened.components)
+    denoiser = nets.unet.network
+    denoiser = denoiser._replace(module=denoiser.module.clone(remat=settings.remat))
+    nets = nets._replace(unet=nets.unet._replace(network=denoiser))
     scheduler = inputs.scheduler(opened.scheduler, PREDICTED[settings.prediction])
     # Parameters that only are used may be as narrow as the computation.
     kept = dtype if dtype.itemsize < 4 else np.float32
