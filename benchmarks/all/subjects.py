@@ -15,7 +15,8 @@ class Subject(NamedTuple):
     """A row.
 
     twin     the file in twins/
-    recipe   in configs/, its train step
+    recipe   in configs/, its train step; "" for the function of functions.py that is called as
+             the twin's file
     data     settings that replace the recipe's data: of random images (side, channels), random
              characters (symbols); None for a recipe whose data needs no files
     period   a multiple of it is timed: of the rounds in which lazy regularisers come once
@@ -23,7 +24,7 @@ class Subject(NamedTuple):
     """
 
     twin: str
-    recipe: str
+    recipe: str = ""
     data: dict | None = None
     period: int = 1
     differs: str = ""
@@ -35,6 +36,10 @@ SUBJECTS: dict[str, Subject] = {
     "WGAN-GP, a round": Subject(
         "wgan_gp", "wgan_gp_stacked_mnist", dict(side=28, channels=3),
         differs="transposed convolutions pad the other side",
+    ),
+    "StyleGAN2, a round": Subject(
+        "stylegan2", "stylegan2_fashion", dict(side=32, channels=1), period=16,
+        differs="the rates of the lazy regularisers' optimizers are those of the others",
     ),
     "DDPM, U-Net": Subject("ddpm", "ddpm_mnist", DIGITS),
     "DiT": Subject("dit", "dit_digits", differs="the fixed embeddings of positions are random"),
@@ -48,6 +53,11 @@ SUBJECTS: dict[str, Subject] = {
     "RBM": Subject(
         "rbm", "rbm_mnist", DIGITS,
         differs="binarises before it is timed; keeps no running mean of the data",
+    ),
+    "Inception's features": Subject("inception"),
+    "Fréchet distance": Subject("frechet", differs="768 features; eigenvalues of a product"),
+    "sampling by a cache": Subject(
+        "sampling", differs="a loop in Python; one generator for all texts"
     ),
 }  # fmt: skip
 

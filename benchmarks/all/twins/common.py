@@ -71,7 +71,7 @@ class Player:
 
     def move(self, loss: Callable[[], torch.Tensor], last: bool = True) -> None:
         """A step on a loss; the average moves in the `last` step of a round."""
-        gradients = torch.autograd.grad(loss(), self.parameters)
+        gradients = torch.autograd.grad(loss(), self.parameters, materialize_grads=True)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.clip_norm:
