@@ -54,6 +54,7 @@ SUBJECTS: dict[str, Subject] = {
         "rbm", "rbm_mnist", DIGITS,
         differs="binarises before it is timed; keeps no running mean of the data",
     ),
+    "Stable Diffusion, a step": Subject("stable_diffusion"),
     "Inception's features": Subject("inception"),
     "Fréchet distance": Subject("frechet", differs="768 features; eigenvalues of a product"),
     "sampling by a cache": Subject(
