@@ -122,6 +122,42 @@ def test_the_small_networks_have_the_papers_channels_and_any_side():
         assert image.shape == (2, side, side, 1)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("kind", ["all", "causal", "seen"])
+def test_short_sequences_are_attended_to_as_by_jax(dtype, kind):
+    """Values and gradients; in float64 as by the definition, of which JAX takes the softmax in
+    float32."""
+    rng, seen = np.random.default_rng(0), np.random.default_rng(1).random((7, 9)) < 0.5
+    seen[:, 0] = True
+    seen = {"all": np.ones((7, 9), bool), "causal": np.tri(7, 9, dtype=bool), "seen": seen}[kind]
+    with jax.enable_x64(dtype == jnp.float64):
+        q, k, v = (jnp.asarray(rng.normal(size=(2, n, 3, 4)), dtype) for n in (7, 9, 9))
+        mask = jnp.asarray(seen)
+
+        def ours(q, k, v):
+            own = mask if kind == "seen" else None
+            return layers.attend(q, k, v, causal=kind == "causal", seen=own)
+
+        def definition(q, k, v):
+            weights = jnp.exp(jnp.einsum("bqhd,bkhd->bhqk", q, k) / 2.0) * mask
+            weights = weights / jnp.sum(weights, axis=-1, keepdims=True)
+            return jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+
+        def of_jax(q, k, v):
+            return jax.nn.dot_product_attention(q, k, v, mask=mask[None, None])
+
+        def results(f):
+            value, pull = jax.vjp(f, q, k, v)
+            assert value.dtype == dtype
+            return value, *pull(jnp.sin(jnp.arange(value.size)).reshape(value.shape).astype(dtype))
+
+        exact = {jnp.float64: 1e-12, jnp.float32: 1e-5, jnp.bfloat16: 2e-2}[dtype]
+        other = definition if dtype == jnp.float64 else of_jax
+        for a, b in zip(results(ours), results(other), strict=True):
+            a, b = (np.asarray(x, np.float64) for x in (a, b))
+            np.testing.assert_allclose(a, b, atol=exact * np.abs(b).max(), rtol=0.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_long_sequences_are_attended_to_by_blocks(dtype):
