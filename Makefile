@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-all mutants lint benchmark clean
+.PHONY: demo test test-all mutants lint benchmark benchmark-all clean
 
 demo: .venv/installed
 	$(BIN)/python launch.py --config=configs/ddpm_digits.py --workdir=runs/demo
@@ -25,6 +25,10 @@ lint: .venv/tested
 
 benchmark: .venv/installed
 	$(BIN)/python benchmarks/train_step.py
+
+# Beside PyTorch, if that is installed (.venv/bin/pip install torch); it is no requirement.
+benchmark-all: .venv/installed
+	$(BIN)/python -m benchmarks.all --write=docs/performance.md
 
 .venv/installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv

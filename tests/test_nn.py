@@ -1,5 +1,6 @@
 """Networks: gradients, per-example noise, and the shapes they take."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from gm_jax.nn import layers
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
 from gm_jax.nn.layers import Dropout, transposed_convolution
 from gm_jax.nn.time_features import sinusoidal_embedding
-from gm_jax.nn.unet import UNet
+from gm_jax.nn.unet import UNet, doubled
 
 KEY = jax.random.key(0)
 
@@ -120,6 +121,91 @@ def test_the_small_networks_have_the_papers_channels_and_any_side():
         module = networks.SmallGenerator((side, side, 1), 2)
         image, _ = module.init_with_output(KEY, z, train=True)
         assert image.shape == (2, side, side, 1)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("kind", ["all", "causal", "seen"])
+def test_short_sequences_are_attended_to_as_by_jax(dtype, kind):
+    """Values and gradients; in float64 as by the definition, of which JAX takes the softmax in
+    float32."""
+    rng, seen = np.random.default_rng(0), np.random.default_rng(1).random((7, 9)) < 0.5
+    seen[:, 0] = True
+    seen = {"all": np.ones((7, 9), bool), "causal": np.tri(7, 9, dtype=bool), "seen": seen}[kind]
+    with jax.enable_x64(dtype == jnp.float64):
+        q, k, v = (jnp.asarray(rng.normal(size=(2, n, 3, 4)), dtype) for n in (7, 9, 9))
+        mask = jnp.asarray(seen)
+
+        def ours(q, k, v):
+            own = mask if kind == "seen" else None
+            return layers.attend(q, k, v, causal=kind == "causal", seen=own)
+
+        def definition(q, k, v):
+            weights = jnp.exp(jnp.einsum("bqhd,bkhd->bhqk", q, k) / 2.0) * mask
+            weights = weights / jnp.sum(weights, axis=-1, keepdims=True)
+            return jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+
+        def of_jax(q, k, v):
+            return jax.nn.dot_product_attention(q, k, v, mask=mask[None, None])
+
+        def results(f):
+            value, pull = jax.vjp(f, q, k, v)
+            assert value.dtype == dtype
+            return value, *pull(jnp.sin(jnp.arange(value.size)).reshape(value.shape).astype(dtype))
+
+        other = definition if dtype == jnp.float64 else of_jax
+        assert_close(*jax.jit(lambda: (results(ours), results(other)))(), dtype)
+
+
+@pytest.mark.parametrize("sides", [(6, 10), (6, 9), (5, 9)])
+def test_a_unet_doubles_as_jax_resizes(sides):
+    """Values and gradients, of even sides without a gather."""
+    x = jax.random.normal(KEY, (2, 3, 5, 4))
+    weights = jax.random.normal(KEY, (2, *sides, 4))
+
+    def ours(x):
+        return doubled(x, sides, symmetric=False)
+
+    def resized(x):
+        return jax.image.resize(x, (2, *sides, 4), "nearest")
+
+    def results(f):
+        value, pull = jax.vjp(f, x)
+        return value, *pull(weights)
+
+    for found, expected in zip(results(ours), results(resized), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert ("gather" in str(jax.make_jaxpr(ours)(x))) == (sides != (6, 10))
+
+
+def assert_close(found, expected, dtype):
+    """Up to the precision of a type, relative to each array's largest value."""
+    exact = {jnp.float64: 1e-12, jnp.float32: 1e-5, jnp.bfloat16: 2e-2}[dtype]
+    for a, b in zip(found, expected, strict=True):
+        a, b = (np.asarray(x, np.float64) for x in (a, b))
+        np.testing.assert_allclose(a, b, atol=exact * np.abs(b).max(), rtol=0.0)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16])
+def test_groups_are_normalised_as_by_linen(dtype):
+    """Values and gradients, on the same parameters by the same names; channels of one group differ
+    in mean and scale, and so do examples."""
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(dtype == jnp.float64):
+        x = rng.normal(size=(3, 4, 5, 12)) * np.linspace(0.5, 2, 12) + np.linspace(-1, 1, 12)
+        x = jnp.asarray(x * np.array([1.0, 2.0, 3.0])[:, None, None, None], dtype)
+        wide = jnp.promote_types(dtype, jnp.float32)
+        params = {name: jnp.asarray(rng.normal(size=12), wide) for name in ("scale", "bias")}
+
+        def results(module):
+            assert jax.tree.structure(module.init(KEY, x)["params"]) == jax.tree.structure(params)
+            y, pull = jax.vjp(lambda p, x: module.apply({"params": p}, x), params, x)
+            assert y.dtype == dtype
+            of_params, of_x = pull(jnp.sin(jnp.arange(y.size)).reshape(y.shape).astype(dtype))
+            return y, of_params["scale"], of_params["bias"], of_x
+
+        ours = layers.GroupNorm(3, 1e-3, dtype)
+        linen = nn.GroupNorm(3, epsilon=1e-3, dtype=dtype)
+        assert_close(*jax.jit(lambda: (results(ours), results(linen)))(), dtype)
 
 
 @pytest.mark.slow

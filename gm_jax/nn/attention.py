@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import attend
+from gm_jax.nn.layers import GroupNorm, attend
 
 ZERO = nn.initializers.zeros
 
@@ -21,7 +21,7 @@ class Norm(nn.Module):
         groups = self.groups or max(
             g for g in range(1, 33) if x.shape[-1] % g == 0 and x.shape[-1] // g >= 4
         )
-        return nn.GroupNorm(num_groups=groups, epsilon=self.epsilon, dtype=self.dtype)(x)
+        return GroupNorm(groups, self.epsilon, self.dtype)(x)
 
 
 class SelfAttention(nn.Module):

@@ -11,16 +11,16 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, attend, doubled, full_precision
+from gm_jax.nn.layers import GroupNorm, Size, attend, doubled, full_precision
 from gm_jax.settings import at_least, part_of
 
 EPSILON = 1e-6  # of group normalisation; the U-Nets over the latents have 1e-5
 LOG_VARIANCE = (-30.0, 20.0)  # the range of a latent's, outside of which it is clamped
 
 
-def norm(groups: int, dtype, name: str) -> nn.GroupNorm:
+def norm(groups: int, dtype, name: str) -> GroupNorm:
     """Group normalisation."""
-    return nn.GroupNorm(groups, epsilon=EPSILON, dtype=dtype, name=name)
+    return GroupNorm(groups, EPSILON, dtype, name=name)
 
 
 class ResidualBlock(nn.Module):

@@ -4,7 +4,6 @@ Layer normalisation before each branch; Radford et al. 2019 (GPT-2), section 2.3
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -62,10 +61,7 @@ class Block(nn.Module):
         seen  [T, T], which others each reads; None for all before it
         """
         q, k, v = self._split(x)
-        if seen is None:
-            attended = jax.nn.dot_product_attention(q, k, v, is_causal=True)
-        else:
-            attended = jax.nn.dot_product_attention(q, k, v, mask=seen[None, None])
+        attended = attend(q, k, v, causal=seen is None, seen=seen)
         return self._mixed(x, attended, keys, memory)
 
     def step(
@@ -79,7 +75,7 @@ class Block(nn.Module):
             for old, new in zip(cache, (k, v), strict=True)
         )
         row = jnp.arange(k.shape[1]) <= position if seen is None else seen[position]
-        mixed = jax.nn.dot_product_attention(q.astype(k.dtype), k, v, mask=row[None, None, None])
+        mixed = attend(q.astype(k.dtype), k, v, seen=row)
         return (k, v), self._mixed(x, mixed, None, memory)
 
     def _split(self, x):

@@ -122,6 +122,43 @@ DENOISERS = {
         "*grid, patch, patch, -1).transpose(0, 1, 4, 2, 3, 5)",
         f"{PARTS}patches_and_positions_of_a_dit",
     ),
+    "U-Net: odd sides doubled by repeating": Mutant(
+        "nn/unet.py", "if symmetric or size == (2 * x.shape[1], 2 * x.shape[2]):", "if True:",
+        "test_nn.py::test_a_unet_doubles_as_jax_resizes",
+    ),
+    "group norm: each channel by itself": Mutant(
+        "nn/layers.py", "mean = jnp.mean(each, axis=-1, keepdims=True)", "mean = each",
+        "test_nn.py::test_groups_are_normalised_as_by_linen",
+    ),
+    "group norm: one mean for all examples": Mutant(
+        "nn/layers.py", "mean = jnp.mean(each, axis=-1, keepdims=True)",
+        "mean = jnp.mean(each, axis=(0, 2), keepdims=True)",
+        "test_nn.py::test_groups_are_normalised_as_by_linen",
+    ),
+    "group norm: statistics in bfloat16": Mutant(
+        "nn/layers.py", "wide = full_precision(x)\n\n        def of_group", 
+        "wide = x\n\n        def of_group",
+        "test_nn.py::test_groups_are_normalised_as_by_linen",
+    ),
+    "attention: scores that are not scaled": Mutant(
+        "nn/layers.py", "scores = scores * q.shape[-1] ** -0.5", "scores = scores * 1.0",
+        "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
+    ),
+    "attention: a mask turned round": Mutant(
+        "nn/layers.py", "jnp.where(seen, scores, jnp.finfo(wide).min)",
+        "jnp.where(seen, jnp.finfo(wide).min, scores)",
+        "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
+    ),
+    "attention: causal, and blind to itself": Mutant(
+        "nn/layers.py", "jnp.tri(q.shape[1], k.shape[1], dtype=bool)",
+        "jnp.tri(q.shape[1], k.shape[1], -1, dtype=bool)",
+        "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
+    ),
+    "attention: of float64, a softmax in float32": Mutant(
+        "nn/layers.py", "jax.nn.softmax(scores).astype(v.dtype)",
+        "jax.nn.softmax(scores.astype(jnp.float32)).astype(v.dtype)",
+        "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
+    ),
     "attention by blocks: weights that do not sum to 1": Mutant(
         "nn/layers.py", "return read / jnp.sum(weights, axis=-1, keepdims=True).astype(v.dtype)",
         "return read", "test_nn.py::test_long_sequences_are_attended_to_by_blocks",
