@@ -152,7 +152,7 @@ def layer_of(h, layer, dtype):
     return layer["bias"] + product(h, layer["w"], dtype)
 
 
-def encode(net: dict, v, dtype):
+def code_of(net: dict, v, dtype):
     """The codes of v [B, D], linear in the last hidden units."""
     *hidden, top = net["encoder"]
     for layer in hidden:
@@ -162,7 +162,7 @@ def encode(net: dict, v, dtype):
 
 def decode(net: dict, v, dtype):
     """The logits of the reconstructions of v [B, D]."""
-    h, (*hidden, last) = encode(net, v, dtype), net["decoder"]
+    h, (*hidden, last) = code_of(net, v, dtype), net["decoder"]
     for layer in hidden:
         h = jax.nn.sigmoid(layer_of(h, layer, dtype))
     return layer_of(h, last, dtype)
@@ -170,6 +170,10 @@ def decode(net: dict, v, dtype):
 
 def functions(image, deep, dtype) -> dict:
     """What the autoencoder can do; deep: variables -> its layers, as far as there are some."""
+
+    def encode(variables, batch, key):
+        """The codes, [B, D]."""
+        return {"latent": code_of(deep(variables), machine.pixels(batch), dtype)}
 
     def reconstruct(variables, batch, key):
         """The image beside its reconstruction, [B, 2, H, W, C]."""
@@ -188,4 +192,4 @@ def functions(image, deep, dtype) -> dict:
         squares = jnp.sum((jax.nn.sigmoid(logits) - v) ** 2, axis=-1)
         return {"cross_entropy": -bernoulli(v, logits), "squared_error": squares}
 
-    return {"reconstruct": reconstruct, "distortion": distortion}
+    return {f.__name__: f for f in (encode, reconstruct, distortion)}

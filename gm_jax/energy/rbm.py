@@ -157,6 +157,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         pair = v, rbm.visible_mean(params, rbm.hidden(params, v))
         return {"image": picture(jnp.stack(pair, axis=1))}
 
+    def encode(variables, batch, key):
+        """E(h | v), [B, H]."""
+        return {"latent": rbm.hidden(variables.params["machine"], machine.pixels(batch))}
+
     def filters(variables, batch, key):
         """The weights of a hidden unit, the largest of all units white or black, [B, H, W, C]."""
         w = variables.params["machine"]["w"]
@@ -203,7 +207,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     players = (
         games.player("machine", ("machine",), {"contrast": contrast}, settings, settings.average),
     )
-    functions = {f.__name__: f for f in (sample, chain, reconstruct, filters, free_energy)}
+    functions = {f.__name__: f for f in (sample, chain, encode, reconstruct, filters)}
+    functions["free_energy"] = free_energy
     if units.name == "gaussian" or image.cardinality == 2:  # Grey values have no probability.
         functions |= {"annealing": annealed, "unnormalised": unnormalised}
         if settings.hidden <= ENUMERABLE:

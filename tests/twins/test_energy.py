@@ -105,6 +105,7 @@ def test_what_an_rbm_is_used_for():
     pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
     agree(pair[:, 0], v)
     agree(pair[:, 1], sigmoid(p["b"] + sigmoid(p["c"] + v @ p["w"]) @ p["w"].T))
+    agree(of.work("encode")[0]["latent"], sigmoid(p["c"] + v @ p["w"]))
     filters = of.work("filters", moves=False)[0]["image"].reshape(COUNT, -1)
     agree(filters, (p["w"].T / np.abs(p["w"]).max())[np.arange(COUNT) % 6])
     means = sigmoid(p["b"] + h @ p["w"].T)
@@ -175,6 +176,7 @@ def test_a_deep_machine():
     pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
     agree(pair[:, 0], v)
     agree(pair[:, 1], sigmoid(p["b"] + mu1 @ p["w1"].T))
+    agree(of.work("encode")[0]["latent"], np.concatenate([mu1, mu2], 1))
     filters = of.work("filters", moves=False)[0]["image"].reshape(COUNT, -1)
     agree(filters, (p["w1"].T / np.abs(p["w1"]).max())[np.arange(COUNT) % 6])
     drawn = (of.work("sample", moves=False)[0]["image"].reshape(COUNT, -1) + 1) / 2
@@ -190,11 +192,13 @@ def test_a_deep_autoencoder():
     for layer in p["encoder"][:-1]:
         h = sigmoid(h @ layer["w"] + layer["bias"])
     h = h @ p["encoder"][-1]["w"] + p["encoder"][-1]["bias"]
+    code = h
     for layer in p["decoder"][:-1]:
         h = sigmoid(h @ layer["w"] + layer["bias"])
     logits = h @ p["decoder"][-1]["w"] + p["decoder"][-1]["bias"]
     entropy = (v * softplus(-logits) + (1 - v) * softplus(logits)).sum(1)
     agree(of.play().value, entropy.mean())
+    agree(of.work("encode")[0]["latent"], code)
     outputs, _ = of.work("distortion")
     agree(outputs["cross_entropy"], entropy)
     agree(outputs["squared_error"], ((sigmoid(logits) - v) ** 2).sum(1))
