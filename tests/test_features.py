@@ -6,9 +6,12 @@ import pytest
 from games import config
 
 import gm_jax
+from gm_jax.data.composed import balanced
 from gm_jax.evaluation import linear
 from gm_jax.judging import features
 from gm_jax.judging.features import Part
+from gm_jax.model import Variables
+from gm_jax.trained import Trained, mapped_functions
 
 ONE = jax.devices()[:1]
 
@@ -90,44 +93,105 @@ def test_all_real_numbers_of_an_example_are_its_features():
 
 
 @pytest.fixture(scope="module")
-def model(digits16, tmp_path_factory):
-    settings = config("sparse_autoencoder", digits16, **{"data.name": "npz", "hidden": 30})
-    settings.evaluate.update(
-        features=(50, 0), features_tuned=(50,), features_draws=2, features_rounds=20
-    )
-    return gm_jax.train(settings, tmp_path_factory.mktemp("features"), ONE)
+def model(digits16):
+    """A k-sparse autoencoder that is not trained, but begins elsewhere than with its seed."""
+    settings = config("k_sparse", digits16, **{"data.name": "npz", "hidden": 30})
+    settings.evaluate.update(features=(50, 0), features_draws=2)
+    (phase,) = gm_jax.build(settings)
+    batch = {"image": np.zeros((1, 16, 16, 1), np.float32)}
+    variables = phase.model.init(jax.random.key(7), batch, None)
+    return Trained(settings, phase, mapped_functions(phase, ONE), variables, ONE)
 
 
-def test_a_runs_features_are_those_of_its_function(model, tmp_path):
-    """The errors by hand from what `encode` returns; untrained parameters from scratch alone."""
-    results = gm_jax.evaluate(model, tmp_path)
-    assert set(results) - {"squared_error", "activity", "active"} == {
-        "frozen_error_50", "frozen_error_all", "tuned_error_50", "scratch_error_50"
-    }  # fmt: skip
+def changed(model, **changes):
+    settings = model.config.copy_and_resolve_references()
+    settings.evaluate.update(changes)
+    return model._replace(config=settings)
+
+
+def test_frozen_features_are_what_encode_returns(model):
+    """Each draw by hand: its own balanced labels, and its own folds."""
     parts = [features.labelled(model, split) for split in ("train", "test")]
+    results = features.transfer(model, (50, 0))
     x, y = (gm_jax.sample(model, len(p.label), "encode", p.split)["latent"] for p in parts)
     x, y = linear.scaled(x, y)
-    row = results["frozen_error_all"]
-    error, strength = linear.held_out_error(x, parts[0].label, (y, parts[1].label))
-    assert row["draws"] == [error] and row["chosen"] == [strength] and row["labels"] == 200
-    few = results["frozen_error_50"]
-    assert len(few["draws"]) == 2 and few["labels"] == 50 and few["examples"] == 40
-    assert few["value"] == np.mean(few["draws"]) and few["draws"][0] != few["draws"][1]
-    start = features.untrained(model, parts[0]).params["autoencoder"]["w"]
-    assert np.abs(start - model.variables.params["autoencoder"]["w"]).max() > 1e-4
+    for name, draws, count in (("50", 2, 50), ("all", 1, 0)):
+        row = results.pop(f"frozen_error_{name}")
+        rows = [balanced(parts[0].label, 10, count, draw) for draw in range(draws)]
+        pairs = [
+            linear.held_out_error(x[r], parts[0].label[r], (y, parts[1].label), draw)
+            for draw, r in enumerate(rows)
+        ]
+        assert row["draws"] == [error for error, _ in pairs] and row["labels"] == len(rows[0])
+        assert row["chosen"] == [strength for _, strength in pairs]
+        assert row["value"] == np.mean(row["draws"]) and row["examples"] == 40
+    assert not results
 
 
-def test_tuning_is_adam_on_the_model_and_the_layer(model):
-    """Two rounds by hand: gradients of the labels' nats through `encode`, the rest as it was."""
-    train, test = (features.labelled(model, split) for split in ("train", "test"))
-    errors, rates = features.tuning(model, model.variables, 10, train, test)([np.arange(100)])
-    assert set(rates) <= set(features.RATES) and 0.0 <= errors[0] < 0.6
-    # Labels are all that it learns from: those of no class leave what it began with.
-    shuffled = train.entries | {"label": np.random.default_rng(0).permutation(train.label)}
-    wrong, _ = features.tuning(model, model.variables, 10, Part("train", shuffled), test)(
-        [np.arange(100)]
-    )
-    assert wrong[0] > 0.6
+def test_pixels_are_a_baseline_without_a_model(model):
+    pixels = changed(model, features_of="image", features_tuned=(50,))
+    results = features.transfer(pixels._replace(functions={}), (0,))
+    x, y = (features.labelled(model, split) for split in ("train", "test"))
+    rows = linear.scaled(*(p.entries["image"].reshape(-1, 256) for p in (x, y)))
+    error, _ = linear.held_out_error(rows[0], x.label, (rows[1], y.label))
+    assert list(results) == ["frozen_error_all"] and results["frozen_error_all"]["value"] == error
+
+
+def test_from_scratch_is_from_the_start_of_the_runs_seed(model):
+    first = features.untrained(model, features.labelled(model, "train"))
+    batch = {"image": np.zeros((1, 16, 16, 1), np.float32)}
+    again = model.phase.model.init(jax.random.key(model.config.seed), batch, None)
+    jax.tree.map(np.testing.assert_array_equal, first.params, again.params)
+
+
+def adam(w, slope, state, rate):
+    """A step of Adam in float64, w and its moments."""
+    m, v, t = state
+    m, v, t = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2, t + 1
+    return w - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8), (m, v, t)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.003])
+def test_tuning_is_adam_on_the_model_and_a_layer_on_top(model, monkeypatch, rate):
+    """Three rounds by hand: slopes of the labels' nats through encode, from scaled features."""
+    monkeypatch.setattr(features, "RATES", (rate,))
+    w = np.random.default_rng(0).normal(size=(256, 5))
+
+    def encode(variables, batch, key):
+        return {"latent": batch["image"].reshape(-1, 256) @ variables.params["w"]}
+
+    own = model.phase.model._replace(functions={"encode": encode})
+    of = changed(model, features_rounds=3)
+    of = of._replace(phase=of.phase._replace(model=own))
+    train, test = (features.labelled(of, split) for split in ("train", "test"))
+    start = Variables({"w": np.float32(w)}, opt={"player": np.zeros(3)})
+    rows = np.random.default_rng(1).permutation(200)[:100]
+    (error,), _ = features.tuning(of, start, 10, train, test)([rows])
+
+    x, y = (p.entries["image"].reshape(-1, 256) / 127.5 - 1.0 for p in (train, test))
+    mean, scale = (x @ w).mean(0), np.sqrt((x @ w).var(0).mean())
+    hot, x = np.eye(10)[train.label[rows]], x[rows]
+    learned = [w, np.zeros((5, 10)), np.zeros(10)]
+    states = [(0.0, 0.0, 0)] * 3
+    for _ in range(3):
+        z = (x @ learned[0] - mean) / scale
+        p = np.exp(z @ learned[1] + learned[2])
+        back = (p / p.sum(1, keepdims=True) - hot) / 100
+        slopes = x.T @ (back @ learned[1].T) / scale, z.T @ back, back.sum(0)
+        steps = [adam(*of_one, rate) for of_one in zip(learned, slopes, states, strict=True)]
+        learned, states = map(list, zip(*steps, strict=True))
+    found = ((y @ learned[0] - mean) / scale @ learned[1] + learned[2]).argmax(1)
+    assert error == np.mean(found != test.label)
+
+
+def test_the_rate_is_chosen_on_held_out_labels_of_the_first_draw(model, monkeypatch):
+    """A rate of 0 never learns; the test's labels, which would have it, are not asked."""
+    monkeypatch.setattr(features, "RATES", (0.0, 0.1))
+    of = changed(model, features_rounds=30)
+    train, test = (features.labelled(of, split) for split in ("train", "test"))
+    zeros = Part("test", test.entries | {"label": np.zeros(40, int)})
+    errors, rates = features.tuning(of, model.variables, 10, train, zeros)([np.arange(100)] * 2)
+    assert rates == [0.1, 0.1] and errors[0] == errors[1] > 0.5
 
 
 @pytest.mark.parametrize(
@@ -139,7 +203,6 @@ def test_tuning_is_adam_on_the_model_and_the_layer(model):
     ],
 )
 def test_what_does_not_go_is_said_in_a_line(model, changes, message):
-    settings = model.config.copy_and_resolve_references()
-    settings.evaluate.update(changes)
+    of = changed(model, **changes)
     with pytest.raises(gm_jax.UserError, match=message):
-        features.transfer(model._replace(config=settings), settings.evaluate.features)
+        features.transfer(of, of.config.evaluate.features)

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games
-from gm_jax.energy.shared import machine
+from gm_jax.energy.shared import machine, stack
 from gm_jax.energy.shared.machine import Machine
+from gm_jax.energy.shared.stack import trained
 from gm_jax.losses.likelihoods import bernoulli
 from gm_jax.model import Aux, Phase, Variables, example_keys
 from gm_jax.nn.layers import product
@@ -88,9 +89,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def fresh(key, batch):
         """Every layer before training."""
-        inputs = (batch["image"][0].size, *sizes)
-        keys = jax.random.split(key, len(sizes))
-        return [machine.parameters(keys[i], *inputs[i : i + 2], own.deviation) for i in layers]
+        return stack.fresh(key, (batch["image"][0].size, *sizes), own.deviation)
 
     def of_layer(number):
         """The phase of one layer: what is below it rides along in the state."""
@@ -103,9 +102,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             return Variables({"machine": params[number]}, {"below": below})
 
         def contrast(variables, batch, key, step):
-            params, v = variables.params["machine"], machine.pixels(batch)
-            for layer in variables.state["below"]:
-                v = rbm.hidden(layer, v)
+            params, below = variables.params["machine"], variables.state["below"]
+            v = stack.climbed(rbm, below, machine.pixels(batch))
             fantasy = this.chain(params, example_keys(key, batch), v, own.negatives)
             decay = 0.5 * own.decay * jnp.sum(params["w"] ** 2)
             error = jnp.mean(jnp.sum((v - fantasy) ** 2, axis=-1))
@@ -132,11 +130,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     deep = functions(image, lambda variables: variables.params, dtype)
     last = games.phase(settings, init_unrolled, (player,), deep)._replace(name="unrolled")
     return (*(of_layer(number) for number in layers if own.steps), last)
-
-
-def trained(variables: Variables) -> list:
-    """The layers at the end of one's phase, from the image on."""
-    return [*variables.state["below"], variables.params["machine"]]
 
 
 def unrolled(layers: list) -> dict:
