@@ -53,7 +53,8 @@ def entries(steps, units, code, width):
         show=dict(every=0, counts=dict(sample=0)),
     )
     layer = dict(steps=half, optimizer=adam(half))
-    rbm_layer = dict(units=units, steps=half, optimizer=sgd(half, 0.05))
+    layer_of_rbm = dict(steps=half, optimizer=sgd(half, 0.05))
+    rbm_layer = dict(units=units, **layer_of_rbm)
     few, many = dict(optimizer=adam(0, 2e-4, b1=0.5), width=width), dict(width=width)
     games = dict(steps=half, generator=few, discriminator=few)
 
@@ -80,6 +81,10 @@ def entries(steps, units, code, width):
         "dbm": dict(
             system="deep_boltzmann", first=rbm_layer, second=rbm_layer, steps=half,
             optimizer=sgd(half, 5e-3), **shown,
+        ),
+        "dbn": dict(
+            system="deep_belief", widths=(units,), units=units, steps=half,
+            optimizer=sgd(half, 0.05), pretraining=layer_of_rbm, **shown,
         ),
         "deep_autoencoder": dict(
             system="deep_autoencoder", widths=(units, units // 2), latents=code, steps=half,

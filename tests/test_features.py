@@ -11,6 +11,7 @@ from gm_jax.evaluation import linear
 from gm_jax.judging import features
 from gm_jax.judging.features import Part
 from gm_jax.model import Variables
+from gm_jax.study import version
 from gm_jax.trained import Trained, mapped_functions
 
 ONE = jax.devices()[:1]
@@ -192,6 +193,16 @@ def test_the_rate_is_chosen_on_held_out_labels_of_the_first_draw(model, monkeypa
     zeros = Part("test", test.entries | {"label": np.zeros(40, int)})
     errors, rates = features.tuning(of, model.variables, 10, train, zeros)([np.arange(100)] * 2)
     assert rates == [0.1, 0.1] and errors[0] == errors[1] > 0.5
+
+
+def test_every_entry_of_the_study_has_an_encoder_and_one_budget():
+    config = gm_jax.load_config("configs/study_features.py:smoke")
+    for name in config.study.entries:
+        recipe = version(config, name, 3)
+        *_, phase = gm_jax.build(recipe)
+        assert "encode" in phase.model.functions and recipe.seed == 3, name
+        assert tuple(recipe.evaluate.features) == (50,) and recipe.batch_size == 16
+        assert not recipe.evaluate.score and not recipe.average
 
 
 @pytest.mark.parametrize(
