@@ -9,12 +9,13 @@ from ml_collections import ConfigDict
 COLUMNS = 5  # of panels
 
 
-def versions(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
+def versions(values: dict, intervals: dict, runs: dict, config: ConfigDict, path: Path) -> None:
     """A row per entry: the last picture of every seed, then each measure.
 
     Over rounds a line per seed, if the recipe evaluates in training; at the end a dot per seed.
-    values  {entry: {measure: [value a seed]}}
-    runs    {(entry, seed): folder}
+    values     {entry: {measure: [value a seed]}}
+    intervals  {entry: {measure: [(low, high) a seed, or None]}}
+    runs       {(entry, seed): folder}
     """
     from matplotlib.figure import Figure
 
@@ -40,13 +41,15 @@ def versions(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
         if config.evaluate.every:
             _curves(figure, grid[:, left], [[runs[n, s] for s in seeds] for n in names], measure)
             left += 1
-        _dots(figure.add_subplot(grid[:, left : left + 2]), values, measure)
+        _dots(figure.add_subplot(grid[:, left : left + 2]), values, intervals, measure)
     figure.savefig(path)
 
 
-def _dots(axes, values: dict, measure: str) -> None:
-    """A measure at the end: a row per entry, a dot per seed."""
+def _dots(axes, values: dict, intervals: dict, measure: str) -> None:
+    """A measure at the end: a row per entry, a dot per seed, and a line if it has an interval."""
     for row, name in enumerate(values):
+        for interval in filter(None, intervals[name][measure]):
+            axes.plot(interval, [row, row], color="black", alpha=0.5, lw=1.0)
         finite = [v for v in values[name][measure] if np.isfinite(v)]
         axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
         # A mean without the failures would flatter.

@@ -139,9 +139,13 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, trainings):
 
 
 def test_the_tables_of_a_study_show_mean_deviation_and_all_seeds():
-    text = table({"a": {"modes": [7.0, 8.0, 6.0]}, "b": {"modes": [1.0, float("inf"), 2.0]}})
+    values = {"a": {"modes": [7.0, 8.0, 6.0]}, "b": {"modes": [1.0, float("inf"), 2.0]}}
+    text = table(values, {name: {"modes": [None] * 3} for name in values})
     assert "| a | 7 ± 1 | 7, 8, 6 |" in text
     assert "| b | not finite | 1, inf, 2 |" in text
+    for interval, summary in ((None, "0.25"), ([0.2, 0.3], "0.25 [0.2, 0.3]")):
+        text = table({"a": {"error": [0.25]}}, {"a": {"error": [interval]}})
+        assert f"| a | {summary} | 0.25 |" in text
 
 
 VALUES = {
