@@ -204,6 +204,8 @@ def report(results: dict[str, dict]) -> str:
         elif "interval95" in row:
             low, high = row["interval95"]
             line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "labels" in row:
+            line += f" by {row['labels']} labels, draws: {len(row['draws'])}"
         if "effective" in row:
             line += partition.said(row)
         if "shuffled" in row:
