@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 # C of scikit-learn: the sum of the labels' nats is weighed with it against half of |W|^2.
-STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 FOLDS = 5  # of the labelled examples, each held out in turn
 MANY = 10_000  # labelled examples, of which only one fold is held out
 ITERATIONS = 100  # of L-BFGS at most
