@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from games import config, create
 from scipy.special import logsumexp
+from twins.game import also
 from twins.numbers import sigmoid, softplus
 
 from gm_jax import run
@@ -58,7 +59,7 @@ def estimate(layers, v, keys):
     return deep_belief.log_ratio(RBM, below, units) - RBM.free_energy(top, units[-1])
 
 
-@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("depth", [also(2), 3])
 def test_the_bound_is_that_of_all_states_and_below_log_p(depth):
     layers = layers_of(depth)
     exact, value = by_enumeration(layers)

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from games import config
+from games import config, refuses
 
 import gm_jax
 from gm_jax.data.composed import balanced
@@ -152,9 +152,9 @@ def adam(w, slope, state, rate):
     return w - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8), (m, v, t)
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.003])
-def test_tuning_is_adam_on_the_model_and_a_layer_on_top(model, monkeypatch, rate):
+def test_tuning_is_adam_on_the_model_and_a_layer_on_top(model, monkeypatch):
     """Three rounds by hand: slopes of the labels' nats through encode, from scaled features."""
+    rate = 0.1
     monkeypatch.setattr(features, "RATES", (rate,))
     w = np.random.default_rng(0).normal(size=(256, 5))
 
@@ -195,6 +195,10 @@ def test_the_rate_is_chosen_on_held_out_labels_of_the_first_draw(model, monkeypa
     assert rates == [0.1, 0.1] and errors[0] == errors[1] > 0.5
 
 
+def test_fine_tuning_goes_with_fixed_features():
+    refuses("rbm_mnist", {"evaluate.features_tuned": (100,)}, "set evaluate.features, too")
+
+
 def test_every_entry_of_the_study_has_an_encoder_and_one_budget():
     config = gm_jax.load_config("configs/study_features.py:smoke")
     for name in config.study.entries:
@@ -210,6 +214,7 @@ def test_every_entry_of_the_study_has_an_encoder_and_one_budget():
     [
         ({"features_of": "enc"}, "evaluate.features_of is 'enc': choose .*encode.*image"),
         ({"features": (55,)}, "evaluate.features is 55: take a multiple of the 10 classes"),
+        ({"features": (40,)}, "evaluate.features is 40: take at least 5 examples of each"),
         ({"features": (1000,)}, "evaluate.features is 1000, but class 0 has"),
     ],
 )

@@ -75,10 +75,7 @@ def transfer(trained: Trained, counts) -> dict[str, dict]:
     results = {}
     for method, (errors_of, wanted) in methods.items():
         for count in wanted:
-            draws = range(settings.features_draws if count else 1)
-            rows = [
-                balanced(train.label, classes, count, draw, "evaluate.features") for draw in draws
-            ]
+            rows = chosen_rows(train.label, classes, count, settings.features_draws)
             errors, chosen = map(list, errors_of(rows))
             results[f"{method}_error_{count or 'all'}"] = {
                 "value": float(np.mean(errors)),
@@ -90,6 +87,20 @@ def transfer(trained: Trained, counts) -> dict[str, dict]:
                 "chosen": chosen,
             }
     return results
+
+
+def chosen_rows(labels: np.ndarray, classes: int, count: int, draws: int) -> list[np.ndarray]:
+    """The numbers of `count` labelled examples for each draw; for 0 all, once.
+
+    Raises UserError if they cannot be balanced, or are too few to hold some out.
+    """
+    if 0 < count < linear.FOLDS * classes:
+        raise UserError(
+            f"evaluate.features is {count}: take at least {linear.FOLDS} examples of each of the"
+            f" {classes} classes"
+        )
+    draws = range(draws if count else 1)
+    return [balanced(labels, classes, count, draw, "evaluate.features") for draw in draws]
 
 
 def labelled(trained: Trained, split: str) -> Part:

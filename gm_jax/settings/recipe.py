@@ -208,6 +208,11 @@ class Evaluate:
     grey: str = "repeat"
     weights: str = ""
 
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.features_tuned and not self.features:
+            yield "features_tuned goes with fixed features: set evaluate.features, too"
+
 
 @schema
 class Study:
