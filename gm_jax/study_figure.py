@@ -24,14 +24,12 @@ def versions(values: dict, intervals: dict, runs: dict, config: ConfigDict, path
     columns = len(seeds) + wide * len(measures)
     figure = Figure(figsize=(1.1 * columns + 1.5, 1.1 * len(names)), dpi=80, layout="constrained")
     grid = figure.add_gridspec(len(names), columns)
-    shown = next((name for name, count in config.show.counts.items() if count), None)
     for row, name in enumerate(names):
         for column, seed in enumerate(seeds):
             axes = figure.add_subplot(grid[row, column])
             axes.set(xticks=[], yticks=[])
-            pictures = sorted((runs[name, seed] / "samples").glob(f"step_*_{shown}.png"))
-            if pictures:
-                axes.imshow(_image(pictures[-1]))
+            if picture := _last_picture(runs[name, seed]):
+                axes.imshow(_image(picture), cmap="gray")
             if not column:
                 axes.set_ylabel(name, rotation=0, ha="right", va="center")
             if not row:
@@ -43,6 +41,14 @@ def versions(values: dict, intervals: dict, runs: dict, config: ConfigDict, path
             left += 1
         _dots(figure.add_subplot(grid[:, left : left + 2]), values, intervals, measure)
     figure.savefig(path)
+
+
+def _last_picture(folder: Path) -> Path | None:
+    """The last picture, in its last phase, of the first function that a finished run shows."""
+    counts = json.loads((folder / "result.json").read_text())["config"]["show"]["counts"]
+    shown = next((name for name, count in counts.items() if count), None)
+    pictures = (folder / "samples").rglob(f"step_*_{shown}.png")
+    return max(pictures, key=lambda path: (path.stat().st_mtime, path.name), default=None)
 
 
 def _dots(axes, values: dict, intervals: dict, measure: str) -> None:
