@@ -136,7 +136,9 @@ class GenerativeModel(NamedTuple):
     init       (key, batch, previous) -> Variables with params and state; `previous` holds the
                variables at the end of the phase before, or None
     functions  {name: (variables, batch, key) -> batch}: sample, reconstruct, bound, ...; they read
-               from the batch only what they need (`index` always, `label` if conditional)
+               from the batch only what they need (`index` always, `label` if conditional).
+               `encode` never reads a label: it returns each example's `code`, of symbols, or
+               real numbers (`latent`, `point`, `hidden`), which can be features for a classifier
     spec       what its functions take and return, if a later stage builds on them: the images that
                a VQ-VAE encodes, and their `code`
     calibrate  averaged variables -> the entries of the state that functions find in place of those

@@ -46,6 +46,12 @@ class Network(NamedTuple):
         (hidden,) = new["intermediates"]["hidden"]
         return outputs, hidden, {name: new[name] for name in state}
 
+    def hidden(self, variables: Variables, *inputs) -> Array:
+        """In evaluation, the map that the module sows as intermediates/hidden."""
+        _, sown = self(variables, *inputs, mutable=["intermediates"])
+        (hidden,) = sown["intermediates"]["hidden"]
+        return hidden
+
     @property
     def has_modes(self) -> bool:
         """Whether the module takes `train`."""

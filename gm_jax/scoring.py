@@ -17,6 +17,7 @@ from gm_jax.judging import (
     codes,
     concepts,
     continuations,
+    features,
     films,
     partition,
     recognition,
@@ -50,6 +51,7 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
              N: as in `gm_jax.judging.alignment`
     annealing  N: as in `gm_jax.judging.partition`, by N runs
     codes    N: as in `gm_jax.judging.codes`, of N examples
+    features  (numbers of labelled examples): as in `gm_jax.judging.features`
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
     variation  N: as in `gm_jax.judging.variation`, of N samples
@@ -180,6 +182,7 @@ METRICS = {
     "cmmd": alignment.cmmd,
     "annealing": partition.partition,
     "codes": codes.to_prior,
+    "features": features.transfer,
     "lpips": lpips_distance,
 }
 
@@ -197,6 +200,8 @@ def report(results: dict[str, dict]) -> str:
         elif "interval95" in row:
             low, high = row["interval95"]
             line += f" [{low:.4f}, {high:.4f}] over {row['examples']} examples"
+        if "labels" in row:
+            line += f" by {row['labels']} labels, draws: {len(row['draws'])}"
         if "effective" in row:
             line += partition.said(row)
         if "shuffled" in row:

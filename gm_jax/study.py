@@ -69,18 +69,21 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     results = {pair: _result(run) for pair, run in runs.items()}
     if not all(results.values()):
         return None
-    values = {
-        name: {m: [_value(results[name, seed], m) for seed in plan.seeds] for m in plan.measures}
-        for name in plan.entries
-    }
+    values, intervals = (
+        {
+            name: {m: [read(results[name, seed], m) for seed in plan.seeds] for m in plan.measures}
+            for name in plan.entries
+        }
+        for read in (_value, _interval)
+    )
     (workdir / "results.json").write_text(json.dumps(values, indent=2) + "\n")
-    (workdir / "table.md").write_text(table(values) + "\n")
+    (workdir / "table.md").write_text(table(values, intervals) + "\n")
     if plan.against:
         floors = _floors(list(results.values()), plan.measures)
         study_figure.against(values, plan.against, floors, workdir / "figure.png")
     else:
         folders = {pair: run.folder for pair, run in runs.items()}
-        study_figure.versions(values, folders, config, workdir / "figure.png")
+        study_figure.versions(values, intervals, folders, config, workdir / "figure.png")
     return workdir / "table.md"
 
 
@@ -106,23 +109,33 @@ def version(config: ConfigDict, name: str, seed: int) -> ConfigDict:
     return ConfigDict(changed(complete({**settings, "seed": seed}).to_dict(), changes))
 
 
-def table(values: dict) -> str:
-    """{entry: {measure: [value a seed]}} in Markdown: mean ± deviation, then every seed."""
+def table(values: dict, intervals: dict) -> str:
+    """{entry: {measure: [value a seed]}} in Markdown: mean ± deviation, then every seed.
+
+    Of one seed: its value, and its own interval if it has one.
+    """
     measures = list(next(iter(values.values())))
     lines = [
         "| |" + "".join(f" {m} | each seed |" for m in measures),
         "|---|" + "---|---|" * len(measures),
     ]
     for name, row in values.items():
-        cells = [f" {_summary(row[m])} | {', '.join(map(_short, row[m]))} |" for m in measures]
+        cells = [
+            f" {_summary(row[m], intervals[name][m])} | {', '.join(map(_short, row[m]))} |"
+            for m in measures
+        ]
         lines.append(f"| {name} |" + "".join(cells))
     return "\n".join(lines)
 
 
-def _summary(values: list[float]) -> str:
+def _summary(values: list[float], intervals: list[list[float] | None]) -> str:
     if not np.all(np.isfinite(values)):
         return "not finite"
-    return f"{_short(np.mean(values))} ± {_short(np.std(values, ddof=1) if len(values) > 1 else 0)}"
+    mean = _short(np.mean(values))
+    if len(values) > 1:
+        return f"{mean} ± {_short(np.std(values, ddof=1))}"
+    (interval,) = intervals
+    return mean if interval is None else f"{mean} [{', '.join(map(_short, interval))}]"
 
 
 def _short(value: float) -> str:
@@ -187,6 +200,11 @@ def _value(result: dict, measure: str) -> float:
     if "failed" in result:
         return math.nan
     return choose("measure of the study", measure, result["values"])["value"]
+
+
+def _interval(result: dict, measure: str) -> list[float] | None:
+    """A run's own 95 % interval of a measure, of those that have one."""
+    return result.get("values", {}).get(measure, {}).get("interval95")
 
 
 def _floors(results: list[dict], measures) -> dict[str, float]:

@@ -9,12 +9,13 @@ from ml_collections import ConfigDict
 COLUMNS = 5  # of panels
 
 
-def versions(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
+def versions(values: dict, intervals: dict, runs: dict, config: ConfigDict, path: Path) -> None:
     """A row per entry: the last picture of every seed, then each measure.
 
     Over rounds a line per seed, if the recipe evaluates in training; at the end a dot per seed.
-    values  {entry: {measure: [value a seed]}}
-    runs    {(entry, seed): folder}
+    values     {entry: {measure: [value a seed]}}
+    intervals  {entry: {measure: [(low, high) a seed, or None]}}
+    runs       {(entry, seed): folder}
     """
     from matplotlib.figure import Figure
 
@@ -23,14 +24,12 @@ def versions(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
     columns = len(seeds) + wide * len(measures)
     figure = Figure(figsize=(1.1 * columns + 1.5, 1.1 * len(names)), dpi=80, layout="constrained")
     grid = figure.add_gridspec(len(names), columns)
-    shown = next((name for name, count in config.show.counts.items() if count), None)
     for row, name in enumerate(names):
         for column, seed in enumerate(seeds):
             axes = figure.add_subplot(grid[row, column])
             axes.set(xticks=[], yticks=[])
-            pictures = sorted((runs[name, seed] / "samples").glob(f"step_*_{shown}.png"))
-            if pictures:
-                axes.imshow(_image(pictures[-1]))
+            if picture := _last_picture(runs[name, seed]):
+                axes.imshow(_image(picture), cmap="gray")
             if not column:
                 axes.set_ylabel(name, rotation=0, ha="right", va="center")
             if not row:
@@ -40,13 +39,23 @@ def versions(values: dict, runs: dict, config: ConfigDict, path: Path) -> None:
         if config.evaluate.every:
             _curves(figure, grid[:, left], [[runs[n, s] for s in seeds] for n in names], measure)
             left += 1
-        _dots(figure.add_subplot(grid[:, left : left + 2]), values, measure)
+        _dots(figure.add_subplot(grid[:, left : left + 2]), values, intervals, measure)
     figure.savefig(path)
 
 
-def _dots(axes, values: dict, measure: str) -> None:
-    """A measure at the end: a row per entry, a dot per seed."""
+def _last_picture(folder: Path) -> Path | None:
+    """The last picture, in its last phase, of the first function that a finished run shows."""
+    counts = json.loads((folder / "result.json").read_text())["config"]["show"]["counts"]
+    shown = next((name for name, count in counts.items() if count), None)
+    pictures = (folder / "samples").rglob(f"step_*_{shown}.png")
+    return max(pictures, key=lambda path: (path.stat().st_mtime, path.name), default=None)
+
+
+def _dots(axes, values: dict, intervals: dict, measure: str) -> None:
+    """A measure at the end: a row per entry, a dot per seed, and a line if it has an interval."""
     for row, name in enumerate(values):
+        for interval in filter(None, intervals[name][measure]):
+            axes.plot(interval, [row, row], color="black", alpha=0.5, lw=1.0)
         finite = [v for v in values[name][measure] if np.isfinite(v)]
         axes.plot(finite, [row] * len(finite), "o", color="black", alpha=0.5, ms=4)
         # A mean without the failures would flatter.

@@ -57,7 +57,14 @@ from gm_jax.diffusion import (
     unclip,
     unclip_prior,
 )  # fmt: skip
-from gm_jax.energy import deep_autoencoder, deep_boltzmann, psd, rbm, sparse_coding
+from gm_jax.energy import (
+    deep_autoencoder,
+    deep_belief,
+    deep_boltzmann,
+    psd,
+    rbm,
+    sparse_coding,
+)  # fmt: skip
 from gm_jax.features import backbone
 from gm_jax.multimodal import (
     clip,
@@ -126,6 +133,7 @@ SYSTEMS = {
     "backbone": backbone,
     "rbm": rbm,
     "deep_boltzmann": deep_boltzmann,
+    "deep_belief": deep_belief,
     "deep_autoencoder": deep_autoencoder,
     "sparse_coding": sparse_coding,
     "psd": psd,

@@ -517,6 +517,7 @@ GAMES = {
         slow=True,
     ),
     "deep_boltzmann": Game("dbm_mnist", {}, slow=True),
+    "deep_belief": Game("dbn_mnist", {"average": 0.9}, slow=True),
     "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
     "sparse_coding": Game("sparse_coding_patches", {"average": 0.9}, slow=True),
     # Another solver, whose codes the encoder pulls at.

@@ -303,7 +303,7 @@ def test_one_component_is_independent_pixels_and_all_images_add_up_to_one():
     np.testing.assert_allclose((drawn.mean(0) + 1) / 2, m["shares"] @ m["means"], atol=0.02)
 
 
-@pytest.mark.parametrize("name", ["rbm", "deep_boltzmann", "deep_autoencoder"])
+@pytest.mark.parametrize("name", ["rbm", "deep_boltzmann", "deep_belief", "deep_autoencoder"])
 def test_pixels_without_bounds_are_refused(name):
     system = zoo.SYSTEMS[name]
     settings = read(system.Settings, {"system": name, "steps": 1, "batch_size": 2})

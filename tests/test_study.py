@@ -1,6 +1,7 @@
 """Studies: every seed reported, one training for runs that train alike, and their figures."""
 
 import json
+import os
 import sys
 
 import jax
@@ -139,9 +140,26 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, trainings):
 
 
 def test_the_tables_of_a_study_show_mean_deviation_and_all_seeds():
-    text = table({"a": {"modes": [7.0, 8.0, 6.0]}, "b": {"modes": [1.0, float("inf"), 2.0]}})
+    values = {"a": {"modes": [7.0, 8.0, 6.0]}, "b": {"modes": [1.0, float("inf"), 2.0]}}
+    text = table(values, {name: {"modes": [None] * 3} for name in values})
     assert "| a | 7 ± 1 | 7, 8, 6 |" in text
     assert "| b | not finite | 1, inf, 2 |" in text
+    for interval, summary in ((None, "0.25"), ([0.2, 0.3], "0.25 [0.2, 0.3]")):
+        text = table({"a": {"error": [0.25]}}, {"a": {"error": [interval]}})
+        assert f"| a | {summary} | 0.25 |" in text
+
+
+def test_a_figure_has_the_last_picture_of_what_each_run_shows_itself(tmp_path):
+    counts = {"show": {"counts": {"sample": 0, "reconstruct": 25, "filters": 9}}}
+    (tmp_path / "result.json").write_text(json.dumps({"config": counts}))
+    assert study_figure._last_picture(tmp_path) is None
+    names = ("z/step_0000009_reconstruct", "a/step_0000002_reconstruct", "a/step_0000003_filters")
+    for number, name in enumerate(names):
+        path = tmp_path / f"samples/{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (number, number))
+    assert study_figure._last_picture(tmp_path) == tmp_path / f"samples/{names[1]}.png"
 
 
 VALUES = {

@@ -89,16 +89,21 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         state = {name: state[name] for name in ("generator", "encoder")}
         return jnp.mean(log_loss(fake, real)), Aux(state=state)
 
-    def encode(variables, x):
+    def code_of(variables, x):
+        """E(x), or the mean of what it draws, [B, D]."""
         return encoder(variables, x)[:, : settings.latents]
+
+    def encode(variables, batch, key):
+        """E(x), or the mean of what it draws, [B, D]."""
+        return {"latent": code_of(variables, batch[modality])}
 
     def reconstruct(variables, batch, key):
         """The example beside G(E(x)), [B, 2, ...]."""
-        output = generator(variables, encode(variables, batch[modality]))
+        output = generator(variables, code_of(variables, batch[modality]))
         return {modality: jnp.stack([batch[modality], output], axis=1)}
 
     def output(variables, x):
-        return discriminator(variables, x, encode(variables, x))[:, 0]
+        return discriminator(variables, x, code_of(variables, x))[:, 0]
 
     value = (discriminator_loss, times(settings.discriminator))
     players = (
@@ -110,7 +115,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             settings.average,
         ),
     )  # fmt: skip
-    functions = latent_game.functions(game, output) | {"reconstruct": reconstruct}
+    functions = latent_game.functions(game, output)
+    functions |= {"encode": encode, "reconstruct": reconstruct}
     return (games.phase(settings, init, players, functions, latent_game.spec(game)),)
 
 

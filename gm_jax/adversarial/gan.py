@@ -252,6 +252,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     }
     sampler, output = settings.sampler, latent_game.first_output(game, packing)
     functions = latent_game.functions(game, output, sampler.truncation)
+    functions |= latent_game.encoding(game, packing)
     calibrate = calibration(game, sampler)
     return (phase(game, init, objectives, functions, settings.average_start, calibrate),)
 

@@ -99,9 +99,16 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         *_, adversarial, state = play(variables, batch, key)
         return jnp.mean(adversarial), Aux(state={"discriminator": state["discriminator"]})
 
+    def mean_of(variables, x):
+        return encoder(variables, x)[:, : settings.latents]
+
+    def encode(variables, batch, key):
+        """The posterior's mean, [B, D]."""
+        return {"latent": mean_of(variables, batch[modality])}
+
     def reconstruct(variables, batch, key):
         """The example beside the decoder's mean of it, [B, 2, ...]."""
-        mean = encoder(variables, batch[modality])[:, : settings.latents]
+        mean = mean_of(variables, batch[modality])
         output = generator(variables, mean)
         return {modality: jnp.stack([batch[modality], output], axis=1)}
 
@@ -117,5 +124,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             "discriminator", ("discriminator",), {"value": value}, settings.discriminator
         ),
     )  # fmt: skip
-    functions = latent_game.functions(game, first_output(game)) | {"reconstruct": reconstruct}
+    functions = latent_game.functions(game, first_output(game))
+    functions |= {"encode": encode, "reconstruct": reconstruct}
     return (games.phase(settings, init, players, functions, latent_game.spec(game)),)

@@ -76,6 +76,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         z = moments["mean"] + noise @ root_of_covariance(moments).T
         return {"image": likelihood.mean(decoder(variables, z))}
 
+    def encode(variables, batch, key):
+        """f(x), [B, D]."""
+        return {"latent": encoder(variables, batch["image"])}
+
     def reconstruct(variables, batch, key):
         """The image beside the mean of p(x|f(x)), [B, 2, H, W, C]."""
         output = decoder(variables, encoder(variables, batch["image"]))
@@ -113,7 +117,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     owns = ("encoder", "decoder", *likelihood.learned)
     moves, average = {"error": error}, settings.average
     players = (games.player("autoencoder", owns, moves, settings, average),)
-    functions = {f.__name__: f for f in (sample, reconstruct, denoise, distortion)}
+    functions = {f.__name__: f for f in (sample, encode, reconstruct, denoise, distortion)}
     return (games.phase(settings, init, players, functions),)
 
 

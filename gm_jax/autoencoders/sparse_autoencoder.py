@@ -115,7 +115,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def picture(x):
         return 2.0 * x.reshape(*x.shape[:-1], *shape) - 1.0
 
-    def encode(params, x, k):
+    def hidden_of(params, x, k):
         drive = product(x, params["w"], dtype) + params["c"]
         return k_largest(drive, k) if by_number else jax.nn.sigmoid(drive)
 
@@ -127,12 +127,12 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def in_use(variables, batch):
         """Pixels, hidden units and reconstructions, as the trained model has them."""
         params, x = variables.params["autoencoder"], pixels(batch)
-        h = encode(params, x, min(round(own.alpha * own.k), hidden))
+        h = hidden_of(params, x, min(round(own.alpha * own.k), hidden))
         return x, h, decode(params, h)
 
     def error(variables, batch, key, step):
         params, x = variables.params["autoencoder"], pixels(batch)
-        h = encode(params, x, k_at(own, step))
+        h = hidden_of(params, x, k_at(own, step))
         squares = 0.5 * jnp.mean(jnp.sum((decode(params, h) - x) ** 2, axis=-1))
         of_weights = sum(jnp.sum(params[name] ** 2) for name in ("w", "v") if name in params)
         loss, metrics = (
@@ -144,6 +144,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             metrics["sparsity"] = jnp.sum(kl_from_target(mean, settings.kl.target))
             loss += settings.kl.weight * metrics["sparsity"]
         return loss, Aux(metrics)
+
+    def encode(variables, batch, key):
+        """The hidden units in use, [B, K]."""
+        return {"latent": in_use(variables, batch)[1]}
 
     def reconstruct(variables, batch, key):
         """The image beside its reconstruction, [B, 2, H, W, C]."""
@@ -172,7 +176,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     moves, average = {"error": error}, settings.average
     player = games.player("autoencoder", ("autoencoder",), moves, settings, average)
-    functions = {f.__name__: f for f in (reconstruct, filters, distortion)}
+    functions = {f.__name__: f for f in (encode, reconstruct, filters, distortion)}
     return (games.phase(settings, init, (player,), functions),)
 
 

@@ -123,18 +123,24 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             return {"image": 2.0 * jnp.stack([x, y], axis=1).reshape(-1, 2, *shape) - 1.0}
 
         player = games.player("layer", ("layer",), {"denoising": denoising}, own, settings.average)
-        functions = {"reconstruct": reconstruct, "filters": filters(lambda v: trained(v)[0])}
+        functions = {"reconstruct": reconstruct, **of_layers(trained)}
         made = games.phase(settings, init, (player,), functions)
         return made._replace(name=f"layer_{number}", steps=own.steps)
 
-    def filters(first):
+    def of_layers(layers):
+        """What the layers can do; layers: variables -> those that are trained so far."""
+
+        def encode(variables, batch, key):
+            """The clean code of the last layer, [B, D]."""
+            return {"latent": code(layers(variables), seen(batch))}
+
         def filters(variables, batch, key):
             """The weights of a unit of the first layer, its largest white or black."""
-            w = first(variables)["w"]
+            w = layers(variables)[0]["w"]
             chosen = (w / jnp.max(jnp.abs(w), axis=0)).T[batch["index"] % sizes[1]]
             return {"image": chosen.reshape(-1, *shape)}
 
-        return filters
+        return {"encode": encode, "filters": filters}
 
     def init_classifier(key, batch, previous):
         layers = fresh(key) if previous is None else trained(previous)
@@ -165,7 +171,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     player = games.player("classifier", ("layers", "head"), moves, settings, settings.average)
     scaled = optax.masked(optax.scale(settings.slower), {"layers": True, "head": False})
     player = player._replace(optimizer=optax.chain(player.optimizer, scaled))
-    functions = {"classified": classified, "filters": filters(lambda v: v.params["layers"][0])}
+    functions = {"classified": classified, **of_layers(lambda v: v.params["layers"])}
     last = games.phase(settings, init_classifier, (player,), functions)
     layers = range(count) if own.steps else ()
     return (*map(of_layer, layers), last._replace(name="classifier"))

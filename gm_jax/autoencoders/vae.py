@@ -138,6 +138,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         z = posterior.draw_prior(example_keys(key, batch))
         return {"image": likelihood.mean(decoder(variables, z))}
 
+    def encode(variables, batch, key):
+        """The posterior's most likely z, [B, D]."""
+        return {"latent": posterior.center(encoder(variables, batch["image"]))}
+
     def reconstruct(variables, batch, key):
         """The image beside the mean of p(x|z) at the posterior's centre, [B, 2, H, W, C]."""
         z = posterior.center(encoder(variables, batch["image"]))
@@ -173,7 +177,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     owns = ("encoder", "decoder", *likelihood.learned)
     moves, average = {"negative_bound": negative_bound}, settings.average
     players = (games.player("vae", owns, moves, settings, average),)
-    functions = {"sample": sample, "reconstruct": reconstruct, "bound": bound}
+    functions = {f.__name__: f for f in (sample, encode, reconstruct, bound)}
     if posterior.size == latents:  # One number a latent: the prior is N(0, I).
         functions["manifold"] = manifold
     return (games.phase(settings, init, players, functions),)

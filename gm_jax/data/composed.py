@@ -86,22 +86,25 @@ def half_labelled(config, split: str) -> Source:
     return Source(name, None, load, base.spec | spec, classes=base.classes)
 
 
-def balanced(labels: np.ndarray, classes: int, count: int, draw: int) -> np.ndarray:
+def balanced(
+    labels: np.ndarray, classes: int, count: int, draw: int, setting: str = "data.labelled"
+) -> np.ndarray:
     """The numbers of `count` examples, as many of each class, drawn at random; 0 for all.
 
-    Raises UserError if `count` is no multiple of the classes, or a class has too few.
+    Raises UserError if `count`, of that setting, is no multiple of the classes, or a class has too
+    few.
     """
     if not count:
         return np.arange(len(labels))
     each = count // classes
     if count % classes:
-        raise UserError(f"data.labelled is {count}: take a multiple of the {classes} classes")
+        raise UserError(f"{setting} is {count}: take a multiple of the {classes} classes")
     order = np.random.default_rng(draw).permutation(len(labels))
     chosen = [order[labels[order] == number][:each] for number in range(classes)]
     for number, rows in enumerate(chosen):
         if len(rows) < each:
             raise UserError(
-                f"data.labelled is {count}, but class {number} has {len(rows)} of the {each}"
+                f"{setting} is {count}, but class {number} has {len(rows)} of the {each}"
                 " examples that it needs: take fewer"
             )
     return np.concatenate(chosen)

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games
-from gm_jax.energy.shared import machine
+from gm_jax.energy.shared import machine, stack
 from gm_jax.energy.shared.machine import Machine
+from gm_jax.energy.shared.stack import trained
 from gm_jax.losses.likelihoods import bernoulli
 from gm_jax.model import Aux, Phase, Variables, example_keys
 from gm_jax.nn.layers import product
@@ -88,9 +89,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def fresh(key, batch):
         """Every layer before training."""
-        inputs = (batch["image"][0].size, *sizes)
-        keys = jax.random.split(key, len(sizes))
-        return [machine.parameters(keys[i], *inputs[i : i + 2], own.deviation) for i in layers]
+        return stack.fresh(key, (batch["image"][0].size, *sizes), own.deviation)
 
     def of_layer(number):
         """The phase of one layer: what is below it rides along in the state."""
@@ -103,9 +102,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             return Variables({"machine": params[number]}, {"below": below})
 
         def contrast(variables, batch, key, step):
-            params, v = variables.params["machine"], machine.pixels(batch)
-            for layer in variables.state["below"]:
-                v = rbm.hidden(layer, v)
+            params, below = variables.params["machine"], variables.state["below"]
+            v = stack.climbed(rbm, below, machine.pixels(batch))
             fantasy = this.chain(params, example_keys(key, batch), v, own.negatives)
             decay = 0.5 * own.decay * jnp.sum(params["w"] ** 2)
             error = jnp.mean(jnp.sum((v - fantasy) ** 2, axis=-1))
@@ -134,11 +132,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     return (*(of_layer(number) for number in layers if own.steps), last)
 
 
-def trained(variables: Variables) -> list:
-    """The layers at the end of one's phase, from the image on."""
-    return [*variables.state["below"], variables.params["machine"]]
-
-
 def unrolled(layers: list) -> dict:
     """Machines as an encoder and, in the opposite order with transposed weights, a decoder."""
     return {
@@ -152,7 +145,7 @@ def layer_of(h, layer, dtype):
     return layer["bias"] + product(h, layer["w"], dtype)
 
 
-def encode(net: dict, v, dtype):
+def code_of(net: dict, v, dtype):
     """The codes of v [B, D], linear in the last hidden units."""
     *hidden, top = net["encoder"]
     for layer in hidden:
@@ -162,7 +155,7 @@ def encode(net: dict, v, dtype):
 
 def decode(net: dict, v, dtype):
     """The logits of the reconstructions of v [B, D]."""
-    h, (*hidden, last) = encode(net, v, dtype), net["decoder"]
+    h, (*hidden, last) = code_of(net, v, dtype), net["decoder"]
     for layer in hidden:
         h = jax.nn.sigmoid(layer_of(h, layer, dtype))
     return layer_of(h, last, dtype)
@@ -170,6 +163,10 @@ def decode(net: dict, v, dtype):
 
 def functions(image, deep, dtype) -> dict:
     """What the autoencoder can do; deep: variables -> its layers, as far as there are some."""
+
+    def encode(variables, batch, key):
+        """The codes, [B, D]."""
+        return {"latent": code_of(deep(variables), machine.pixels(batch), dtype)}
 
     def reconstruct(variables, batch, key):
         """The image beside its reconstruction, [B, 2, H, W, C]."""
@@ -188,4 +185,4 @@ def functions(image, deep, dtype) -> dict:
         squares = jnp.sum((jax.nn.sigmoid(logits) - v) ** 2, axis=-1)
         return {"cross_entropy": -bernoulli(v, logits), "squared_error": squares}
 
-    return {"reconstruct": reconstruct, "distortion": distortion}
+    return {f.__name__: f for f in (encode, reconstruct, distortion)}

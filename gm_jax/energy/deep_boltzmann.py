@@ -209,6 +209,11 @@ def functions(settings: Settings, image, dbm: DeepMachine, deep) -> dict:
         mu1, _ = dbm.means(params, v)
         return {"image": picture(jnp.stack([v, dbm.beside(params, mu1)[0]], axis=1))}
 
+    def encode(variables, batch, key):
+        """mu1 and mu2, [B, H1 + H2]."""
+        mu = dbm.means(deep(variables), machine.pixels(batch))
+        return {"latent": jnp.concatenate(mu, axis=-1)}
+
     def filters(variables, batch, key):
         """The weights of a unit of h1, the largest of all units white or black, [B, H, W, C]."""
         w = deep(variables)["w1"]
@@ -241,7 +246,7 @@ def functions(settings: Settings, image, dbm: DeepMachine, deep) -> dict:
         hidden = (units + settings.second.units) * jnp.log(2.0)
         return {"log_weight": ratio + hidden + jnp.sum(jax.nn.softplus(start["b"]))}
 
-    named = {f.__name__: f for f in (sample, reconstruct, filters)}
+    named = {f.__name__: f for f in (sample, encode, reconstruct, filters)}
     if image.cardinality == 2:  # Grey values have no probability.
         named |= {"unnormalised": unnormalised, "annealing": annealed}
         if units <= ENUMERABLE:

@@ -76,6 +76,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         x, d = coding.signals(batch, name), coding.unit(variables.params["dictionary"])
         return Problem(d, x, settings.penalty, dtype=dtype), guess(variables, x)
 
+    def encode(variables, batch, key):
+        """f(x), [B, K]."""
+        return {"latent": guess(variables, coding.signals(batch, name))}
+
     def atoms(variables, batch, key):
         """An atom, [B, H, W, C]."""
         return coding.columns(variables.params["dictionary"], batch, field.shape)
@@ -117,7 +121,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     owns, moves = ("dictionary", "encoder"), {"energy": energy}
     player = games.player("coder", owns, moves, settings, settings.average)
-    functions = {f.__name__: f for f in (atoms, filters, reconstruct, quality)}
+    functions = {f.__name__: f for f in (encode, atoms, filters, reconstruct, quality)}
     return (games.phase(settings, init, (coding.with_unit_atoms(player),), functions),)
 
 

@@ -109,12 +109,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         params["b"] = biases_of(state["mean"])
         if persistent:
             keys = jax.random.split(first, negatives.chains)
-            state["chain"] = independent(keys, params["b"])
+            state["chain"] = rbm.independent(keys, params["b"])
         return Variables({"machine": params}, state)
-
-    def independent(keys, b):
-        """Visible units without hidden ones, by keys [B]."""
-        return visible.draw(keys, b, jnp.zeros((len(keys), len(b)), b.dtype))
 
     def contrast(variables, batch, key, step):
         params, v = variables.params["machine"], machine.pixels(batch)
@@ -136,7 +132,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         if persistent:
             start = variables.state["chain"][batch["index"] % negatives.chains]
         else:
-            start = independent(machine.fold_in(keys, 0), params["b"])
+            start = rbm.independent(machine.fold_in(keys, 0), params["b"])
         keys = machine.fold_in(keys, 1)
         v = rbm.chain(params, keys, start, settings.sampler.steps)
         return {"image": picture(rbm._replace(drawn=False).sweep(params, keys, v))}
@@ -156,6 +152,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         params, v = variables.params["machine"], machine.pixels(batch)
         pair = v, rbm.visible_mean(params, rbm.hidden(params, v))
         return {"image": picture(jnp.stack(pair, axis=1))}
+
+    def encode(variables, batch, key):
+        """E(h | v), [B, H]."""
+        return {"latent": rbm.hidden(variables.params["machine"], machine.pixels(batch))}
 
     def filters(variables, batch, key):
         """The weights of a hidden unit, the largest of all units white or black, [B, H, W, C]."""
@@ -180,22 +180,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def annealed(variables, batch, key):
         """A run of AIS from independent units like the data, an example each, [B]."""
         params, keys = variables.params["machine"], example_keys(key, batch)
-        start = jax.tree.map(jnp.zeros_like, params) | {"b": biases_of(variables.state["mean"])}
-
-        def log_density(v, beta):
-            return -rbm.free_energy(annealing.between(start, params, beta), v)
-
-        def move(keys, v, beta):
-            return rbm._replace(drawn=True).sweep(annealing.between(start, params, beta), keys, v)
-
-        first = independent(machine.fold_in(keys, 0), start["b"])
-        path, keys = annealing.betas(settings.annealing.steps), machine.fold_in(keys, 1)
-        log_ratio = annealing.log_weights(log_density, move, first, path, keys)
-        return {"log_weight": log_ratio + log_z_without_hidden(start)}
-
-    def log_z_without_hidden(params):
-        """log Z of a machine whose W and c are 0."""
-        return visible.log_sum(params["b"], 0.0 * params["b"]) + settings.hidden * jnp.log(2.0)
+        start, steps = biases_of(variables.state["mean"]), settings.annealing.steps
+        return {"log_weight": annealing.of_machine(rbm, params, start, keys, steps)}
 
     def picture(v):
         return machine.picture(v, image.shape)
@@ -203,7 +189,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     players = (
         games.player("machine", ("machine",), {"contrast": contrast}, settings, settings.average),
     )
-    functions = {f.__name__: f for f in (sample, chain, reconstruct, filters, free_energy)}
+    functions = {f.__name__: f for f in (sample, chain, encode, reconstruct, filters)}
+    functions["free_energy"] = free_energy
     if units.name == "gaussian" or image.cardinality == 2:  # Grey values have no probability.
         functions |= {"annealing": annealed, "unnormalised": unnormalised}
         if settings.hidden <= ENUMERABLE:

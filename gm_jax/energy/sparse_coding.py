@@ -68,6 +68,10 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """An atom, [B, H, W, C]."""
         return coding.columns(variables.params["dictionary"], batch, field.shape)
 
+    def encode(variables, batch, key):
+        """z*, [B, K]."""
+        return {"latent": coded(variables, batch)[1]}
+
     def reconstruct(variables, batch, key):
         """The example beside D z*, [B, 2, H, W, C]."""
         problem, z = coded(variables, batch)
@@ -101,5 +105,5 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     moves, average = {"objective": objective}, settings.average
     player = games.player("coder", ("dictionary",), moves, settings, average)
-    functions = {f.__name__: f for f in (atoms, reconstruct, cost, gaps)}
+    functions = {f.__name__: f for f in (encode, atoms, reconstruct, cost, gaps)}
     return (games.phase(settings, init, (coding.with_unit_atoms(player),), functions),)

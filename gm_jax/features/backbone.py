@@ -22,7 +22,7 @@ from gm_jax.networks import Network
 from gm_jax.nn import backbones
 from gm_jax.nn.backbones import Backbone
 from gm_jax.settings import Recipe, Restartable, at_least, one_of, schema
-from gm_jax.settings.recipe import Show
+from gm_jax.settings.reports import Show
 from gm_jax.weights.backbones import lpips_heads, open_backbone
 
 POWERS = {"squares": 2, "absolute": 1}  # Of distances of maps as they are.

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 import jax
 
 from gm_jax.settings.marks import Recipes, Restartable, Rule, above, at_least, below, one_of
+from gm_jax.settings.reports import Checkpoint, Count, Every, Report, Sample, Show
 from gm_jax.settings.schema import schema
 
-Count = Annotated[int, at_least(0)]
-Every = Annotated[int, at_least(1)]
 GREY_OR_RGB = Rule(lambda value: "" if value in (1, 3) else "must be 1 (grey) or 3 (RGB)")
 
 
@@ -119,52 +118,6 @@ class Data:
 
 
 @schema
-class Report:
-    """Lines of metrics.jsonl.
-
-    every  rounds between two lines
-    """
-
-    every: Every = 100
-
-
-@schema
-class Checkpoint:
-    """What a run continues from.
-
-    every  rounds between two checkpoints
-    keep   how many are kept
-    """
-
-    every: Every = 1000
-    keep: Every = 2
-
-
-@schema
-class Show:
-    """Pictures (texts, sounds) during training.
-
-    every   rounds between two; 0 for none
-    counts  {function: examples}; 0 for none
-    """
-
-    every: Count = 1000
-    counts: dict[str, Count] = dataclasses.field(default_factory=lambda: {"sample": 64})
-
-
-@schema
-class Sample:
-    """What --mode=sample saves.
-
-    count  samples in samples.npz
-    seed   another seed draws other samples
-    """
-
-    count: Every = 1000
-    seed: Annotated[int, at_least(0), below(2**32)] = 0
-
-
-@schema
 class Evaluate:
     """What --mode=evaluate measures.
 
@@ -195,6 +148,13 @@ class Evaluate:
     cmmd        samples whose embeddings are compared with those of the split
     annealing   runs of AIS that estimate the partition function, and with it log-likelihoods
     codes       examples whose codes' energy distance to the prior is taken
+    features    numbers of labelled examples, 0 for all, with which classifiers of the model's
+                features are trained
+    features_of     the function whose real numbers are the features, or an entry of the data
+    features_draws  choices of the labelled examples, of each number but all
+    features_tuned  numbers of labelled examples with which the features go on learning, too, beside
+                    the same from scratch
+    features_rounds  of that, a hundred examples each, or as many as two passes need
     lpips       examples whose LPIPS distance to their reconstruction is taken
     lpips_network  of it
     lpips_weights  the file of that network's weights, torchvision's
@@ -233,6 +193,11 @@ class Evaluate:
     cmmd: Count = 0
     annealing: Count = 0
     codes: Count = 0
+    features: tuple[Count, ...] = ()
+    features_of: str = "encode"
+    features_draws: Every = 3
+    features_tuned: tuple[Count, ...] = ()
+    features_rounds: Every = 500
     lpips: Count = 0
     lpips_network: Annotated[str, one_of(("alexnet", "vgg16", "squeezenet"))] = "alexnet"
     lpips_weights: str = ""
@@ -242,6 +207,11 @@ class Evaluate:
     protocol: str = "tf2015"
     grey: str = "repeat"
     weights: str = ""
+
+    def wrong(self):
+        """Choices that do not go together, a line for each."""
+        if self.features_tuned and not self.features:
+            yield "features_tuned goes with fixed features: set evaluate.features, too"
 
 
 @schema

@@ -32,6 +32,7 @@ from mutants.denoisers import DENOISERS
 from mutants.diffusion import DIFFUSION
 from mutants.dit import DITS
 from mutants.energy import ENERGIES
+from mutants.features import FEATURES
 from mutants.few_labels import FEW_LABELS
 from mutants.first_order_motion import FIRST_ORDER_MOTIONS
 from mutants.gan import GANS
@@ -67,6 +68,7 @@ MUTANTS = (
     | AUTOENCODERS
     | AUTOREGRESSIVE
     | ENERGIES
+    | FEATURES
     | FEW_LABELS
     | CODINGS
     | DIFFUSION

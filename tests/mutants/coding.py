@@ -217,7 +217,8 @@ CODINGS = {
         AUTOENCODER, "round(own.alpha * own.k)", "own.k", NUMBER + "[0-10]"
     ),
     "sparse trap: k that does not fall": Mutant(
-        AUTOENCODER, "h = encode(params, x, k_at(own, step))", "h = encode(params, x, own.k)",
+        AUTOENCODER, "h = hidden_of(params, x, k_at(own, step))",
+        "h = hidden_of(params, x, own.k)",
         NUMBER + "[1-8]",
     ),
     "sparse: a decoder of its own for the k largest": Mutant(

@@ -166,7 +166,7 @@ ENERGIES = {
         GRADIENT,
     ),
     "rbm: annealing without the hidden units' ln 2": Mutant(
-        RBM, " + settings.hidden * jnp.log(2.0)", "", OWN_Z + "[rbm]"
+        ANNEALING, ' + len(params["c"]) * jnp.log(2.0)', "", OWN_Z + "[rbm]"
     ),
     "rbm trap: exact likelihoods without Z": Mutant(
         RBM,
@@ -259,9 +259,9 @@ ENERGIES = {
         STACK, "drawn=False, dtype=dtype", "dtype=dtype", PRETRAINED
     ),
     "deep autoencoder trap: draws of the layers below": Mutant(
-        STACK,
+        "shared/stack.py",
         "v = rbm.hidden(layer, v)",
-        "v = jnp.round(rbm.hidden(layer, v))",
+        "v = jax.numpy.round(rbm.hidden(layer, v))",
         PRETRAINED,
     ),
     "deep autoencoder: the layers of the decoder as in the encoder": Mutant(

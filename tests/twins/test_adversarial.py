@@ -243,3 +243,5 @@ def test_reconstructions_are_of_the_codes_means(recipe):
     np.testing.assert_array_equal(code.inputs[0], np.float32(of.batch["image"]))
     expected = np.stack([np.float32(of.batch["image"]), made.output], 1)
     np.testing.assert_array_equal(outputs["image"], expected)
+    outputs, calls = of.work("encode")
+    agree(outputs["latent"], calls["encoder"][0].output[:, :size])

@@ -43,6 +43,9 @@ def test_autoencoders_functions():
     outputs, calls = of.work("reconstruct")
     np.testing.assert_array_equal(calls["encoder"][0].inputs[0], x)
     agree(outputs["image"], np.stack([x, calls["decoder"][0].output], 1))
+    outputs, calls = of.work("encode")
+    np.testing.assert_array_equal(calls["encoder"][0].inputs[0], x)
+    agree(outputs["latent"], calls["encoder"][0].output)
     outputs, calls = of.work("denoise")
     (encoder,), (decoder,) = calls["encoder"], calls["decoder"]
     agree(outputs["image"], np.stack([x, encoder.inputs[0], decoder.output], 1))
@@ -176,6 +179,8 @@ def test_vaes_functions():
     outputs, calls = of.work("reconstruct")
     agree(calls["decoder"][0].inputs[0], np.split(calls["encoder"][0].output, 2, -1)[0])
     agree(outputs["image"], np.stack([x, 2 * sigmoid(calls["decoder"][0].output) - 1], 1))
+    outputs, calls = of.work("encode")
+    agree(outputs["latent"], np.split(calls["encoder"][0].output, 2, -1)[0])
     index = jnp.arange(COUNT) * 23
     outputs, calls = of.work("manifold", index=index)
     row, column = np.divmod(np.asarray(index), 20)

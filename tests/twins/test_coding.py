@@ -87,6 +87,7 @@ def test_sparse_coding():
     agree(outputs["objective"], lasso(d, x, z, 0.2))
     agree(outputs["squared_error"], squares(d, x, z))
     agree(outputs["active"], (z != 0).sum(1))
+    agree(of.work("encode")[0]["latent"], z)
     pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
     agree(pair, shown(np.concatenate([x, z @ d.T], 1)))
 
@@ -129,6 +130,7 @@ def test_predictive_sparse_decomposition():
 
     of_columns(of, "atoms", d)
     of_columns(of, "filters", own["w"])
+    agree(of.work("encode")[0]["latent"], f)
     d = d / np.linalg.norm(d, axis=0)
     pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
     agree(pair, shown(np.concatenate([x, f @ d.T], 1)))
@@ -178,6 +180,7 @@ def test_a_sparse_autoencoder_of_means():
     agree(outputs["squared_error"], error)
     agree(outputs["activity"], h.mean(1))
     agree(outputs["active"], (h > 0.5).mean(1))
+    agree(of.work("encode")[0]["latent"], h)
     of_columns(of, "filters", p["w"])
 
 
@@ -210,6 +213,7 @@ def test_a_k_sparse_autoencoder(step, k):
         agree(outputs["squared_error"], ((y - x) ** 2).sum(1))
         agree(outputs["activity"], h.mean(1))
         agree(outputs["active"], 0.6 * np.ones(COUNT))
+        agree(of.work("encode")[0]["latent"], h)
         pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
         agree(pair[:, 0], x)
         agree(pair[:, 1], y)
@@ -225,6 +229,8 @@ def test_a_stacked_autoencoders_classifier(few):
         h = white_of(of.batch[name])
         for layer in p["layers"]:
             h = sigmoid(h @ layer["w"] + layer["c"])
+        if name == "image":
+            agree(of.work("encode")[0]["latent"], h)
         log_ps.append(log_softmax(h @ p["head"]["w"] + p["head"]["c"]))
     played, wrong = of.play(), [x.argmax(1) != y for x, y in zip(log_ps, labels, strict=True)]
     agree(played.value, -pick(log_ps[0], labels[0]).mean())

@@ -105,6 +105,7 @@ def test_what_an_rbm_is_used_for():
     pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
     agree(pair[:, 0], v)
     agree(pair[:, 1], sigmoid(p["b"] + sigmoid(p["c"] + v @ p["w"]) @ p["w"].T))
+    agree(of.work("encode")[0]["latent"], sigmoid(p["c"] + v @ p["w"]))
     filters = of.work("filters", moves=False)[0]["image"].reshape(COUNT, -1)
     agree(filters, (p["w"].T / np.abs(p["w"]).max())[np.arange(COUNT) % 6])
     means = sigmoid(p["b"] + h @ p["w"].T)
@@ -175,11 +176,55 @@ def test_a_deep_machine():
     pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
     agree(pair[:, 0], v)
     agree(pair[:, 1], sigmoid(p["b"] + mu1 @ p["w1"].T))
+    agree(of.work("encode")[0]["latent"], np.concatenate([mu1, mu2], 1))
     filters = of.work("filters", moves=False)[0]["image"].reshape(COUNT, -1)
     agree(filters, (p["w1"].T / np.abs(p["w1"]).max())[np.arange(COUNT) % 6])
     drawn = (of.work("sample", moves=False)[0]["image"].reshape(COUNT, -1) + 1) / 2
     means = sigmoid(p["b"] + h @ p["w1"].T)
     assert np.abs(drawn[:, None] - means[None]).max(-1).min(-1).max() < 1e-5
+
+
+def test_a_deep_belief_net():
+    """The top machine's data are draws of q; what is on the way down to its pixels, and up."""
+    of = game("dbn_mnist", decay=0.3)
+    top, v = exact(of.variables.params["machine"]), white(of)
+    below = [exact(layer) for layer in of.variables.state["below"]]
+    now, of_inputs = jax.tree.map(jnp.float32, of.variables), jax.random.split(KEY)[0]
+    keys, h = example_keys(of_inputs, of.batch), v
+    for number, layer in enumerate(below):
+        own = machine.fold_in(keys, number)
+        h = np.float64(machine.flip(own, jnp.float32(sigmoid(layer["c"] + h @ layer["w"]))))
+    keys, rbm = jax.random.split(jax.random.split(KEY)[1], 8), Machine(machine.binary())
+    fantasy = rbm.chain(now.params["machine"], keys, now.state["chain"], 2)
+    played, fantasy = of.play(step=3), np.float64(fantasy)
+    np.testing.assert_array_equal(played.state["chain"], fantasy)
+    up, up_fantasy = (sigmoid(top["c"] + x @ top["w"]) for x in (h, fantasy))
+    found = gradient(of)
+    agree(found["w"], fantasy.T @ up_fantasy / 8 - h.T @ up / COUNT + 0.3 * top["w"])
+    agree(found["b"], fantasy.mean(0) - h.mean(0))
+    agree(found["c"], up_fantasy.mean(0) - up.mean(0))
+    before = np.float64(of.variables.state["mean"])
+    agree(played.state["mean"], before + (h.mean(0) - before) / 5)
+
+    code, layers = v, [*below, top]
+    for layer in layers:
+        code = sigmoid(layer["c"] + code @ layer["w"])
+    agree(of.work("encode")[0]["latent"], code)
+    for layer in reversed(layers):
+        code = sigmoid(layer["b"] + code @ layer["w"].T)
+    pair = (of.work("reconstruct")[0]["image"].reshape(COUNT, 2, -1) + 1) / 2
+    agree(pair[:, 0], v)
+    agree(pair[:, 1], code)
+    filters = of.work("filters", moves=False)[0]["image"].reshape(COUNT, -1)
+    w = below[0]["w"]
+    agree(filters, (w.T / np.abs(w).max())[np.arange(COUNT) % 6])
+    drawn = (of.work("sample", moves=False)[0]["image"].reshape(COUNT, -1) + 1) / 2
+    means = sigmoid(below[0]["b"] + states(6) @ w.T)
+    assert np.abs(drawn[:, None] - means[None]).max(-1).min(-1).max() < 1e-5
+    h = states(7)
+    log_z = logsumexp(h @ top["c"] + softplus(top["b"] + h @ top["w"].T).sum(1))
+    bound = of.work("unnormalised", moves=False)[0]["bound"]
+    agree(of.work("bound", moves=False)[0]["bound"], bound - log_z)
 
 
 def test_a_deep_autoencoder():
@@ -190,11 +235,13 @@ def test_a_deep_autoencoder():
     for layer in p["encoder"][:-1]:
         h = sigmoid(h @ layer["w"] + layer["bias"])
     h = h @ p["encoder"][-1]["w"] + p["encoder"][-1]["bias"]
+    code = h
     for layer in p["decoder"][:-1]:
         h = sigmoid(h @ layer["w"] + layer["bias"])
     logits = h @ p["decoder"][-1]["w"] + p["decoder"][-1]["bias"]
     entropy = (v * softplus(-logits) + (1 - v) * softplus(logits)).sum(1)
     agree(of.play().value, entropy.mean())
+    agree(of.work("encode")[0]["latent"], code)
     outputs, _ = of.work("distortion")
     agree(outputs["cross_entropy"], entropy)
     agree(outputs["squared_error"], ((sigmoid(logits) - v) ** 2).sum(1))

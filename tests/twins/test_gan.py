@@ -49,6 +49,17 @@ def test_gan(name):
             agree(played.metric("fake_output"), fake.mean())
 
 
+def test_ds_features_are_what_its_last_layer_is_given():
+    """Of an example with itself if D sees packs; no D that sees labels is an encoder."""
+    for packing in (1, 2):
+        of = game("gan_ring", **{"tricks.packing": packing})
+        outputs, calls = of.work("encode")
+        (call,) = calls["discriminator"]
+        agree(call.inputs[0], np.tile(of.batch["point"], packing))
+        agree(outputs["hidden"], call.last)
+    assert "encode" not in game("cgan_mnist").model.functions
+
+
 def test_soft_labels():
     """l softplus(-D) + (1 - l) softplus(D), the real label at .9 and the fake one at .2."""
     tricks = {"tricks.real_label": (0.9, 0.9), "tricks.fake_label": (0.2, 0.2)}

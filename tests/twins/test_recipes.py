@@ -59,6 +59,7 @@ RECIPES = {
     "bernoulli_mixture": "bernoulli_mixture_mnist",
     "rbm": "rbm_mnist",
     "deep_boltzmann": "dbm_mnist",
+    "deep_belief": "dbn_mnist",
     "deep_autoencoder": "deep_ae_mnist",
     "sparse_coding": "sparse_coding_patches",
     "psd": "psd_patches",

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gm_jax.energy.shared.machine import fold_in
+from gm_jax.energy.shared.machine import Machine, fold_in
 from gm_jax.model import Array, PyTree
 from gm_jax.settings import at_least, schema
 
@@ -73,3 +73,19 @@ def log_weights(
     numbers = jnp.arange(len(betas) - 1)
     (_, total), _ = lax.scan(step, (v, jnp.zeros(len(v), v.dtype)), (numbers, path[:-1], path[1:]))
     return total
+
+
+def of_machine(rbm: Machine, params: PyTree, b: Array, keys: Array, steps) -> Array:
+    """log w of runs of AIS by keys [B], from an RBM of biases b without weights to one, [B]."""
+    start = jax.tree.map(jnp.zeros_like, params) | {"b": b}
+
+    def log_density(v, beta):
+        return -rbm.free_energy(between(start, params, beta), v)
+
+    def move(keys, v, beta):
+        return rbm._replace(drawn=True).sweep(between(start, params, beta), keys, v)
+
+    first, path = rbm.independent(fold_in(keys, 0), b), betas(steps)
+    log_ratio = log_weights(log_density, move, first, path, fold_in(keys, 1))
+    log_z = rbm.visible.log_sum(b, 0.0 * b) + len(params["c"]) * jnp.log(2.0)
+    return log_ratio + log_z

@@ -152,6 +152,14 @@ class Machine(NamedTuple):
 
         return log_sum_over_states(terms, len(params["c"]))
 
+    def visible_drive(self, params, h: Array) -> Array:
+        """down (b + W h), [B, D]: the logits of binary visible units."""
+        return sum(self._visible_terms(params, h))
+
+    def independent(self, keys: Array, b: Array) -> Array:
+        """Visible units without hidden ones, by keys [B]."""
+        return self.visible.draw(keys, b, jnp.zeros((len(keys), len(b)), b.dtype))
+
     def _visible_terms(self, params, h):
         drive = product(h, params["w"].T, self.dtype)
         return self.down * params["b"], self.down * drive
