@@ -166,8 +166,8 @@ class Game(NamedTuple):
         """D's logits [B] on images, augmented by the p of now."""
         name = self.settings.augmentation.name
         if name:
-            keys = example_keys(key, batch)
-            draws = augmentation.draw(keys, variables.state["augmentation"]["p"], name)
+            keys, p = example_keys(key, batch), variables.state["augmentation"]["p"]
+            draws = augmentation.draw(keys, p, name, images.shape[1:])
             images = augmentation.augmented(images, draws, name)
         return self.nets.discriminator(variables, images, label_of(self.nets, batch))
 
