@@ -4,7 +4,7 @@ from mutants import Mutant
 
 EQUALIZED, FILTERING = "nn/equalized.py", "nn/filtering.py"
 LAYERS, NETWORKS = "nn/stylegan2_layers.py", "nn/stylegan2.py"
-SYSTEM, FUNCTIONS = "stylegan2/system.py", "stylegan2/functions.py"
+SYSTEM, STYLES = "stylegan2/system.py", "shared/styles.py"
 PENALTIES, PROBABILITY = "losses/penalties.py", "augmentation/probability.py"
 DRAWS, GEOMETRY = "augmentation/draws.py", "augmentation/geometry.py"
 COLOUR, CORRUPTION = "augmentation/colour.py", "augmentation/corruption.py"
@@ -198,7 +198,7 @@ STYLEGAN2S = {
         MOVES,
     ),
     "stylegan2 trap: the average of w of each device": Mutant(
-        SYSTEM, "mean = replicas.mean(jnp.mean(jax.lax.stop_gradient(w), axis=0))",
+        STYLES, "mean = replicas.mean(jnp.mean(jax.lax.stop_gradient(w), axis=0))",
         "mean = jnp.mean(jax.lax.stop_gradient(w), axis=0)", GLOBAL,
     ),
     "stylegan2 trap: the mean length of each device": Mutant(
@@ -222,11 +222,11 @@ STYLEGAN2S = {
         TRAINING + "a_linear_generator_has_the_length_of_its_transpose",
     ),
     "stylegan2 trap: one cut for all of a batch": Mutant(
-        SYSTEM, "cuts(example_keys(keys[2], batch), share",
+        STYLES, "cuts(example_keys(keys[2], batch), share",
         "cuts(jnp.broadcast_to(keys[2], len(w)), share", TWINS + "the_generator",
     ),
     "stylegan2: cuts before the first layer": Mutant(
-        SYSTEM, "jax.random.randint(where, (), 1, layers)", "jax.random.randint(where, (), 0, 1)",
+        STYLES, "jax.random.randint(where, (), 1, layers)", "jax.random.randint(where, (), 0, 1)",
         TWINS + "the_generator",
     ),
     "stylegan2: the path length of all examples": Mutant(
