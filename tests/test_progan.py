@@ -136,7 +136,7 @@ def test_a_phase_takes_over_layers_and_averages_but_no_optimizer(digits16):
         assert all(np.all(x == 7) for x in jax.tree.leaves(phase.opt))
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", ["progan", pytest.param("stylegan", marks=pytest.mark.slow)])
 def test_real_images_fade_by_the_fraction_of_the_rounds_that_are_played(system, digits16):
     """From 0 on, not by the penalty's numbers, nor in whole ones; both moves and samples alike."""
     phase = gm_jax.build(config(system, digits16, fade=4))[1]

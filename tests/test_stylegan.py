@@ -12,7 +12,7 @@ from scipy.signal import convolve2d, correlate2d
 import gm_jax
 from gm_jax.adversarial import stylegan
 from gm_jax.adversarial.shared.path_length import path_length
-from gm_jax.nn.layers import doubled, halved
+from gm_jax.nn.layers import doubled
 from gm_jax.nn.progan import Block, Discriminator
 from gm_jax.nn.stylegan import Level, Synthesis, noise_sides
 from gm_jax.nn.stylegan2_layers import Mapping
@@ -29,6 +29,18 @@ def shaken(params):
     return jax.tree.map(
         lambda x: x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape), params
     )
+
+
+def drawn(module, *inputs):
+    """Parameters of a module: kernels of deviation 1, all else of 0.3."""
+    shapes = jax.eval_shape(module.init, KEY, *inputs)["params"]
+    rng = np.random.default_rng(0)
+
+    def fill(path, leaf):
+        x = rng.normal(size=leaf.shape).astype(np.float32)
+        return x if "kernel" in jax.tree_util.keystr(path) else 0.3 * x
+
+    return jax.tree_util.tree_map_with_path(fill, shapes)
 
 
 def each_map(x, function):
@@ -66,10 +78,7 @@ def test_a_level_by_hand():
     for side, x in ((4, None), (8, jax.random.normal(KEY, (2, 4, 4, 2)))):
         noise = list(jax.random.normal(jax.random.key(side), (2, 2, side, side, 1)))
         level = Level(3, jnp.float32)
-        begun = jax.jit(level.init)(KEY, x, w, noise)["params"]
-        if x is None:
-            np.testing.assert_array_equal(begun["const"], 1.0)
-        params = shaken(begun)
+        params = drawn(level, x, w, noise)
         found = jax.jit(level.apply)({"params": params}, x, w, noise)
         params, own, maps = jax.tree.map(np.float64, (params, w, noise))
         if x is None:
@@ -87,7 +96,7 @@ def test_a_level_by_hand():
 def test_ds_block_blurs_before_its_second_convolution_and_halves_before_the_activation():
     x = jax.random.normal(KEY, (2, 8, 8, 2))
     block = Block((3, 4), True, "none", 0.2, jnp.float32, down=True)
-    params = shaken(jax.jit(block.init)(KEY, x)["params"])
+    params = drawn(block, x)
     found = jax.jit(block.apply)({"params": params}, x)
     y, params = np.float64(x), jax.tree.map(np.float64, params)
 
@@ -107,38 +116,26 @@ def only(params, *names):
     return {"params": {k: v for k, v in params["params"].items() if k.startswith(names)}}
 
 
-def test_a_share_of_0_is_the_smaller_network_and_1_the_larger_one():
-    """G's images enlarged by repeated pixels; D's outputs of halved images."""
-    nets = {
-        name: [module(side=side, fading=fade, **SMALL, **own) for side, fade in
-               ((4, False), (8, True), (8, False))]
-        for name, module, own in (("g", Synthesis, {"channels": 2}),
-                                  ("d", Discriminator, {"blur": True}))
-    }  # fmt: skip
+def test_a_share_of_0_is_the_smaller_generator_enlarged_and_1_the_larger_one():
+    old, both, new = (
+        Synthesis(side, 2, fade, **SMALL) for side, fade in ((4, False), (8, True), (8, False))
+    )
+    noise = [jax.random.normal(KEY, (4, side, side, 1)) for side in noise_sides(8)]
+    w = jax.random.normal(KEY, (4, 4, 5))
+    params = {"params": drawn(both, w, noise, 0.0)}
 
     @jax.jit
-    def outputs(w, noise, x):
-        old, both, new = nets["g"]
-        params = {"params": shaken(both.init(KEY, w, noise, 0.0)["params"])}
+    def images(w, noise):
         small = only(params, "block_4", "to_image_4")
         large = only(params, "block", "to_image_8")
-        of_g = [both.apply(params, w, noise, share) for share in (0.0, 1.0)]
-        of_g += [old.apply(small, w[:, :2], noise[:2], 1.0), new.apply(large, w, noise, 1.0)]
-        old, both, new = nets["d"]
-        params = {"params": shaken(both.init(KEY, x, 0.0)["params"])}
-        small = only(params, "block_4", "from_image_4", "output")
-        large = only(params, "block", "from_image_8", "output")
-        of_d = [both.apply(params, x, share) for share in (0.0, 1.0)]
-        of_d += [old.apply(small, halved(x), 1.0), new.apply(large, x, 1.0)]
-        return of_g, of_d
+        begin, end = (both.apply(params, w, noise, share) for share in (0.0, 1.0))
+        small = old.apply(small, w[:, :2], noise[:2], 1.0)
+        return begin, end, small, new.apply(large, w, noise, 1.0)
 
-    noise = [jax.random.normal(KEY, (4, side, side, 1)) for side in noise_sides(8)]
-    x = jax.random.normal(KEY, (4, 8, 8, 2))
-    of_g, of_d = outputs(jax.random.normal(KEY, (4, 4, 5)), noise, x)
-    for (begin, end, small, large), enlarge in ((of_g, doubled), (of_d, lambda x: x)):
-        np.testing.assert_allclose(begin, enlarge(small), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(end, large, rtol=1e-4, atol=1e-5)
-        assert np.abs(begin - end).max() > 0.05
+    begin, end, small, large = images(w, noise)
+    np.testing.assert_allclose(begin, doubled(small), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(end, large, rtol=1e-4, atol=1e-5)
+    assert np.abs(begin - end).max() > 0.05
 
 
 def test_another_number_of_styles_is_refused():
@@ -148,6 +145,7 @@ def test_another_number_of_styles_is_refused():
             jax.eval_shape(Synthesis(8, 1, **SMALL).init, KEY, *shapes)
 
 
+@pytest.mark.slow
 def test_a_phase_takes_over_layers_the_average_of_w_and_the_noise(digits16):
     """The mapping as it is; noise of the new layers is new."""
     batch = {"image": jnp.zeros((8, 8, 8, 1)), "index": jnp.arange(8)}
@@ -158,7 +156,9 @@ def test_a_phase_takes_over_layers_the_average_of_w_and_the_noise(digits16):
         noise = variables.state["noise"]
         assert phase.name == ("stable_4", "fade_8", "stable_8")[number]
         assert [x.shape for x in noise] == [(1, n, n, 1) for n in (4, 4, 8, 8)[: len(noise)]]
-        if previous:
+        if not previous:
+            np.testing.assert_array_equal(variables.params["synthesis"]["block_4"]["const"], 1.0)
+        else:
             kept = variables.state["w_average"], noise[: len(previous.state["noise"])]
             old = previous.state["w_average"], previous.state["noise"]
             jax.tree.map(np.testing.assert_array_equal, kept, old)

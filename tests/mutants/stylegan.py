@@ -7,7 +7,7 @@ BLOCKS, FUNCTIONS = "nn/progan.py", "shared/style_functions.py"
 TESTS, TWINS = "test_stylegan.py::test_", "twins/test_stylegan.py::test_"
 LEVEL = TESTS + "a_level_by_hand"
 BLOCK = TESTS + "ds_block_blurs_before_its_second_convolution_and_halves_before_the_activation"
-SHARES = TESTS + "a_share_of_0_is_the_smaller_network_and_1_the_larger_one"
+SHARES = TESTS + "a_share_of_0_is_the_smaller_generator_enlarged_and_1_the_larger_one"
 TAKES_OVER = TESTS + "a_phase_takes_over_layers_the_average_of_w_and_the_noise"
 PARAMETERS = TESTS + "the_published_networks_have_as_many_parameters_as_the_authors"
 OF_D, OF_G = TWINS + "the_discriminator", TWINS + "the_generator"
@@ -55,7 +55,7 @@ STYLEGANS = {
         "        x = x if x.shape[1] == FIRST else styled\n", LEVEL,
     ),
     "stylegan: a constant of zeros": Mutant(
-        NETWORKS, '"const", nn.initializers.ones', '"const", nn.initializers.zeros', LEVEL
+        NETWORKS, '"const", nn.initializers.ones', '"const", nn.initializers.zeros', TAKES_OVER
     ),
     "stylegan trap: no blur in D": Mutant(
         BLOCKS, "x = blurred(x) if self.down else x", "x = x", BLOCK
