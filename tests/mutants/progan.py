@@ -7,7 +7,7 @@ GROWING = "shared/growing.py"
 RECIPE = "configs/progan_fashion.py"
 TESTS, TWINS = "test_progan.py::test_", "twins/test_progan.py::test_"
 STABLE = TWINS + "a_stable_phase"
-FADING = TESTS + "real_images_fade_by_the_fraction_of_the_rounds_that_are_played"
+FADING = TESTS + "real_images_fade_by_the_fraction_of_the_rounds_that_are_played[progan]"
 SMALLER = TWINS + "a_smaller_side_sees_halved_images_and_shows_its_own_enlarged"
 OF_G = TESTS + "a_share_of_0_is_the_smaller_generator_enlarged_and_1_the_larger_one"
 OF_D = TESTS + (
@@ -35,11 +35,12 @@ PROGANS = {
         "share = (jnp.asarray(step) + 1) / self.steps", FADING,
     ),
     "progan trap: real images not faded": Mutant(
-        GROWING, "return mixed(doubled(halved(x)), x, share) if fading else x", "return x", FADING
+        GROWING, "return mixed(doubled(halved(x)), x, share) if self.fading else x", "return x",
+        FADING,
     ),
     "progan: real images faded the other way": Mutant(
-        GROWING, "return mixed(doubled(halved(x)), x, share) if fading else x",
-        "return mixed(x, doubled(halved(x)), share) if fading else x", FADING,
+        GROWING, "return mixed(doubled(halved(x)), x, share) if self.fading else x",
+        "return mixed(x, doubled(halved(x)), share) if self.fading else x", FADING,
     ),
     "progan trap: optimizers go on into the next phase": Mutant(
         "training/state.py",

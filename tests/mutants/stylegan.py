@@ -17,11 +17,18 @@ FADING = (
 MOVES = TWINS + "d_moves_first_and_the_average_is_by_images"
 IN_LAYERS = TWINS + "noise_in_some_layers"
 
+BEFORE = "        if noise is not None:\n            x = x + (noise * strength).astype(x.dtype)\n"
+STYLE = (
+    "        x = nn.leaky_relu(x + bias.astype(x.dtype), 0.2)\n"
+    '        style = EqualizedDense(2 * features, dtype=wide, name="style")(w)\n'
+    "        scale, shift = jnp.split(style[:, None, None], 2, axis=-1)\n"
+)
+AFTER = "        return ((1.0 + scale) * instance_norm(full_precision(x), 1e-8) + shift)"
+
 STYLEGANS = {
     "stylegan trap: noise after AdaIN": Mutant(
-        NETWORKS, "        if noise is not None:\n            x = x + (noise * strength)",
-        "        late = 0.0 if noise is None else noise * strength\n"
-        "        if False:\n            x = x + (noise * strength)", LEVEL,
+        NETWORKS, BEFORE + STYLE + AFTER + ".astype(x.dtype)",
+        STYLE + AFTER + " + (0.0 if noise is None else noise * strength)", LEVEL,
     ),
     "stylegan: one strength of noise for all channels": Mutant(
         NETWORKS, '"noise_strength", nn.initializers.zeros, (features,)',
