@@ -263,7 +263,7 @@ def test_what_cannot_be_is_one_line(overrides, message):
 
 def test_noise_differs_by_example_and_layer_and_is_scaled_by_its_strength():
     keys = jax.vmap(jax.random.fold_in, (None, 0))(KEY, jnp.arange(3))
-    maps = stylegan2.drawn_noise(keys, 16)
+    maps = stylegan2.drawn_noise(keys, stylegan2.noise_sides(16))
     assert [x.shape[1] for x in maps] == [4, 8, 8, 16, 16]
     flat = jnp.stack([x[:, :4, :4, 0] for x in maps]).reshape(15, 16)
     correlation = np.corrcoef(flat) - np.eye(15)

@@ -11,8 +11,9 @@ from test_stylegan2 import generator
 from test_stylegan2_published import opened
 
 import gm_jax
-from gm_jax.adversarial.stylegan2 import path_length, projection
-from gm_jax.adversarial.stylegan2.networks import repeated
+from gm_jax.adversarial.shared import path_length
+from gm_jax.adversarial.shared.styles import repeated
+from gm_jax.adversarial.stylegan2 import projection
 from gm_jax.adversarial.stylegan2.published import open_published
 from gm_jax.errors import UserError
 from gm_jax.recipes import schema_of
@@ -60,9 +61,9 @@ def test_its_own_sample_comes_back(tmp_path, monkeypatch):
 def linear(a):
     """Networks whose images are A w, of w = z."""
     return types.SimpleNamespace(
-        latents=a.shape[1], layers=4, classes=0, shape=(8, 8, 1),
+        latents=a.shape[1], layers=4, classes=0, maps=lambda keys: [],
         mapping=lambda variables, z, label: z,
-        synthesis=lambda variables, styles, noise: styles[:, 0] @ a.T,
+        images=lambda variables, styles, noise: styles[:, 0] @ a.T,
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import pytest
 from stylegan2_golden import FOLDER, fill, needs_golden
 
 import gm_jax
+from gm_jax.adversarial.shared.styles import repeated
 from gm_jax.adversarial.stylegan2 import export
-from gm_jax.adversarial.stylegan2.networks import repeated
 from gm_jax.adversarial.stylegan2.published import open_published
 from gm_jax.errors import UserError
 from gm_jax.nn.stylegan2_layers import truncated

@@ -10,6 +10,7 @@ import pytest
 from stylegan2_golden import description, golden, needs_golden, uniform, weights
 
 from gm_jax import replicas
+from gm_jax.adversarial.shared.styles import repeated
 from gm_jax.adversarial.stylegan2 import networks
 from gm_jax.adversarial.stylegan2.settings import Settings
 from gm_jax.adversarial.stylegan2.system import Game
@@ -56,7 +57,7 @@ def opened():
 def generated(params, z):
     """Images of z with the constant noise, and their styles."""
     nets, _, _, noise = opened()
-    styles = networks.repeated(nets, nets.mapping(Variables(params), z))
+    styles = repeated(nets, nets.mapping(Variables(params), z))
     return nets.synthesis(Variables(params), styles, noise), styles
 
 
@@ -72,7 +73,7 @@ def generator_loss(params):
 def path_loss(params, before):
     """(4 times the weighted penalty, (penalties, lengths, mean)) of half the latents."""
     nets, _, _, noise = opened()
-    styles = networks.repeated(nets, nets.mapping(Variables(params), golden("in/z_train")[:4]))
+    styles = repeated(nets, nets.mapping(Variables(params), golden("in/z_train")[:4]))
 
     def generate(styles):
         return nets.synthesis(Variables(params), styles, noise)

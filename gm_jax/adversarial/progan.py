@@ -1,16 +1,13 @@
 """ProGAN: both networks grow while they are trained, from images of 4 x 4 pixels upwards.
 
-Karras, Aila, Laine & Lehtinen 2018 (arXiv 1710.10196). At each side of the images one phase, before
-which the layers of that side fade in during another; each with fresh optimizers. With x the images
-halved to that side, and while layers fade in also mixed with themselves at half that side,
+Karras, Aila, Laine & Lehtinen 2018 (arXiv 1710.10196); how it grows: shared/growing.py. With x the
+images at the side of a phase, and real ones mixed while layers fade in,
 
     L_D = E [D(G(z)) - D(x) + lambda (|grad D(x^)| / t - 1)^2 + epsilon D(x)^2]      appendix A.1
     L_G = E [-D(G(z))]
     x^  = u x + (1 - u) G(z),    u ~ U[0, 1) of each example
 
-The share of the new layers' image rises with the round from 0 to 1 (figure 2); it is not u. It is
-part of the state, for samples are drawn with it, too. The moving average of G goes on from phase to
-phase.
+The share of the new layers' image is not u. The moving average of G goes on from phase to phase.
 """
 
 from typing import Annotated
@@ -19,22 +16,18 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax import games, networks
+from gm_jax.adversarial.shared.growing import Growing, Growth, enlarged, grown, growths
 from gm_jax.adversarial.shared.latents import path
-from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import wasserstein
 from gm_jax.losses.penalties import wgan_gp
-from gm_jax.model import Aux, Phase, Variables, example_keys, field_of
+from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn import progan as nets
-from gm_jax.nn.layers import Size, doubled, halved, normal, uniform
-from gm_jax.nn.progan import FIRST, mixed
+from gm_jax.nn.layers import normal, uniform
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import Recipe, Rule, above, arguments, at_least, part_of, schema
+from gm_jax.settings import above, arguments, at_least, part_of, schema
 
 FRAMES = 12  # of an interpolation
-POWER_OF_TWO = Rule(
-    lambda side: "" if side >= FIRST and not side & (side - 1) else f"must be {FIRST}, 8, 16, ..."
-)
 SHARED = "side", "fading", "density", "most", "equalized", "dtype"
 
 
@@ -49,7 +42,7 @@ class Generator(part_of(nets.Generator, "channels", *SHARED)):
 
 
 @schema
-class Discriminator(part_of(nets.Discriminator, *SHARED)):
+class Discriminator(part_of(nets.Discriminator, "blur", *SHARED)):
     """The player that tells real images from generated ones.
 
     times      moves per round
@@ -61,16 +54,9 @@ class Discriminator(part_of(nets.Discriminator, *SHARED)):
 
 
 @schema
-class Settings(Recipe):
-    """A GAN that grows.
+class Settings(Growing):
+    """ProGAN.
 
-    steps          rounds of the last phase, at the images' side
-    first          side at which it begins; the images' for a GAN that does not grow
-    stable         rounds at each smaller side, with all layers of that side
-    fade           rounds in which the layers of a side fade in
-    latents        size of z
-    density        features of a map times its side
-    most           features of a map, at most
     equalized      whether the learning rate is equalised
     penalty        lambda, weight of the penalty on D's gradient
     target         t, the norm that D's gradient is drawn to
@@ -79,12 +65,6 @@ class Settings(Recipe):
     discriminator  the player that tells real images from generated ones
     """
 
-    first: Annotated[int, POWER_OF_TWO] = FIRST
-    stable: Annotated[int, at_least(0)] = 1000
-    fade: Annotated[int, at_least(0)] = 1000
-    latents: Size = 512
-    density: Size = 16384
-    most: Size = 512
     equalized: bool = True
     penalty: Annotated[float, at_least(0.0)] = 10.0
     target: Annotated[float, above(0.0)] = 1.0
@@ -98,54 +78,15 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     Raises UserError if the images' side is not `first`, doubled some times.
     """
-    side, sides = _side(field_of(spec, "image").shape), [settings.first]
-    while sides[-1] < side:
-        sides.append(2 * sides[-1])
-    if sides[-1] != side:
-        raise UserError(
-            f"images of {side}x{side} are not {settings.first}x{settings.first} (first) doubled:"
-            " set data.size to a power of 2, and first to one up to it"
-        )
-    phases = []
-    for own in sides:
-        if own > settings.first:
-            phases.append(_phase(settings, spec, own, settings.fade, fading=True))
-        phases.append(
-            _phase(settings, spec, own, settings.stable if own < side else settings.steps)
-        )
-    return tuple(phase for phase in phases if phase.steps)
-
-
-def _side(shape: tuple[int, int, int]) -> int:
-    """The side of square images. Raises UserError for others."""
-    height, width, _ = shape
-    if height != width:
-        raise UserError(f"ProGAN makes square images, not {height}x{width}: set data.size")
-    return height
-
-
-def grown(fresh: Variables, previous: Variables | None) -> Variables:
-    """Fresh variables with the layers of the phase before, and their statistics, as they ended."""
-    if previous is None:
-        return fresh
-
-    def kept(new, old):
-        return {layer: old.get(layer, value) for layer, value in new.items()}
-
-    params = {net: kept(new, previous.params[net]) for net, new in fresh.params.items()}
-    statistics = {
-        name: kept(new, previous.state["generator"][name])
-        for name, new in fresh.state["generator"].items()
-    }
-    return fresh._replace(params=params, state=fresh.state | {"generator": statistics})
-
-
-def _phase(settings: Settings, spec, side: int, steps: int, fading: bool = False) -> Phase:
-    """The game at one side of the images."""
     shape = field_of(spec, "image").shape
+    return tuple(_phase(settings, shape, growth) for growth in growths(settings, shape))
+
+
+def _phase(settings: Settings, shape: tuple[int, int, int], growth: Growth) -> Phase:
+    """The game at one side of the images."""
     own, other = settings.generator, settings.discriminator
     common = {name: getattr(settings, name) for name in ("density", "most", "equalized")}
-    common |= dict(side=side, fading=fading, dtype=jnp.dtype(settings.dtype))
+    common |= dict(side=growth.side, fading=growth.fading, dtype=jnp.dtype(settings.dtype))
     generator = Network(
         "generator",
         nets.Generator(channels=shape[-1], **arguments(own, "optimizer"), **common),
@@ -157,29 +98,17 @@ def _phase(settings: Settings, spec, side: int, steps: int, fading: bool = False
     def latents(batch, key):
         return normal(example_keys(key, batch), (settings.latents,))
 
-    def share_at(step):
-        """The new layers' share of the image in a round, and the state that holds it."""
-        if not fading:
-            return 1.0, {}
-        share = jnp.asarray(step) / steps
-        return share, {"share": share}
-
-    def real(batch, share):
-        x = batch["image"]
-        while x.shape[1] > side:
-            x = halved(x)
-        return mixed(doubled(halved(x)), x, share) if fading else x
-
     def init(key, batch, previous):
-        share, state = share_at(0)
-        calls = (generator, latents(batch, key), share), (discriminator, real(batch, share), share)
+        share, state = growth.share_at(0)
+        x = growth.real(batch["image"], share)
+        calls = (generator, latents(batch, key), share), (discriminator, x, share)
         fresh = grown(networks.split_init(key, *calls), previous)
         return fresh._replace(state=fresh.state | state)
 
     def discriminator_loss(variables, batch, key, step):
         latent_key, mix_key = jax.random.split(key)
-        share, state = share_at(step)
-        x = real(batch, share)
+        share, state = growth.share_at(step)
+        x = growth.real(batch["image"], share)
         fakes, _ = generator.train(variables, latents(batch, latent_key), share)
 
         def critic(x):
@@ -194,17 +123,14 @@ def _phase(settings: Settings, spec, side: int, steps: int, fading: bool = False
         return jnp.mean(loss), Aux(metrics | state, state)
 
     def generator_loss(variables, batch, key, step):
-        share, state = share_at(step)
+        share, state = growth.share_at(step)
         fakes, statistics = generator.train(variables, latents(batch, key), share)
         loss = -jnp.mean(discriminator(variables, fakes, share))
         return loss, Aux(state=state | {"generator": statistics})
 
     def images(variables, z):
         """G(z) at the side of the data, each pixel repeated."""
-        x = generator(variables, z, variables.state.get("share", 1.0))
-        while x.shape[1] < shape[0]:
-            x = doubled(x)
-        return x
+        return enlarged(generator(variables, z, variables.state.get("share", 1.0)), shape[0])
 
     def sample(variables, batch, key):
         return {"image": images(variables, latents(batch, key))}
@@ -225,4 +151,4 @@ def _phase(settings: Settings, spec, side: int, steps: int, fading: bool = False
     )  # fmt: skip
     functions = {"sample": sample, "interpolation": interpolation}
     phase = games.phase(settings, init, players, functions)
-    return phase._replace(name=f"{'fade' if fading else 'stable'}_{side}", steps=steps)
+    return phase._replace(name=growth.name, steps=growth.steps)

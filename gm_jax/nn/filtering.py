@@ -1,4 +1,4 @@
-"""Filters of a few taps before halving and after doubling an image: StyleGAN2's layers.
+"""Filters of a few taps before halving and after doubling an image: layers of StyleGAN 1 and 2.
 
 Karras et al. 2020 (StyleGAN2, arXiv 1912.04958). A filter is separable, and a sum of shifted
 copies: on a CPU ten times and more as fast as a convolution of each channel.
@@ -15,6 +15,7 @@ from gm_jax.nn.equalized import convolution
 from gm_jax.nn.layers import transposed_convolution
 
 BINOMIAL = np.array([1.0, 3.0, 3.0, 1.0]) / 8.0
+SMOOTH = np.array([1.0, 2.0, 1.0]) / 4.0
 
 
 def filtered(
@@ -66,6 +67,11 @@ def _both(x, taps, pads, up=1, down=1):
     for axis in (1, 2):
         x = filtered(x, taps, axis, pads, up, down)
     return x
+
+
+def blurred(x: Array) -> Array:
+    """[B, H, W, C] smoothed by [1, 2, 1] / 4 along both axes, with zeros around."""
+    return _both(x, SMOOTH, (1, 1))
 
 
 def upsampled(x: Array, taps: np.ndarray = BINOMIAL) -> Array:

@@ -19,6 +19,7 @@ from jax import lax
 from gm_jax import replicas
 from gm_jax.model import Array
 from gm_jax.nn.equalized import EqualizedConv, EqualizedDense, minibatch_deviation, pixel_norm
+from gm_jax.nn.filtering import blurred
 from gm_jax.nn.layers import BatchNorm, Size, doubled, full_precision, halved
 from gm_jax.settings import at_least, one_of
 
@@ -107,6 +108,7 @@ class Block(nn.Module):
     """Two convolutions of 3x3, each with what follows it: [B, H, W, C] to [B, H, W, features[1]].
 
     features  of the first and the second one
+    down      whether the second one is of a smoothed map and halved before what follows
     """
 
     features: tuple[int, int]
@@ -114,13 +116,16 @@ class Block(nn.Module):
     normalization: str
     slope: float
     dtype: jnp.dtype
+    down: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
-        for features in self.features:
-            x = linear(features, 3, self.equalized, self.dtype)(x)
-            x = Activation(self.normalization, self.slope, train, self.dtype)(x)
-        return x
+        own = self.normalization, self.slope, train, self.dtype
+        first, second = self.features
+        x = Activation(*own)(linear(first, 3, self.equalized, self.dtype)(x))
+        x = blurred(x) if self.down else x
+        x = linear(second, 3, self.equalized, self.dtype)(x)
+        return Activation(*own)(halved(x) if self.down else x)
 
 
 class FirstBlock(nn.Module):
@@ -224,6 +229,8 @@ class Discriminator(nn.Module):
                    discrimination, or "" for nothing
     group          examples whose deviation is taken together; 0 for the whole batch
     kernels        of minibatch discrimination
+    blur           whether maps are smoothed before a block's second convolution and halved before
+                   its activation, as in StyleGAN, not after it
     """
 
     side: int
@@ -235,6 +242,7 @@ class Discriminator(nn.Module):
     statistics: Annotated[str, one_of(STATISTICS)] = "deviation"
     group: Annotated[int, at_least(0)] = 4
     kernels: Size = 100
+    blur: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -253,7 +261,8 @@ class Discriminator(nn.Module):
         x, side = map_of(image), self.side
         while side > FIRST:
             wide = features(side), features(side // 2)
-            x = halved(Block(wide, *own, name=f"block_{side}")(x))
+            x = Block(wide, *own, down=self.blur, name=f"block_{side}")(x)
+            x = x if self.blur else halved(x)
             if self.fading and side == self.side:
                 x = mixed(map_of(halved(image)), x, share)
             side //= 2

@@ -49,9 +49,8 @@ def noise_sides(resolution: int) -> list[int]:
     return [4] + [side for side in levels(resolution)[1:] for _ in range(2)]
 
 
-def drawn_noise(keys: Array, resolution: int) -> list[Array]:
-    """Noise maps [B, h, h, 1] for the convolutions, by a key for each example and layer."""
-    sides = noise_sides(resolution)
+def drawn_noise(keys: Array, sides: list[int]) -> list[Array]:
+    """Noise maps [B, h, h, 1] of these sides, by a key for each example and map."""
     split = jax.vmap(lambda key: jax.random.split(key, len(sides)), out_axes=1)(keys)
     return [normal(own, (side, side, 1)) for own, side in zip(split, sides, strict=True)]
 

@@ -55,6 +55,7 @@ from mutants.spade import SPADES
 from mutants.spatial import SPATIAL
 from mutants.srgan import SRGANS
 from mutants.studies import STUDIES
+from mutants.stylegan import STYLEGANS
 from mutants.stylegan2 import STYLEGAN2S
 from mutants.styles import STYLES
 from mutants.translation import TRANSLATION
@@ -98,6 +99,7 @@ MUTANTS = (
     | SRGANS
     | SPADES
     | SPATIAL
+    | STYLEGANS
     | STYLEGAN2S
     | STYLES
     | STUDIES

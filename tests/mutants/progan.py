@@ -3,10 +3,11 @@
 from mutants import Mutant
 
 PROGAN, NETWORKS = "adversarial/progan.py", "nn/progan.py"
+GROWING = "shared/growing.py"
 RECIPE = "configs/progan_fashion.py"
 TESTS, TWINS = "test_progan.py::test_", "twins/test_progan.py::test_"
 STABLE = TWINS + "a_stable_phase"
-FADING = TESTS + "real_images_fade_by_the_fraction_of_the_rounds_that_are_played"
+FADING = TESTS + "real_images_fade_by_the_fraction_of_the_rounds_that_are_played[progan]"
 SMALLER = TWINS + "a_smaller_side_sees_halved_images_and_shows_its_own_enlarged"
 OF_G = TESTS + "a_share_of_0_is_the_smaller_generator_enlarged_and_1_the_larger_one"
 OF_D = TESTS + (
@@ -26,18 +27,20 @@ PROGANS = {
         "mix = share = uniform(example_keys(mix_key, batch), ())[:, None, None, None]", FADING,
     ),
     "progan trap: an integer share": Mutant(
-        PROGAN, "share = jnp.asarray(step) / steps", "share = jnp.asarray(step) // steps", FADING
+        GROWING, "share = jnp.asarray(step) / self.steps",
+        "share = jnp.asarray(step) // self.steps", FADING,
     ),
     "progan: a share that does not begin at 0": Mutant(
-        PROGAN, "share = jnp.asarray(step) / steps", "share = (jnp.asarray(step) + 1) / steps",
-        FADING,
+        GROWING, "share = jnp.asarray(step) / self.steps",
+        "share = (jnp.asarray(step) + 1) / self.steps", FADING,
     ),
     "progan trap: real images not faded": Mutant(
-        PROGAN, "return mixed(doubled(halved(x)), x, share) if fading else x", "return x", FADING
+        GROWING, "return mixed(doubled(halved(x)), x, share) if self.fading else x", "return x",
+        FADING,
     ),
     "progan: real images faded the other way": Mutant(
-        PROGAN, "return mixed(doubled(halved(x)), x, share) if fading else x",
-        "return mixed(x, doubled(halved(x)), share) if fading else x", FADING,
+        GROWING, "return mixed(doubled(halved(x)), x, share) if self.fading else x",
+        "return mixed(x, doubled(halved(x)), share) if self.fading else x", FADING,
     ),
     "progan trap: optimizers go on into the next phase": Mutant(
         "training/state.py",
@@ -51,17 +54,18 @@ PROGANS = {
         TAKES_OVER,
     ),
     "progan trap: networks that begin anew": Mutant(
-        PROGAN, "if previous is None:\n        return fresh", "if True:\n        return fresh",
+        GROWING, "if previous is None:\n        return fresh", "if True:\n        return fresh",
         TAKES_OVER,
     ),
     "progan trap: samples of the new layers alone": Mutant(
         PROGAN, 'variables.state.get("share", 1.0)', "1.0", FADING
     ),
     "progan: a smaller side's samples as small as they are": Mutant(
-        PROGAN, "while x.shape[1] < shape[0]:\n            x = doubled(x)", "pass", SMALLER
+        GROWING, "while x.shape[1] < side:\n        x = doubled(x)", "pass", SMALLER
     ),
     "progan: D sees images that are cut, not halved": Mutant(
-        PROGAN, "while x.shape[1] > side:\n            x = halved(x)", "x = x[:, :side, :side]",
+        GROWING, "while x.shape[1] > self.side:\n            x = halved(x)",
+        "x = x[:, : self.side, : self.side]",
         SMALLER,
     ),
     "progan: drift of generated images": Mutant(

@@ -4,8 +4,10 @@ from mutants import Mutant
 
 EQUALIZED, FILTERING = "nn/equalized.py", "nn/filtering.py"
 LAYERS, NETWORKS = "nn/stylegan2_layers.py", "nn/stylegan2.py"
-SYSTEM, FUNCTIONS = "stylegan2/system.py", "stylegan2/functions.py"
-AUGMENTATION, PENALTIES = "shared/augmentation.py", "losses/penalties.py"
+SYSTEM, STYLES = "stylegan2/system.py", "shared/styles.py"
+PENALTIES, PROBABILITY = "losses/penalties.py", "augmentation/probability.py"
+DRAWS, GEOMETRY = "augmentation/draws.py", "augmentation/geometry.py"
+COLOUR, CORRUPTION = "augmentation/colour.py", "augmentation/corruption.py"
 PICKLES, NAMES = "weights/network_pickle.py", "weights/stylegan2.py"
 
 OF_LAYERS, OF_FILTERS = "test_equalized.py::test_", "test_filtering.py::test_"
@@ -20,6 +22,9 @@ PATH = TRAINING + "the_path_length_and_its_gradient"
 STEPS = TRAINING + "adam_is_rescaled_for_the_steps_of_a_lazy_regulariser"
 MOVES = TWINS + "each_player_moves_once_and_its_regulariser_now_and_then"
 GLOBAL = TRAINING + "the_state_is_of_the_global_batch"
+BANK = CHANGES + "each_filter_of_the_bank_keeps_its_band_and_all_add_up_to_the_image"
+GRAINS = CHANGES + "noise_is_of_each_value_and_has_its_own_deviation_in_each_image"
+HOLES = CHANGES + "a_cutout_is_a_rectangle_around_its_centre_and_the_rest_stays"
 RATES = CHANGES + "p_follows_the_signs_and_stays_in_0_to_1"
 
 STYLEGAN2S = {
@@ -193,7 +198,7 @@ STYLEGAN2S = {
         MOVES,
     ),
     "stylegan2 trap: the average of w of each device": Mutant(
-        SYSTEM, "mean = replicas.mean(jnp.mean(jax.lax.stop_gradient(w), axis=0))",
+        STYLES, "mean = replicas.mean(jnp.mean(jax.lax.stop_gradient(w), axis=0))",
         "mean = jnp.mean(jax.lax.stop_gradient(w), axis=0)", GLOBAL,
     ),
     "stylegan2 trap: the mean length of each device": Mutant(
@@ -217,45 +222,86 @@ STYLEGAN2S = {
         TRAINING + "a_linear_generator_has_the_length_of_its_transpose",
     ),
     "stylegan2 trap: one cut for all of a batch": Mutant(
-        SYSTEM, "cuts(example_keys(keys[2], batch), share",
+        STYLES, "cuts(example_keys(keys[2], batch), share",
         "cuts(jnp.broadcast_to(keys[2], len(w)), share", TWINS + "the_generator",
     ),
     "stylegan2: cuts before the first layer": Mutant(
-        SYSTEM, "jax.random.randint(where, (), 1, layers)", "jax.random.randint(where, (), 0, 1)",
+        STYLES, "jax.random.randint(where, (), 1, layers)", "jax.random.randint(where, (), 0, 1)",
         TWINS + "the_generator",
     ),
     "stylegan2: the path length of all examples": Mutant(
         SYSTEM, "{name: x[:: own.shrink] for", "{name: x[::1] for", TWINS + "the_path_length"
     ),
     "ada trap: p beyond 1": Mutant(
-        AUGMENTATION, 'jnp.clip(state["p"] + change, 0.0, 1.0)',
+        PROBABILITY, 'jnp.clip(state["p"] + change, 0.0, 1.0)',
         'jnp.maximum(state["p"] + change, 0.0)', RATES,
     ),
     "ada: p moves against the signs": Mutant(
-        AUGMENTATION, "change = jnp.sign(mean - settings.target)",
+        PROBABILITY, "change = jnp.sign(mean - settings.target)",
         "change = jnp.sign(settings.target - mean)", RATES,
     ),
     "ada: two rotations of probability p": Mutant(
-        AUGMENTATION, "1.0 - jnp.sqrt(1.0 - p))", "p)",
+        DRAWS, "1.0 - jnp.sqrt(1.0 - p))", "p)",
         CHANGES + "changes_come_with_probability_p_and_one_of_two_rotations",
     ),
     "ada: the filter not turned when halving": Mutant(
-        AUGMENTATION, "filtered(x, TAPS[::-1], axis", "filtered(x, TAPS, axis",
+        GEOMETRY, "filtered(x, TAPS[::-1], axis", "filtered(x, TAPS, axis",
         CHANGES + "changes[xfrac-0.2]",
     ),
     "ada: a doubled image half a pixel off": Mutant(
-        AUGMENTATION, "/ 2.0 + 0.25\n", "/ 2.0\n", CHANGES + "changes[scale-0.7]"
+        GEOMETRY, "/ 2.0 + 0.25\n", "/ 2.0\n", CHANGES + "changes[scale-0.7]"
     ),
     "ada: turned the other way": Mutant(
-        AUGMENTATION, "_rotation(draws.rotation),", "_rotation(-draws.rotation),",
+        GEOMETRY, "_rotation(draws.rotation),", "_rotation(-draws.rotation),",
         CHANGES + "changes[rotate-0.2]",
     ),
     "ada: contrast before brightness": Mutant(
-        AUGMENTATION, "linear @ jnp.full((3, 1), d.brightness)", "jnp.full((3, 1), d.brightness)",
+        COLOUR, "linear @ jnp.full((3, 1), d.brightness)", "jnp.full((3, 1), d.brightness)",
         CHANGES + "changes[color-0.7]",
     ),
     "ada: zeros beyond the border": Mutant(
-        AUGMENTATION, 'margins, mode="reflect")', "margins)", CHANGES + "changes[scale-0.2]"
+        GEOMETRY, 'margins, mode="reflect")', "margins)", CHANGES + "changes[scale-0.2]"
+    ),
+    "ada: bands that are not scaled to one power": Mutant(
+        CORRUPTION, "return factors / jnp.sqrt(", "return factors + 0.0 * jnp.sqrt(",
+        CHANGES + "a_change_of_a_band_keeps_the_expected_power",
+    ),
+    "ada: all bands by one draw": Mutant(
+        DRAWS, 'gates = (BANDS,) if name == "bands" else ()', "gates = ()",
+        CHANGES + "changes_come_with_probability_p_and_one_of_two_rotations",
+    ),
+    "ada: a band's filter not spread": Mutant(
+        CORRUPTION, "bands.append(np.convolve(lowest, spread(high, by)))",
+        "bands.append(np.convolve(lowest, spread(high, 1)))", BANK,
+    ),
+    "ada: high bands of the wrong sign": Mutant(
+        CORRUPTION, "high = low * (-1.0) ** np.arange(-3, 4)",
+        "high = -low * (-1.0) ** np.arange(-3, 4)", BANK,
+    ),
+    "ada: bands along the height alone": Mutant(
+        CORRUPTION, "for axis in (1, 2):", "for axis in (1,):",
+        CHANGES + "bands_are_filtered_along_both_axes_and_mirrored",
+    ),
+    "ada: bands with zeros beyond the border": Mutant(
+        CORRUPTION, 'jnp.pad(x, margins, mode="reflect")', "jnp.pad(x, margins)",
+        CHANGES + "bands_are_filtered_along_both_axes_and_mirrored",
+    ),
+    "ada: noise of one level": Mutant(
+        DRAWS, "GRAIN * jnp.abs(jax.random.normal(level))", "GRAIN", GRAINS
+    ),
+    "ada: one noise for all values": Mutant(
+        DRAWS, "jax.random.normal(own, shape)", "jax.random.normal(own) * jnp.ones(shape)", GRAINS
+    ),
+    "ada: a hole twice as large": Mutant(
+        CORRUPTION, "< holes[:, 2:] / 2.0", "< holes[:, 2:]", HOLES
+    ),
+    "ada: a hole's centre by (y, x)": Mutant(
+        CORRUPTION, "inside(height, holes[:, 1]), inside(width, holes[:, 0])",
+        "inside(height, holes[:, 0]), inside(width, holes[:, 1])", HOLES,
+    ),
+    "ada: holes at one of two corners": Mutant(
+        DRAWS, "jnp.append(jax.random.uniform(key, (2,)), HOLE)",
+        "jnp.append(jax.random.uniform(key) * jnp.ones(2).at[0].set(0.0), HOLE)", HOLES,
     ),
     "network pickle trap: what a file names is run": Mutant(
         PICKLES, 'raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a '

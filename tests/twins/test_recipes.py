@@ -20,6 +20,7 @@ RECIPES = {
     "bigan": "bigan_mnist",
     "cogan": "cogan_mnist",
     "vaegan": "vaegan_digits",
+    "stylegan": "stylegan_fashion",
     "stylegan2": "stylegan2_fashion",
     "lapgan": "lapgan_cifar",
     "progan": "progan_fashion",
@@ -88,8 +89,8 @@ def test_every_system_is_among_them():
     assert set(RECIPES) == set(zoo.SYSTEMS) - {"stable_diffusion", "backbone"}
 
 
-# StyleGAN2's average is by images.
-@pytest.mark.parametrize("system", sorted(set(RECIPES) - {"stylegan2"}))
+# The averages of StyleGAN and StyleGAN2 are by images.
+@pytest.mark.parametrize("system", sorted(set(RECIPES) - {"stylegan", "stylegan2"}))
 def test_all_that_samples_come_from_has_the_average_that_is_asked_for(system):
     """What only judges has none, and nothing has one if none is asked for."""
     for decay in (0.0, 0.97):
@@ -400,6 +401,23 @@ PINNED = {
     "progan_fashion:g": {
         "equalized": True, "generator.normalization": "pixel", "discriminator.group": 0,
     },
+    "stylegan_fashion:published": {
+        "first": 8,
+        "latents": 512,
+        "density": 16384,
+        "most": 512,
+        "objective": "r1",
+        "penalty": 10.0,
+        "stable": 18_750,
+        "fade": 18_750,
+        "generator": {"styles": 512, "mapping": 8, "mixing": 0.9},
+        "generator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99, "eps": 1e-8},
+        "discriminator.group": 4,
+        "discriminator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99, "eps": 1e-8},
+        "average.half_life": 10_000.0,
+        "sampler": {"psi": 0.7, "cutoff": 8},
+    },
+    "stylegan_fashion:celeba": {"objective": "wgan_gp", "penalty": 10.0, "drift": 1e-3},
     "style_cin:published": {
         "batch_size": 16,
         "steps": 40_000,

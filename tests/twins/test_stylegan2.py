@@ -14,9 +14,9 @@ OURS = {"data.pad": False}
 AVERAGE = jnp.float32([0.4, -0.3, 0.2, 0.1, -0.5])
 
 
-def opened(**overrides):
+def opened(recipe=RECIPE, **overrides):
     """A small game, whose kernels have deviation 1, or 100 in the mapping: c is part of a layer."""
-    of = game(RECIPE, **OURS, **overrides)
+    of = game(recipe, **OURS, **overrides)
     params = {
         name: jax.tree.map(lambda x: x * np.sqrt(np.prod(x.shape[:-1])) if x.ndim > 1 else x, tree)
         for name, tree in of.variables.params.items()
@@ -41,6 +41,21 @@ def check_styles(played, count=16):
     assert min(cuts) >= 1 and len(set(cuts)) > 1  # An example's own cut, after the first layer.
     agree(played.state["w_average"], 0.995 * AVERAGE + 0.005 * w.mean(0))
     return w
+
+
+def check_noise_layers(of, coarse):
+    """Four images of one style: with all maps, none, all but the first `coarse`, and those."""
+    outputs, calls = of.work("noise_layers")
+    (call,) = calls["synthesis"]
+    styles, *maps = call.inputs
+    styles = styles.reshape(16, 4, 4, 5)
+    agree(styles, np.repeat(styles[:, :1], 4, axis=1))
+    for number, x in enumerate(maps[: len(of.variables.state["noise"])]):
+        rows = x.reshape(16, 4, *x.shape[1:])
+        assert np.abs(rows[:, 0]).min() > 0
+        for row, kept in enumerate((True, False, number >= coarse, number < coarse)):
+            agree(rows[:, row], rows[:, 0] * kept)
+    agree(outputs["image"], call.output.reshape(outputs["image"].shape))
 
 
 @pytest.mark.parametrize("overrides", [{}, LABELS])
@@ -179,6 +194,7 @@ def test_truncation_noise_and_classes_are_rows_of_one_latent():
     styles = calls["synthesis"][0].inputs[0].reshape(16, 5, 4, 5)
     agree(styles[:, 0], np.broadcast_to(AVERAGE, styles[:, 0].shape))
     agree(styles[:, 2], 0.5 * (styles[:, 0] + styles[:, 4]))
+    check_noise_layers(of, coarse=1)
     outputs, calls = of.work("noise_variation")
     same = [call.inputs[0] for call in calls["synthesis"]]
     agree(same[1], same[0])

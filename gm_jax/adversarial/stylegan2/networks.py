@@ -8,10 +8,9 @@ import jax.numpy as jnp
 from gm_jax import networks
 from gm_jax.adversarial.stylegan2.settings import Settings
 from gm_jax.errors import UserError
-from gm_jax.model import Array, Batch, Variables, example_keys
+from gm_jax.model import Array, Variables
 from gm_jax.networks import Network
 from gm_jax.nn import stylegan2
-from gm_jax.nn.layers import normal
 from gm_jax.nn.stylegan2_layers import Mapping
 from gm_jax.settings import arguments
 
@@ -37,6 +36,14 @@ class Networks(NamedTuple):
     def layers(self) -> int:
         """How many styles an image has."""
         return stylegan2.layers(self.shape[0])
+
+    def images(self, variables: Variables, styles: Array, noise: list[Array] | None) -> Array:
+        """Images [B, *shape] of styles [B, layers, D] and noise maps."""
+        return self.synthesis(variables, styles, noise)
+
+    def maps(self, keys: Array) -> list[Array]:
+        """Noise maps of each layer, by a key for each example [B]."""
+        return stylegan2.drawn_noise(keys, stylegan2.noise_sides(self.shape[0]))
 
 
 def make(settings: Settings, shape: tuple[int, int, int], classes: int) -> Networks:
@@ -77,20 +84,5 @@ def init(nets: Networks, key: Array) -> Variables:
         (nets.synthesis, jnp.zeros((1, nets.layers, nets.styles)), None),
         (nets.discriminator, jnp.zeros((1, *nets.shape)), label),
     )
-    noise = stylegan2.drawn_noise(noise[None], nets.shape[0])
-    return variables._replace(state={"w_average": jnp.zeros(nets.styles), "noise": noise})
-
-
-def label_of(nets: Networks, batch: Batch) -> Array | None:
-    """The labels [B] that both players see, or None."""
-    return batch["label"] if nets.classes else None
-
-
-def latents(nets: Networks, key: Array, batch: Batch) -> Array:
-    """z for each example, [B, Z]."""
-    return normal(example_keys(key, batch), (nets.latents,))
-
-
-def repeated(nets: Networks, w: Array) -> Array:
-    """w [B, D] for every layer, [B, L, D]."""
-    return jnp.repeat(w[:, None], nets.layers, axis=1)
+    state = {"w_average": jnp.zeros(nets.styles), "noise": nets.maps(noise[None])}
+    return variables._replace(state=state)

@@ -17,16 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gm_jax.adversarial.stylegan2.networks import (
-    Networks,
-    label_of,
-    latents,
-    repeated,
-)
+from gm_jax.adversarial.shared.styles import label_of, latents, repeated
+from gm_jax.adversarial.stylegan2.networks import Networks
 from gm_jax.adversarial.stylegan2.published import networks_of
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Variables
-from gm_jax.nn.stylegan2 import drawn_noise
 
 DRAWS = 10_000  # of w
 RATE = 0.1
@@ -123,12 +118,12 @@ def _start(nets: Networks, variables, batch, key):
     mean, sigma = spread(w)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(noise_key, batch["index"])
     w = jnp.broadcast_to(mean, (len(batch["index"]), nets.styles))
-    return sigma, (w, drawn_noise(keys, nets.shape[0]))
+    return sigma, (w, nets.maps(keys))
 
 
 def _images(nets: Networks, variables, found):
     w, noise = found
-    return nets.synthesis(variables, repeated(nets, w), noise)
+    return nets.images(variables, repeated(nets, w), noise)
 
 
 def _step(nets, tool, distance, weight, variables, images, found, memory, sigma, share, key):

@@ -3,23 +3,13 @@
 from typing import Annotated
 
 from gm_jax.adversarial.shared.augmentation import Augmentation
+from gm_jax.adversarial.shared.styles import Average, Sampler, Share
 from gm_jax.nn import stylegan2
 from gm_jax.nn.layers import Size
 from gm_jax.optimizers import Optimizer, adam
-from gm_jax.settings import (
-    Recipe,
-    Restartable,
-    above,
-    at_least,
-    at_most,
-    one_of,
-    part_of,
-    schema,
-)
+from gm_jax.settings import Recipe, Restartable, at_least, part_of, schema
 
 Weight = Annotated[float, at_least(0.0)]
-Share = Annotated[float, at_least(0.0), at_most(1.0)]
-NOISE = ("random", "const", "none")
 
 
 @schema
@@ -78,34 +68,6 @@ class Discriminator(part_of(stylegan2.Discriminator, "classes", "dtype")):
 
     r1: R1 = R1()
     optimizer: Optimizer = adam(2e-3, b1=0.0, b2=0.99)
-
-
-@schema
-class Average:
-    """The moving average of G, which all functions use.
-
-    half_life  in images
-    ramp       the half-life's largest share of the images seen; if not set, none
-    """
-
-    half_life: Annotated[float, above(0.0)] = 10_000.0
-    ramp: Annotated[float | None, above(0.0)] = None
-
-
-@schema
-class Sampler:
-    """From a latent to an image.
-
-    psi     how far w may be from its average: 1 as it is, 0 the average itself
-    cutoff  how many layers psi is for; if not set, all
-    noise   random, another for each image; const, that of the network; or none
-    label   the class of all images; if not set, the data's
-    """
-
-    psi: float = 1.0
-    cutoff: Annotated[int | None, at_least(0)] = None
-    noise: Annotated[str, one_of(NOISE)] = "random"
-    label: Annotated[int | None, at_least(0)] = None
 
 
 @schema

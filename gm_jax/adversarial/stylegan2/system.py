@@ -18,10 +18,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gm_jax import games, replicas
-from gm_jax.adversarial.shared import augmentation
-from gm_jax.adversarial.stylegan2 import functions, networks, published
-from gm_jax.adversarial.stylegan2.networks import Networks, label_of, latents, repeated
+from gm_jax import games
+from gm_jax.adversarial.shared import augmentation, style_functions, styles
+from gm_jax.adversarial.shared.styles import label_of
+from gm_jax.adversarial.stylegan2 import networks, published
+from gm_jax.adversarial.stylegan2.networks import Networks
 from gm_jax.adversarial.stylegan2.settings import Settings
 from gm_jax.errors import UserError
 from gm_jax.losses import penalties
@@ -38,11 +39,7 @@ from gm_jax.model import (
     field_of,
 )
 from gm_jax.nn.layers import normal
-from gm_jax.nn.stylegan2 import drawn_noise
-from gm_jax.nn.stylegan2_layers import mixed
 from gm_jax.optimizers import by_images, rescaled
-
-DECAY = 0.995  # of the average of w
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -64,7 +61,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     players = _players(settings, Game(settings, nets)) if settings.steps else _idle()
     fields = {"image": Field(nets.shape, 256)}
     fields |= {"label": Field((), nets.classes)} if nets.classes else {}
-    phase = games.phase(settings, init, players, functions.make(settings, nets), fields)
+    functions = style_functions.make(settings.sampler, nets)
+    phase = games.phase(settings, init, players, functions, fields)
     return (phase._replace(start=(lambda stages: opened.read()) if opened else None),)
 
 
@@ -102,15 +100,15 @@ class Game(NamedTuple):
         own = self.settings.generator.path
         batch = {name: x[:: own.shrink] for name, x in batch.items()}
         style_key, noise_key, image_key = jax.random.split(key, 3)
-        styles, state = self.styles(variables, batch, style_key)
-        noise = self.noise(batch, noise_key)
+        w, state = self.styles(variables, batch, style_key)
+        noise = self.nets.maps(example_keys(noise_key, batch))
 
-        def generate(styles):
-            return self.nets.synthesis(variables, styles, noise)
+        def generate(w):
+            return self.nets.images(variables, w, noise)
 
         shape = self.nets.shape
         y = normal(example_keys(image_key, batch), shape) / shape[0]
-        lengths = penalties.path_lengths(generate, styles, y)
+        lengths = penalties.path_lengths(generate, w, y)
         penalty, mean = penalties.path_penalty(lengths, variables.state["path_mean"])
         metrics = {"penalty": jnp.mean(penalty), "length": jnp.mean(lengths)}
         return own.weight * own.every * metrics["penalty"], Aux(
@@ -141,46 +139,23 @@ class Game(NamedTuple):
 
     def styles(self, variables: Variables, batch: Batch, key: Array):
         """Styles [B, L, D] of new latents, a share of them mixed, and the new average of w."""
-        nets, share = self.nets, self.settings.generator.mixing
-        keys, label = jax.random.split(key, 3), label_of(self.nets, batch)
-        w = nets.mapping(variables, latents(nets, keys[0], batch), label)
-        mean = replicas.mean(jnp.mean(jax.lax.stop_gradient(w), axis=0))
-        average = DECAY * variables.state["w_average"] + (1.0 - DECAY) * mean
-        styles = repeated(nets, w)
-        if share:
-            other = repeated(nets, nets.mapping(variables, latents(nets, keys[1], batch), label))
-            styles = mixed(styles, other, cuts(example_keys(keys[2], batch), share, nets.layers))
-        return styles, {"w_average": average}
-
-    def noise(self, batch: Batch, key: Array):
-        """New noise maps for each example and layer."""
-        return drawn_noise(example_keys(key, batch), self.nets.shape[0])
+        return styles.drawn(self.nets, variables, batch, key, self.settings.generator.mixing)
 
     def fakes(self, variables: Variables, batch: Batch, key: Array):
         """New images, and the new average of w."""
         style_key, noise_key = jax.random.split(key)
-        styles, state = self.styles(variables, batch, style_key)
-        return self.nets.synthesis(variables, styles, self.noise(batch, noise_key)), state
+        w, state = self.styles(variables, batch, style_key)
+        noise = self.nets.maps(example_keys(noise_key, batch))
+        return self.nets.images(variables, w, noise), state
 
     def judged(self, variables: Variables, images: Array, batch: Batch, key: Array) -> Array:
         """D's logits [B] on images, augmented by the p of now."""
         name = self.settings.augmentation.name
         if name:
-            keys = example_keys(key, batch)
-            draws = augmentation.draw(keys, variables.state["augmentation"]["p"], name)
+            keys, p = example_keys(key, batch), variables.state["augmentation"]["p"]
+            draws = augmentation.draw(keys, p, name, images.shape[1:])
             images = augmentation.augmented(images, draws, name)
         return self.nets.discriminator(variables, images, label_of(self.nets, batch))
-
-
-def cuts(keys: Array, share: float, layers: int) -> Array:
-    """The layer from which an image has its second style, [B]; `layers` if it has one style."""
-
-    def cut(key):
-        mixing, where = jax.random.split(key)
-        drawn = jax.random.randint(where, (), 1, layers)
-        return jnp.where(jax.random.bernoulli(mixing, share), drawn, layers)
-
-    return jax.vmap(cut)(keys)
 
 
 def _players(settings: Settings, game: Game):

@@ -6,11 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.adversarial.shared.latents import path
-from gm_jax.adversarial.stylegan2.networks import Networks, latents, repeated
-from gm_jax.adversarial.stylegan2.settings import Settings
+from gm_jax.adversarial.shared.styles import Sampler, Styled, latents, repeated
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Batch, Variables, example_keys
-from gm_jax.nn.stylegan2 import drawn_noise
 from gm_jax.nn.stylegan2_layers import truncated
 
 FRAMES = 12  # of an interpolation
@@ -18,36 +16,35 @@ PSIS = (0.0, 0.25, 0.5, 0.75, 1.0)
 VARIATIONS = 3
 
 
-def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
+def make(sampler: Sampler, nets: Styled) -> dict[str, Callable]:
     """The functions, by name; in all of them psi, cutoff and noise are those of the sampler.
 
     Raises UserError if the sampler's label is none of the classes.
     """
-    own = settings.sampler
-    if own.label is not None and own.label >= nets.classes:
+    if sampler.label is not None and sampler.label >= nets.classes:
         raise UserError(
-            f"sampler.label is {own.label}, and this generator knows {nets.classes} classes"
+            f"sampler.label is {sampler.label}, and this generator knows {nets.classes} classes"
         )
 
     def label(batch: Batch) -> Array | None:
         """The classes [B]: the sampler's, the data's, or each in turn if there are none."""
         if not nets.classes:
             return None
-        if own.label is not None:
-            return jnp.full_like(batch["index"], own.label)
+        if sampler.label is not None:
+            return jnp.full_like(batch["index"], sampler.label)
         return batch["label"] if "label" in batch else batch["index"] % nets.classes
 
-    def styles(variables, z, labels, psi=own.psi) -> Array:
+    def styles(variables, z, labels, psi=sampler.psi) -> Array:
         """Truncated styles [B, L, D] of z."""
         w = nets.mapping(variables, z, labels)
-        return truncated(repeated(nets, w), variables.state["w_average"], psi, own.cutoff)
+        return truncated(repeated(nets, w), variables.state["w_average"], psi, sampler.cutoff)
 
     def noise(variables, batch, key):
-        if own.noise == "random":
-            return drawn_noise(example_keys(key, batch), nets.shape[0])
-        return variables.state["noise"] if own.noise == "const" else None
+        if sampler.noise == "random":
+            return nets.maps(example_keys(key, batch))
+        return variables.state["noise"] if sampler.noise == "const" else None
 
-    def draw(variables, batch, key, psi=own.psi) -> Array:
+    def draw(variables, batch, key, psi=sampler.psi) -> Array:
         """Styles of new latents."""
         return styles(variables, latents(nets, key, batch), label(batch), psi)
 
@@ -56,14 +53,14 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
         count = rows.shape[1]
         flat = rows.reshape(-1, *rows.shape[2:])
         repeats = [x if len(x) == 1 else jnp.repeat(x, count, axis=0) for x in maps or ()]
-        x = nets.synthesis(variables, flat, repeats or None)
+        x = nets.images(variables, flat, repeats or None)
         return x.reshape(*rows.shape[:2], *nets.shape)
 
     def sample(variables: Variables, batch, key):
         """Images, and their labels if there are classes."""
         first, second = jax.random.split(key)
         maps = noise(variables, batch, second)
-        outputs = {"image": nets.synthesis(variables, draw(variables, batch, first), maps)}
+        outputs = {"image": nets.images(variables, draw(variables, batch, first), maps)}
         return outputs | ({"label": label(batch)} if nets.classes else {})
 
     def truncation(variables, batch, key):
@@ -88,11 +85,30 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
         """One style without noise, then with new noise each time, [B, 4, H, W, C]."""
         first, second = jax.random.split(key)
         w = draw(variables, batch, first)
-        found = [nets.synthesis(variables, w, None)]
+        found = [nets.images(variables, w, None)]
         for k in jax.random.split(second, VARIATIONS):
-            maps = drawn_noise(example_keys(k, batch), nets.shape[0])
-            found.append(nets.synthesis(variables, w, maps))
+            maps = nets.maps(example_keys(k, batch))
+            found.append(nets.images(variables, w, maps))
         return {"image": jnp.stack(found, axis=1)}
+
+    def noise_layers(variables, batch, key):
+        """One image with noise in all layers, in none, in the fine and in the coarse half.
+
+        [B, 4, H, W, C]; Karras et al. 2019 (StyleGAN, arXiv 1812.04948), figure 5.
+        """
+        first, second = jax.random.split(key)
+        rows = jnp.repeat(draw(variables, batch, first)[:, None], 4, axis=1)
+        maps = nets.maps(example_keys(second, batch))
+        sides = sorted({x.shape[1] for x in maps})
+
+        def of_rows(x):
+            coarse = x.shape[1] in sides[: len(sides) // 2]
+            kept = jnp.array([True, False, not coarse, coarse], x.dtype)
+            return (x[:, None] * kept[:, None, None, None]).reshape(-1, *x.shape[1:])
+
+        flat = rows.reshape(-1, *rows.shape[2:])
+        x = nets.images(variables, flat, [of_rows(x) for x in maps])
+        return {"image": x.reshape(-1, 4, *nets.shape)}
 
     def interpolation(variables, batch, key):
         """A film along the great circle between two latents, with one noise, [B, T, H, W, C]."""
@@ -112,5 +128,5 @@ def make(settings: Settings, nets: Networks) -> dict[str, Callable]:
         rows = jax.vmap(of_class, out_axes=1)(jnp.arange(nets.classes))
         return {"image": images(variables, rows, noise(variables, batch, second))}
 
-    found = (sample, truncation, mixing, noise_variation, interpolation)
+    found = (sample, truncation, mixing, noise_variation, noise_layers, interpolation)
     return {f.__name__: f for f in (*found, *([classes] if nets.classes else []))}

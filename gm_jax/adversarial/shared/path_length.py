@@ -16,12 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.adversarial.shared.latents import slerp
-from gm_jax.adversarial.stylegan2.networks import label_of, latents, repeated
-from gm_jax.adversarial.stylegan2.published import networks_of
+from gm_jax.adversarial.shared.styles import Styled, label_of, latents, repeated
 from gm_jax.errors import UserError
 from gm_jax.model import Array, Variables, example_keys
 from gm_jax.nn.layers import uniform
-from gm_jax.nn.stylegan2 import drawn_noise
 
 EPSILON = 1e-4
 SPACES = ("w", "z")
@@ -35,11 +33,13 @@ def along(start: Array, end: Array, t: Array, space: str) -> Array:
 
 
 def path_length(
-    trained, distance: Callable[[Array, Array], Array], count: int = 10_000, space: str = "w",
-    epsilon: float = EPSILON, seed: int = 0, batch_size: int = 50, label: int | None = None,
+    nets: Styled, variables: Variables, distance: Callable[[Array, Array], Array],
+    count: int = 10_000, space: str = "w", epsilon: float = EPSILON, seed: int = 0,
+    batch_size: int = 50, label: int | None = None,
 ) -> float:  # fmt: skip
     """The mean of `count` values, without the lowest and highest hundredth.
 
+    nets      of a system's `networks_of(trained)`; variables: `trained.variables`
     distance  (images, images) -> [B]; LPIPS's VGG16 in the paper: compare values of one alone
     label     of all, if the generator knows classes; if not given, each in turn
 
@@ -47,8 +47,7 @@ def path_length(
     """
     if space not in SPACES:
         raise UserError(f"space is {space!r}: choose w or z")
-    nets = networks_of(trained)
-    variables = Variables(trained.variables.params, trained.variables.state)
+    variables = Variables(variables.params, variables.state)
     values = jax.jit(functools.partial(_values, nets, distance, space, epsilon))
     found = []
     for first in range(0, count, batch_size):
@@ -69,7 +68,7 @@ def _values(nets, distance, space, epsilon, variables, batch, key):
     *keys, noise_key, t_key = jax.random.split(key, 4)
     ends = [latents(nets, k, batch) for k in keys]
     t = uniform(example_keys(t_key, batch), ())
-    noise = drawn_noise(example_keys(noise_key, batch), nets.shape[0])
+    noise = nets.maps(example_keys(noise_key, batch))
     label = label_of(nets, batch)
 
     def mapped(z):
@@ -81,6 +80,6 @@ def _values(nets, distance, space, epsilon, variables, batch, key):
     def images(t):
         point = along(*ends, t, space)
         w = point if space == "w" else mapped(point)
-        return nets.synthesis(variables, repeated(nets, w), noise)
+        return nets.images(variables, repeated(nets, w), noise)
 
     return distance(images(t), images(t + epsilon)) / epsilon**2
