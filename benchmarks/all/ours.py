@@ -55,7 +55,7 @@ def of_recipe(recipe: str, data: dict | None) -> tuple[Side, dict, dict]:
         batches = batches_of(phase, config, slice(0, config.batch_size))
         variables = loop.fresh(phase, batches, config.seed, None)
         spec = open_source(phase.data).spec
-    same = batches._replace(start=lambda position: itertools.repeat(batches.first))
+    same = batches._replace(start=lambda position, put: itertools.repeat(put(batches.first)))
     key = jax.random.key(config.seed)
     operations = _operations(phase.model, variables, same, key)
     game = loop.rounds(phase.model, variables, same, key, checkpoint.Progress())
