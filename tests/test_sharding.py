@@ -76,8 +76,9 @@ def test_every_form_is_bitwise_the_same_move_when_all_is_optimised():
                 parallel.place(start, None, form),
                 parallel.map_move(program, form=form),
             )
+            rows = parallel.feed(form=form)(batch)
             for i in range(3):
-                variables, _ = jax.block_until_ready(play(variables, {}, batch, key, i, i, i, True))
+                variables, _ = jax.block_until_ready(play(variables, {}, rows, key, i, i, i, True))
             ends.append(parallel.to_host(variables))
     finally:
         jax.config.update("jax_disable_most_optimizations", plain)
@@ -91,7 +92,7 @@ def move_of(form, devices):
     mapped = sharding.map_move(program, devices, parallel.SHARED[form])
     variables = parallel.place(variables, devices, form)
     unsplit = ({}, jax.random.key(0), *map(np.int32, (0, 0, 0)), np.bool_(True))
-    arguments = unsplit, sharding.split(batch, devices)
+    arguments = unsplit, parallel.feed(devices, form)(batch)
     compiled = mapped.lower(variables, *arguments).compile()
     for _ in range(2):  # The second call takes what the first one returned, as it lies.
         variables, metrics = jax.block_until_ready(compiled(variables, *arguments))
