@@ -2,7 +2,8 @@
 
 import re
 
-from mutants.__main__ import MUTANTS, TESTS, file_of
+from mutants import Mutant
+from mutants.__main__ import MUTANTS, TESTS, fates, file_of
 
 
 def test_every_mutant_can_be_planted_and_changes_something():
@@ -17,3 +18,12 @@ def test_every_mutants_tests_exist():
             file, _, function = test.partition("::")
             defined = re.findall(r"def (test_\w+)", (TESTS / file).read_text())
             assert function.partition("[")[0] in (*defined, ""), f"{name}: {test}"
+
+
+def test_a_mutant_that_cannot_be_planted_is_reported_and_ends_nothing():
+    """Also where it takes the only turn."""
+    mutant = Mutant("data/audio.py", "no such text", "", "test_wav.py")
+    found = dict(fates([(name, mutant.tests, mutant) for name in "ab"], 1))
+    assert list(found) == ["a", "b"]
+    for fate in found.values():
+        assert isinstance(fate, ValueError) and "0 times in gm_jax/data/audio.py" in str(fate)

@@ -6,17 +6,22 @@ NAME is the beginning of a mutant's name; without one all are planted. Reports w
 and what could not be planted, and exits with 1 if there is any.
 """
 
+import importlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
 sys.path.insert(0, str(TESTS))
+
+import environment
 
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
@@ -110,6 +115,9 @@ MUTANTS = (
     | SHARDINGS
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
+# What almost every test imports and no mutant changes. None of them starts a thread.
+HEAVY = ("jax.numpy", "flax.linen", "optax", "orbax.checkpoint", "grain", "sklearn.datasets")
+SAID = "said.txt"
 
 
 def file_of(mutant, root: Path = ROOT) -> Path:
@@ -126,60 +134,102 @@ def file_of(mutant, root: Path = ROOT) -> Path:
     return files[0]
 
 
-def fate(tests: str, mutant=None) -> str:
-    """What the tests say in a copy of the tree, with the mutant in it if there is one.
-
-    The first that fails and why; "" if none fails. Raises ValueError if they cannot be run.
-    """
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
-    names = [f"tests/{name}" for name in tests.split()]
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *names]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, root / name)
-        if mutant:
-            file = file_of(mutant, root)
-            file.write_text(file.read_text().replace(mutant.old, mutant.new))
-        environment = {"PYTHONPATH": folder, "JAX_COMPILATION_CACHE_DIR": cache, "COLUMNS": "200"}
-        environment |= {
-            "GM_JAX_SHARED": os.environ.get("GM_JAX_SHARED", str(ROOT.parent / "shared"))
-        }
-        done = subprocess.run(
-            command, cwd=root, env=os.environ | environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-    if done.returncode not in (0, 1):
-        raise ValueError(f"pytest could not run {tests}: {done.stdout[-500:]}")
-    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
-    return failed[0].removeprefix("FAILED tests/")[:150] if failed else ""
+def copied(mutant, root: Path) -> None:
+    """Copies the tree and plants the mutant, if there is one. Raises ValueError if it cannot."""
+    if mutant:
+        file_of(mutant)
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, root / name)
+    if mutant:
+        file = file_of(mutant, root)
+        file.write_text(file.read_text().replace(mutant.old, mutant.new))
 
 
-def report(name: str) -> str:
-    """One line about a mutant; it ends in "survived" or says who noticed it."""
+def run(tests: str, root: Path) -> NoReturn:
+    """Ends this process as pytest ends in a copy of the tree; what it says is in `SAID`."""
+    code = 3
     try:
-        noticed = fate(MUTANTS[name].tests, MUTANTS[name])
-    except ValueError as error:
-        return f"{name}: NOT PLANTED, {error}"
-    return f"{name}: {noticed or 'SURVIVED'}"
+        said = os.open(root / SAID, os.O_CREAT | os.O_WRONLY)
+        os.dup2(said, 1), os.dup2(said, 2)
+        os.chdir(root)
+        os.environ |= {"PYTHONPATH": str(root), "COLUMNS": "200"}
+        for name in [name for name, module in sys.modules.items() if _ours(module)]:
+            del sys.modules[name]
+        sys.path[:] = [str(root), *(p for p in sys.path if not Path(p).is_relative_to(TESTS))]
+        names = [f"tests/{name}" for name in tests.split()]
+        code = pytest.main(["-x", "-p", "no:cacheprovider", *names])
+        if strays := [name for name, module in sys.modules.items() if _ours(module)]:
+            print(f"not of the copy: {strays}")
+            code = 3
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _ours(module) -> bool:
+    """Whether a module is of the tree itself, and not of a copy or a library."""
+    file = Path(getattr(module, "__file__", None) or "/")
+    return any(file.is_relative_to(ROOT / name) for name in COPIED)
+
+
+def fates(jobs: Iterable[tuple], count: int) -> Iterator[tuple]:
+    """(name, fate) of each (name, tests, mutant or None), `count` at a time, as they end.
+
+    The fate is the first test that fails and why, "" if none fails, or a ValueError if the mutant
+    cannot be planted or the tests cannot be run. Each runs in a fork of this process, which has
+    imported what takes long but nothing of the tree, and must have no other threads.
+    """
+    running, jobs = {}, iter(jobs)
+    while True:
+        while len(running) < count and (job := next(jobs, None)):
+            name, tests, mutant = job
+            folder = tempfile.TemporaryDirectory()
+            try:
+                copied(mutant, Path(folder.name))
+            except ValueError as error:
+                yield name, error
+                continue
+            if (process := os.fork()) == 0:
+                run(tests, Path(folder.name))
+            running[process] = name, folder
+        if not running:
+            return
+        process, status = os.wait()
+        name, folder = running.pop(process)
+        said = (Path(folder.name) / SAID).read_text(errors="replace")
+        folder.cleanup()
+        yield name, _fate(os.waitstatus_to_exitcode(status), said)
+
+
+def _fate(code: int, said: str):
+    if code not in (0, 1):
+        return ValueError(f"pytest could not run: {said[-500:]}")
+    failed = [line for line in said.splitlines() if line.startswith("FAILED ")]
+    return failed[0].removeprefix("FAILED tests/")[:150] if failed else ""
 
 
 def main(wanted: list[str]) -> int:
     """Plants the wanted mutants, and says what became of them."""
-    chosen = [name for name in MUTANTS if not wanted or name.startswith(tuple(wanted))]
+    chosen = {n: m for n, m in MUTANTS.items() if not wanted or n.startswith(tuple(wanted))}
     if not chosen:
         print("no mutant of that name")
         return 1
-    tests = sorted({test for name in chosen for test in MUTANTS[name].tests.split()})
-    if without := fate(" ".join(tests)):
-        print(f"without any mutant {without}")
-        return 1
+    environment.prepare()
+    os.environ.setdefault("GM_JAX_SHARED", str(ROOT.parent / "shared"))
+    for name in HEAVY:
+        importlib.import_module(name)
+    tests = sorted({test for mutant in chosen.values() for test in mutant.tests.split()})
+    for _, noticed in fates([("", " ".join(tests), None)], 1):
+        if noticed:
+            print(f"without any mutant {noticed}")
+            return 1
     left = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line in pool.map(report, chosen):
-            left += ": SURVIVED" in line or ": NOT PLANTED" in line
-            print(line, flush=True)
+    jobs = ((name, mutant.tests, mutant) for name, mutant in chosen.items())
+    for name, noticed in fates(jobs, os.cpu_count()):
+        unplanted = isinstance(noticed, ValueError)
+        left += unplanted or not noticed
+        print(f"{name}: {'NOT PLANTED, ' * unplanted}{noticed or 'SURVIVED'}", flush=True)
     print(f"{left} of {len(chosen)} mutants were not noticed")
     return 1 if left else 0
 
