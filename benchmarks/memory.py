@@ -50,7 +50,7 @@ def phases_of(recipe: str, pictures: dict) -> Iterator[tuple[Phase, Variables]]:
     """The phases of a recipe with the shapes of their variables."""
     name, _, variant = recipe.partition(":")
     config = gm_jax.load_config(f"configs/{name}.py:{variant}".removesuffix(":"))
-    for part in (config, *config.stages.values()):
+    for part in (config, *(s for s in config.stages.values() if not isinstance(s, str))):
         with part.unlocked():
             part.batch_size = 8
             part.data.update({**PICTURES, **pictures})

@@ -244,7 +244,7 @@ class Recipe:
     average     decay of the parameters' moving average, which all functions use; 0 for none
     parallel    how variables lie on the devices: a copy on each, by jax.pmap ("pmap") or by
                 jax.shard_map ("replicated"), or so with the optimizers' states and the averages
-                in shares ("optimizer"): all are the same run
+                in shares ("optimizer"); a run may continue in another form
     stages      {name: workdir of an earlier run, or a recipe to train first}; those that only
                 sampling needs are there from the start, "" for none, and may come after training
     """

@@ -2,7 +2,7 @@
 
 A move is written for one device's share of the batch and mapped here. Variables never have a device
 axis; batches are split along their first. A recipe's setting `parallel`, `form` below, says how
-variables lie on the devices. All forms are the same run, which may change from one to another:
+variables lie on the devices. All forms compute the same, and a run may change from one to another:
 
     pmap        a copy on each device
     replicated  a copy on each device, by jax.shard_map (sharding.py)
