@@ -188,11 +188,12 @@ def assert_close(found, expected, dtype):
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16])
 def test_groups_are_normalised_as_by_linen(dtype):
     """Values and gradients, on the same parameters by the same names; channels of one group differ
-    in mean and scale, and so do examples."""
-    rng = np.random.default_rng(0)
+    in mean and scale, and so do examples. In bfloat16 all are far from 0: squares are coarse there.
+    """
+    rng, far = np.random.default_rng(0), 6.0 if dtype == jnp.bfloat16 else 0.0
     with jax.enable_x64(dtype == jnp.float64):
         x = rng.normal(size=(3, 4, 5, 12)) * np.linspace(0.5, 2, 12) + np.linspace(-1, 1, 12)
-        x = jnp.asarray(x * np.array([1.0, 2.0, 3.0])[:, None, None, None], dtype)
+        x = jnp.asarray(x * np.array([1.0, 2.0, 3.0])[:, None, None, None] + far, dtype)
         wide = jnp.promote_types(dtype, jnp.float32)
         params = {name: jnp.asarray(rng.normal(size=12), wide) for name in ("scale", "bias")}
 

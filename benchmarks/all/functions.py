@@ -77,7 +77,8 @@ def inception():
 def stable_diffusion():
     """A guided step of DDIM from noise: the U-Net on two contexts at once."""
     rng, unet = np.random.default_rng(0), networks.unet(UNET, jnp.float32)
-    nets, chain = generate.Networks(None, unet, None), published.chain(DDIM, 1)
+    vae = networks.vae(networks.VAE, jnp.float32)  # Says what latents are; it does not run.
+    nets, chain = generate.Networks(None, unet, vae), published.chain(DDIM, 1)
     params = jax.tree.map(lambda x: rng.normal(0, 0.02, x.shape).astype("f4"), unet.shapes)
     variables = Variables({"unet": jax.device_put(params)})
     start = rng.normal(size=(1, LATENTS, LATENTS, 4)).astype("f4")

@@ -54,7 +54,10 @@ SUBJECTS: dict[str, Subject] = {
         "rbm", "rbm_mnist", DIGITS,
         differs="binarises before it is timed; keeps no running mean of the data",
     ),
-    "Stable Diffusion, a step": Subject("stable_diffusion"),
+    "Stable Diffusion, a step": Subject(
+        "stable_diffusion",
+        differs="both have a quarter of 1.5's features, and latents of 32 x 32",
+    ),
     "Inception's features": Subject("inception"),
     "Fréchet distance": Subject("frechet", differs="768 features; eigenvalues of a product"),
     "sampling by a cache": Subject(

@@ -7,7 +7,8 @@ also be `machine`, without a name: it answers what the machine reaches at most.
 """
 
 import functools
-import importlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -47,7 +48,7 @@ def twin(subject: Subject, job: dict, compiled: bool) -> tuple[Side, dict]:
     build = importlib.import_module(f"benchmarks.all.twins.{subject.twin}").twin
     wrap = torch.compile if compiled else (lambda function: function)
     task = Task(**job["task"], batch=batch, wrap=wrap)
-    return build(task), {"version": torch.__version__}
+    return build(task), {}
 
 
 def cpu_seconds(function, *arguments) -> float:
@@ -68,10 +69,12 @@ def machine() -> dict:
 
     from benchmarks.evaluation import peak_rates
 
-    rates = peak_rates(time.process_time)
+    rates, versions = peak_rates(time.process_time), f"jax {jax.__version__}"
+    if importlib.util.find_spec("torch"):
+        versions += f", PyTorch {importlib.metadata.version('torch')}"
     return {
         "name": _processor(),
-        "versions": f"jax {jax.__version__}",
+        "versions": versions,
         "peaks": {name: 1e9 * rate for name, rate in rates.items()},
     }
 
