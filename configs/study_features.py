@@ -60,7 +60,7 @@ def entries(steps, units, code, width):
 
     autoencoder = dict(system="autoencoder", **net, **one)
     return {
-        "pixels": autoencoder | dict(evaluate=dict(features_of="image", features_tuned=())),
+        "pixels": autoencoder | dict(evaluate=dict(features_of="image")),
         "autoencoder": autoencoder,
         "denoising": autoencoder | dict(corruption=dict(name="masking", amount=0.3)),
         "sparse_kl": dict(

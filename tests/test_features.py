@@ -130,12 +130,15 @@ def test_frozen_features_are_what_encode_returns(model):
 
 
 def test_pixels_are_a_baseline_without_a_model(model):
-    pixels = changed(model, features_of="image", features_tuned=(50,))
+    pixels = changed(model, features_of="image", features_tuned=(50,), features_rounds=5)
     results = features.transfer(pixels._replace(functions={}), (0,))
     x, y = (features.labelled(model, split) for split in ("train", "test"))
     rows = linear.scaled(*(p.entries["image"].reshape(-1, 256) for p in (x, y)))
     error, _ = linear.held_out_error(rows[0], x.label, (rows[1], y.label))
-    assert list(results) == ["frozen_error_all"] and results["frozen_error_all"]["value"] == error
+    assert results["frozen_error_all"]["value"] == error
+    # Only the layer on top learns: the same from any variables of the model.
+    tuned, scratch = (results[f"{name}_error_50"]["draws"] for name in ("tuned", "scratch"))
+    assert tuned == scratch and len(tuned) == 2
 
 
 def test_from_scratch_is_from_the_start_of_the_runs_seed(model):
@@ -207,6 +210,8 @@ def test_every_entry_of_the_study_has_an_encoder_and_one_budget():
         assert "encode" in phase.model.functions and recipe.seed == 3, name
         assert tuple(recipe.evaluate.features) == (50,) and recipe.batch_size == 16
         assert not recipe.evaluate.score and not recipe.average
+        # Or its runs would lack a measure.
+        assert tuple(recipe.evaluate.features_tuned) == (50,), name
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 The model has a function `encode` (or another, `evaluate.features_of`), whose real numbers of an
 example, in one row, are its features. `features_of` may also name an entry of the data: "image" is
-the baseline of raw pixels. Errors are shares of the split's examples:
+the baseline of raw pixels, where nothing but a layer on top can learn. Errors are shares of the
+split's examples:
 
     frozen_error_N   of a linear classifier of the features, N labelled training examples
     tuned_error_N    of the same on top, while the parameters that the features come from go on
@@ -68,7 +69,7 @@ def transfer(trained: Trained, counts) -> dict[str, dict]:
         return zip(*pairs, strict=True)
 
     methods = {"frozen": (frozen, counts)}
-    if settings.features_tuned and name not in train.entries:
+    if settings.features_tuned:
         for method, start in (("tuned", trained.variables), ("scratch", untrained(trained, train))):
             of_method = tuning(trained, start, classes, train, test)
             methods[method] = of_method, settings.features_tuned
@@ -128,6 +129,13 @@ def features_of(trained: Trained, name: str, part: Part) -> np.ndarray:
     return in_rows(outputs, np)
 
 
+def function_of(trained: Trained, name: str, part: Part) -> Callable:
+    """(variables, batch, key) -> the outputs that `name` means: an entry's, or a function's."""
+    if name in part.entries:
+        return lambda variables, batch, key: {name: batch[name]}
+    return trained.phase.model.functions[name]
+
+
 def in_rows(outputs: Batch, xp=jnp):
     """All real numbers of an example in a row, [B, D]; images are real, symbols are not.
 
@@ -165,7 +173,7 @@ def tuning(trained: Trained, start: Variables, classes: int, train: Part, test: 
     such as statistics of its batches, stays.
     """
     settings, start = trained.config.evaluate, jax.device_get(start)
-    function = trained.phase.model.functions[settings.features_of]
+    function = function_of(trained, settings.features_of, train)
     prepare, key = data.preparation(trained.phase.data, training=False), jax.random.key(0)
 
     def rows_of(variables, batch):
