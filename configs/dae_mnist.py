@@ -26,11 +26,12 @@ from gm_jax.recipes import derive
 
 def get_config(variant=""):
     changes = dict(
-        steps=10_000,
-        optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=10_000),
+        steps=4000,
+        batch_size=32,
+        optimizer=dict(name="adam", learning_rate=1e-3, decay_steps=4000),
         corruption=dict(name="masking", amount=0.25),
-        network=dict(widths=(1000,)),
-        latents=1000,  # overcomplete: it is the masking that keeps it from copying
+        network=dict(name="grid", widths=(32,)),
+        latents=14 * 14 * 6,  # overcomplete: it is the masking that keeps it from copying
         show=dict(counts=dict(denoise=32)),
     )
     return derive(Path(__file__).with_name(f"ae_mnist.py:{variant}"), changes)

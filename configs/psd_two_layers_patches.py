@@ -1,0 +1,40 @@
+"""Two layers of predictive sparse decomposition: codes of the pooled codes of natural patches.
+
+paper: Kavukcuoglu, Ranzato & LeCun 2010, Fast Inference in Sparse Coding Algorithms with
+  Applications to Object Recognition, arXiv 1010.3467; stacked as in Jarrett, Kavukcuoglu, Ranzato
+  & LeCun 2009, What is the Best Multi-Stage Architecture for Object Recognition?, ICCV
+command: python launch.py --config=configs/psd_two_layers_patches.py
+  --workdir=runs/psd_two_layers_patches
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: not yet
+metric: as configs/psd_patches.py, of the second layer: x are the first layer's codes of 4x4 windows
+  of 8x8 pixels in patches of 20x20, rectified and averaged over squares of 2x2 windows
+departs: two photographs; polarities are split where the paper takes |z|, contrast is divided out
+  over the whole patch, and no mean is subtracted; windows every 4 pixels
+reference: none for these photographs
+measured: not yet
+target: in the second layer, too, an encoder less than a third above FISTA's objective
+again: python launch.py --workdir=runs/psd_two_layers_patches --mode=evaluate
+status: unverified
+
+A picture of an atom of the second layer shows the first layer's atoms that it pools, each where its
+windows are: `below` is trained first, by the same recipe with smaller patches.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import derive
+
+
+def get_config(variant=""):
+    psd = Path(__file__).with_name(f"psd_patches.py:{variant}")
+    small = variant == "smoke"
+    below = derive(psd, dict(data=dict(size=4 if small else 8), atoms=6 if small else 96))
+    changes = dict(
+        stages=dict(below=below.to_dict()),
+        data=dict(size=10 if small else 20),
+        atoms=10 if small else 256,
+        pooling=dict(stride=2 if small else 4, side=2),
+        penalty=2.0,
+    )
+    return derive(psd, changes)
