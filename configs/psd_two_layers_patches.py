@@ -23,18 +23,28 @@ windows are: `below` is trained first, by the same recipe with smaller patches.
 
 from pathlib import Path
 
+from gm_jax.errors import UserError
 from gm_jax.recipes import derive
 
 
 def get_config(variant=""):
+    if variant not in ("", "smoke"):
+        raise UserError(f"this recipe has no variant {variant!r}; it has: smoke")
     psd = Path(__file__).with_name(f"psd_patches.py:{variant}")
-    small = variant == "smoke"
-    below = derive(psd, dict(data=dict(size=4 if small else 8), atoms=6 if small else 96))
-    changes = dict(
-        stages=dict(below=below.to_dict()),
-        data=dict(size=10 if small else 20),
-        atoms=10 if small else 256,
-        pooling=dict(stride=2 if small else 4, side=2),
-        penalty=2.0,
-    )
-    return derive(psd, changes)
+    if variant == "smoke":
+        below = derive(psd, dict(atoms=6))
+        own = dict(data=dict(size=10), pooling=dict(stride=2, side=2))
+    else:
+        below = derive(psd, dict(data=dict(size=8), atoms=96))
+        own = dict(
+            steps=600,
+            data=dict(size=20),
+            atoms=256,
+            penalty=2.0,
+            pooling=dict(stride=4, side=2),
+            inference=dict(name="fista", steps=40),
+            optimizer=dict(decay_steps=600),
+            refinement=dict(steps=400, optimizer=dict(decay_steps=400)),
+            show=dict(counts=dict(atoms=256, filters=256)),
+        )
+    return derive(psd, own | dict(stages=dict(below=below.to_dict())))

@@ -137,15 +137,16 @@ CODINGS = {
     ),
     "psd trap: inference that starts at 0": Mutant(
         PSD,
-        "z = coding.infer(settings.inference, problem, f)",
-        "z = coding.infer(settings.inference, problem, 0.0 * f)",
-        GUESS,
+        "settings.pull, f, dtype)\n        z = coding.infer(settings.inference, problem, f)",
+        "settings.pull, f, dtype)\n        z = coding.infer(settings.inference, problem, 0.0 * f)",
+        GUESS + "[shrinkage]",
     ),
     "psd trap: inference without the encoder's term": Mutant(
         PSD,
-        "z = coding.infer(settings.inference, problem, f)",
-        "z = coding.infer(settings.inference, problem._replace(pull=0.0), f)",
-        GUESS,
+        "settings.pull, f, dtype)\n        z = coding.infer(settings.inference, problem, f)",
+        "settings.pull, f, dtype)\n"
+        "        z = coding.infer(settings.inference, problem._replace(pull=0.0), f)",
+        GUESS + "[shrinkage]",
     ),
     "psd: an encoder that is not squashed": Mutant(
         CODERS,
