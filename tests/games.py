@@ -340,7 +340,7 @@ GAMES = {
         },
         slow=True,
     ),
-    "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
+    "dae": Game("dae_mnist", {"data.name": "digits", "latents": 32}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
     "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),
     "vae_categorical": Game(
