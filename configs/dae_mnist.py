@@ -18,9 +18,8 @@ target: a denoising_error below a tenth of the corrupted_error
 again: python launch.py --workdir=runs/dae_mnist --mode=evaluate
 status: unverified
 
-With dense layers of 1000 and 1000 codes (--config.network.name=mlp --config.network.widths=1000,
---config.latents=1000 --config.batch_size=128), 10,000 steps, 20 minutes of a shared machine: 0.0210,
-18 %, and 0.0234 of clean images. Most of that is what dense layers lose of any image.
+With dense layers of 1000, 1000 codes and batches of 128 it was 0.0210, 18 %, after 10,000 steps in
+20 minutes of a shared machine, and 0.0234 of clean images: dense layers lose that of any image.
 """
 
 from pathlib import Path
