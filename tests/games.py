@@ -348,7 +348,7 @@ GAMES = {
         },
         slow=True,
     ),
-    "dae": Game("dae_mnist", {"data.name": "digits"}, slow=True),
+    "dae": Game("dae_mnist", {"data.name": "digits", "latents": 32}, slow=True),
     "iwae": Game("iwae_mnist", {"data.name": "digits"}, slow=True),
     "vae_mixture": Game("vae_digits", {"posterior.name": "mixture", "samples": 2}, slow=True),
     "vae_categorical": Game(
@@ -529,7 +529,24 @@ GAMES = {
     "deep_autoencoder": Game("deep_ae_mnist", {"average": 0.9}, slow=True),
     "sparse_coding": Game("sparse_coding_patches", {"average": 0.9}, slow=True),
     # Another solver, whose codes the encoder pulls at.
-    "psd": Game("psd_patches", {"average": 0.9, "inference.name": "coordinates"}, slow=True),
+    "psd": Game(
+        "psd_patches",
+        {"average": 0.9, "inference.name": "coordinates", "refinement.steps": 0},
+        slow=True,
+    ),
+    # The second of two phases, which begins by itself here.
+    "psd_encoder": Game(
+        "psd_patches",
+        {"average": 0.9, "encoder.name": "lista"},
+        slow=True,
+        steps="refinement.steps",
+    ),
+    # A frozen stage of the same kind below.
+    "psd_two_layers": Game(
+        "psd_two_layers_patches",
+        {"average": 0.9, "stages.below.batch_size": 16, "refinement.steps": 0},
+        slow=True,
+    ),
 }
 EVERY_GAME = [
     pytest.param(name, marks=pytest.mark.slow if game.slow else ()) for name, game in GAMES.items()

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from games import config, opening, play, refuses
+from games import config, create, opening, play, refuses
 from sklearn.decomposition import sparse_encode
 from sklearn.linear_model import Lasso
 
-from gm_jax import UserError, data
+import gm_jax
+from gm_jax import UserError, data, run
 from gm_jax.data import patches
-from gm_jax.energy.shared import coding
+from gm_jax.energy.shared import coding, encoders
 from gm_jax.energy.shared.coding import Problem
 from gm_jax.optimizers import unit_columns
 
@@ -190,6 +191,32 @@ def test_the_filter_is_the_one_that_it_says():
     np.testing.assert_allclose(both.std(), 1.0, rtol=1e-5)
 
 
+@pytest.mark.parametrize("layers", [0, 1, 4])
+def test_unrolled_encoders_start_as_ista_does(layers, exactly):
+    """From 0, by one step more than the layers after the first; shrinkage is the first step."""
+    p = problem_of()
+    settings = encoders.Settings(name="lista" if layers else "shrinkage", layers=layers or 1)
+    encoder = encoders.encoder_of(settings)
+    f = encoder.guess(encoder.init(KEY, p.d, PENALTY), p.x, jnp.float64)
+    expected = coding.ista(p, jnp.zeros((6, 12)), layers + 1)
+    np.testing.assert_allclose(f, expected, atol=1e-10)
+    assert np.any(f == 0.0) and np.any(f != 0.0)
+
+
+def test_the_dictionary_is_handed_on_to_the_encoders_phase(digits16):
+    """With the encoder, whose own phase leaves it as it is."""
+    settings = config("psd", digits16, **{"refinement.steps": 2})
+    ((recipe, (first, last)),) = run.plan(settings)
+    assert (last.name, last.steps) == ("encoder", 2)
+    batches = run.batches_of(first, recipe, slice(0, 16))
+    before = create(first.model, batches.prepare, batches.first, KEY)
+    before = before._replace(params=jax.tree.map(lambda x: x + 0.5, before.params))
+    begun = last.model.init(jax.random.key(1), batches.first, before)
+    jax.tree.map(np.testing.assert_array_equal, begun.params["encoder"], before.params["encoder"])
+    np.testing.assert_array_equal(begun.state["dictionary"], before.params["dictionary"])
+    assert set(begun.params) == {"encoder"}
+
+
 @pytest.mark.parametrize("name", ["psd", "sparse_coding"])
 def test_atoms_of_an_average_are_brought_to_length_1(name, digits16):
     """An average over rounds has shorter atoms; what is evaluated does not depend on that."""
@@ -210,6 +237,18 @@ def test_atoms_of_an_average_are_brought_to_length_1(name, digits16):
         ("sparse_coding_patches", {"data.name": "ring", "data.size": None}, "needs patches or"),
         ("sparse_coding_patches", {"penalty": 0.0}, "penalty is 0.0: it must be above 0"),
         ("psd_patches", {"inference.name": "lars"}, "must be one of: ista, fista, coordinates"),
+        ("psd_patches", {"encoder.name": "relu"}, "must be one of: tanh, shrinkage, lista"),
+        (
+            "psd_two_layers_patches",
+            {"pooling.side": 3},
+            "sees 4x4 pixels, of which a patch of 10x10 has 4x4 positions at stride 2: choose",
+        ),
+        ("psd_two_layers_patches", {"data.size": 3}, "has 0x0 positions at stride 2: choose"),
+        (
+            "psd_two_layers_patches",
+            {"stages": {"below": gm_jax.load_config("configs/sparse_coding_patches.py:smoke")}},
+            "stages.below must code a patch and decode it: take a recipe of psd",
+        ),
     ],
 )
 def test_what_does_not_go_is_said_in_a_line(recipe, overrides, message):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gm_jax.adversarial.shared import networks
+from gm_jax.errors import UserError
 from gm_jax.nn import layers
-from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
+from gm_jax.nn.encoders import ConvDecoder, ConvEncoder, GridDecoder, GridEncoder
 from gm_jax.nn.layers import Dropout, transposed_convolution
 from gm_jax.nn.time_features import sinusoidal_embedding
 from gm_jax.nn.unet import UNet, doubled
@@ -103,6 +104,23 @@ def test_dcgan_and_convolutional_networks_fit_their_image_size(side):
     encoder, decoder = ConvEncoder(7, (4, 8)), ConvDecoder(shape, (4, 8))
     assert encoder.apply(encoder.init(KEY, image), image).shape == (2, 7)
     assert decoder.apply(decoder.init(KEY, z), z).shape == image.shape
+
+
+def test_a_code_in_a_grid_says_what_is_near_it():
+    """One pixel moves the codes around it, and through them the pixels around it."""
+    image = jax.random.uniform(KEY, (2, 30, 29, 1))
+    encoder, decoder = GridEncoder(8 * 8 * 3, (4, 5)), GridDecoder((30, 29, 1), (4, 5))
+    code, own = encoder.init_with_output(KEY, image)
+    output, back = decoder.init_with_output(KEY, code)
+    assert code.shape == (2, 192) and output.shape == image.shape
+    moved = encoder.apply(own, image.at[:, 0, 0].add(1.0))
+    changed = np.any(np.asarray(moved != code).reshape(2, 8, 8, 3), axis=(0, 3))
+    assert changed[:2, :2].any() and not changed[4:].any() and not changed[:, 4:].any()
+    moved = decoder.apply(back, code.reshape(2, 8, 8, 3).at[:, 0, 0].add(1.0).reshape(2, -1))
+    changed = np.any(np.asarray(moved != output)[..., 0], axis=0)
+    assert changed[:4, :4].any() and not changed[20:].any() and not changed[:, 20:].any()
+    with pytest.raises(UserError, match="100 numbers over 8x8 positions: choose latents that 64"):
+        GridEncoder(100, (4, 5)).init(KEY, image)
 
 
 @pytest.mark.slow

@@ -12,6 +12,10 @@ BOUND, PAPER = TESTS + "the_bound_is_just_above_the_largest_eigenvalue", TESTS +
 FALLS = TESTS + "ista_falls_at_every_step_and_fista_is_faster"
 LENGTH = TESTS + "training_keeps_the_length_of_atoms_alone"
 TWIN, GUESS = TWINS + "sparse_coding", TWINS + "predictive_sparse_decomposition"
+CODERS, SIGNALS = "shared/encoders.py", "shared/signals.py"
+ALONE, POOLED = TWINS + "an_encoder_by_itself", TWINS + "codes_of_pooled_codes"
+STARTS = TESTS + "unrolled_encoders_start_as_ista_does"
+HANDED_ON = TESTS + "the_dictionary_is_handed_on_to_the_encoders_phase"
 QUALITY = TWINS + "what_an_encoder_loses_and_saves"
 MEANS, NUMBER = TWINS + "a_sparse_autoencoder_of_means", TWINS + "a_k_sparse_autoencoder"
 MENDS = STACKED + "a_layer_mends_the_clean_code_of_those_below"
@@ -133,34 +137,102 @@ CODINGS = {
     ),
     "psd trap: inference that starts at 0": Mutant(
         PSD,
-        "z = coding.infer(settings.inference, problem, f)",
-        "z = coding.infer(settings.inference, problem, 0.0 * f)",
-        GUESS,
+        "settings.pull, f, dtype)\n        z = coding.infer(settings.inference, problem, f)",
+        "settings.pull, f, dtype)\n        z = coding.infer(settings.inference, problem, 0.0 * f)",
+        GUESS + "[shrinkage]",
     ),
     "psd trap: inference without the encoder's term": Mutant(
         PSD,
-        "z = coding.infer(settings.inference, problem, f)",
-        "z = coding.infer(settings.inference, problem._replace(pull=0.0), f)",
-        GUESS,
+        "settings.pull, f, dtype)\n        z = coding.infer(settings.inference, problem, f)",
+        "settings.pull, f, dtype)\n"
+        "        z = coding.infer(settings.inference, problem._replace(pull=0.0), f)",
+        GUESS + "[shrinkage]",
     ),
     "psd: an encoder that is not squashed": Mutant(
-        PSD,
+        CODERS,
         'return own["gain"] * jnp.tanh(product(x, own["w"], dtype) + own["b"])',
         'return own["gain"] * (product(x, own["w"], dtype) + own["b"])',
-        GUESS,
+        GUESS + "[tanh]",
+    ),
+    "psd: a gain before the shrinkage": Mutant(
+        CODERS,
+        'return own["gain"] * soft(drive, jnp.exp(own["log_threshold"]))',
+        'return soft(own["gain"] * drive, jnp.exp(own["log_threshold"]))',
+        GUESS + "[shrinkage]",
+    ),
+    "psd trap: thresholds below 0": Mutant(
+        CODERS,
+        'return own["gain"] * soft(drive, jnp.exp(own["log_threshold"]))',
+        'return own["gain"] * soft(drive, own["log_threshold"])',
+        GUESS + "[shrinkage]",
+    ),
+    "psd trap: unrolled steps that forget the drive": Mutant(
+        CODERS,
+        'z = soft(drive + product(z, own["s"], dtype), threshold)',
+        'z = soft(product(z, own["s"], dtype), threshold)',
+        GUESS + "[lista]",
+    ),
+    "psd: one threshold for all unrolled steps": Mutant(
+        CODERS,
+        'z = soft(drive + product(z, own["s"], dtype), threshold)',
+        'z = soft(drive + product(z, own["s"], dtype), first)',
+        GUESS + "[lista]",
+    ),
+    "psd: unrolled steps that start longer than ISTA's": Mutant(
+        CODERS, "jnp.eye(atoms) - gram / bound", "jnp.eye(atoms) - gram", STARTS
+    ),
+    "psd trap: thresholds of an unscaled product": Mutant(
+        CODERS, "jnp.full(atoms, penalty / bound)", "jnp.full(atoms, penalty)", STARTS
     ),
     "psd: quality of the pulled problem": Mutant(
         PSD,
-        "return Problem(d, x, settings.penalty, dtype=dtype), guess(variables, x)",
-        "f = guess(variables, x)\n"
-        "        return Problem(d, x, settings.penalty, settings.pull, f, dtype), f",
+        "return Problem(d, signal.rows(variables, batch), settings.penalty, dtype=dtype)",
+        "x = signal.rows(variables, batch)\n"
+        "        pulled = settings.pull, guess(variables, x)\n"
+        "        return Problem(d, x, settings.penalty, *pulled, dtype)",
         QUALITY,
     ),
     "psd: steps that are counted after the first": Mutant(
         PSD,
-        "above_it = jnp.cumprod(path > own, axis=0)",
-        "above_it = jnp.cumprod(path[1:] > own, axis=0)",
+        "jnp.cumprod(path > own, axis=0)",
+        "jnp.cumprod(path[1:] > own, axis=0)",
         QUALITY,
+    ),
+    "psd: codes that the encoder passes through": Mutant(
+        CODING,
+        "d, guess, start = lax.stop_gradient((problem.d, problem.guess, start))",
+        "d, guess = lax.stop_gradient((problem.d, problem.guess))",
+        ALONE + "[codes]",
+    ),
+    "psd: the other error": Mutant(
+        PSD, 'if own.error == "codes"', 'if own.error != "codes"', ALONE + "[objective]"
+    ),
+    "psd trap: a dictionary that is forgotten": Mutant(
+        PSD,
+        "params = (previous or init(key, batch, None)).params",
+        "params = init(key, batch, None).params",
+        HANDED_ON,
+    ),
+    "psd: two layers without rectification": Mutant(
+        SIGNALS,
+        "jnp.concatenate([nn.relu(u), nn.relu(-u)], axis=-1)",
+        "jnp.concatenate([u, -u], axis=-1)",
+        POOLED,
+    ),
+    "psd: two layers whose polarities are one": Mutant(
+        SIGNALS,
+        "jnp.concatenate([nn.relu(u), nn.relu(-u)], axis=-1)",
+        "jnp.concatenate([nn.relu(u), nn.relu(u)], axis=-1)",
+        POOLED,
+    ),
+    "psd: two layers of windows side by side": Mutant(
+        SIGNALS, "steps = [pooling.stride * jnp.arange(n)", "steps = [jnp.arange(n)", POOLED
+    ),
+    "psd: two layers whose flat patches are as loud as others": Mutant(
+        SIGNALS, "v / jnp.maximum(contrast, pooling.floor)", "v / contrast", POOLED
+    ),
+    "psd: two layers in whose pictures polarities add": Mutant(
+        SIGNALS, "code = (positive - negative)", "code = (positive + negative)", POOLED
     ),
     "patches: a filter that keeps the noise": Mutant(
         "data/patches.py",

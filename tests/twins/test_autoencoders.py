@@ -18,11 +18,13 @@ from twins.numbers import (
     sigmoid,
 )
 
+DAE = {"corruption.amount": 0.4, "latents": 8, "network.name": "mlp"}
+
 
 @pytest.mark.parametrize("kind", ["gaussian", also("bernoulli")])
 def test_autoencoder(kind):
     """-log p(x | f(x~)): the code of a corrupted image, judged on the image."""
-    of = game("dae_mnist", likelihood=kind, **{"corruption.amount": 0.4, "latents": 8})
+    of = game("dae_mnist", likelihood=kind, **DAE)
     x, played = image_of(of), of.play()
     (corrupted,), (z,), (output,) = (
         played.seen("encoder"), played.outputs("encoder"), played.outputs("decoder"),
@@ -38,7 +40,7 @@ def test_autoencoder(kind):
 
 
 def test_autoencoders_functions():
-    of = game("dae_mnist", likelihood="gaussian", **{"corruption.amount": 0.4, "latents": 8})
+    of = game("dae_mnist", likelihood="gaussian", **DAE)
     x = image_of(of)
     outputs, calls = of.work("reconstruct")
     np.testing.assert_array_equal(calls["encoder"][0].inputs[0], x)

@@ -107,38 +107,139 @@ def test_what_solvers_lack_after_some_steps():
     assert outputs["ista_20_gap"].mean() > outputs["ista_100_gap"].mean() > -1e-4
 
 
-def test_predictive_sparse_decomposition():
-    """Inference begins at f(x) and is pulled there; D, W, b and G descend on the energy."""
-    of = game("psd_patches", penalty=0.2, pull=0.7)
+PSD = {"penalty": 0.2, "pull": 0.7, "refinement.steps": 0, "encoder.layers": 2}
+
+
+def guess(own, x):
+    """f(x) of each encoder, which its parameters tell apart."""
+    drive = x @ own["w"] + own.get("b", 0.0)
+    if "log_threshold" not in own:
+        return own["gain"] * np.tanh(drive)
+    if "s" not in own:
+        return own["gain"] * soft(drive, np.exp(own["log_threshold"]))
+    z = 0.0
+    for number, log_threshold in enumerate(own["log_threshold"]):
+        z = soft(drive + (z @ own["s"] if number else 0.0), np.exp(log_threshold))
+    return z
+
+
+def psd(encoder, **settings):
+    """A game whose thresholds leave a part of the units."""
+    of = game("psd_patches", **PSD | settings, **{"encoder.name": encoder})
+    return of._replace(variables=awake(of.variables))
+
+
+def awake(variables):
+    """With lower thresholds of the encoder, so that a part of the units passes them."""
+    own = variables.params["encoder"]
+    own = {k: v - 2.0 if k == "log_threshold" else v for k, v in own.items()}
+    return variables._replace(params=variables.params | {"encoder": own})
+
+
+def slope_along(of, energy):
+    """That of the objective along some direction of the encoder, and that of energy(encoder)."""
+    rng = np.random.default_rng(1)
+    own, found = (exact(tree["encoder"]) for tree in (of.variables.params, gradient(of)))
+    along = {name: rng.normal(size=x.shape) for name, x in own.items()}
+    ends = [energy({k: own[k] + step * along[k] for k in own}) for step in (-1e-6, 1e-6)]
+    return sum((found[k] * along[k]).sum() for k in own), (ends[1] - ends[0]) / 2e-6
+
+
+@pytest.mark.parametrize("encoder", ["tanh", "shrinkage", "lista"])
+def test_predictive_sparse_decomposition(encoder):
+    """Inference begins at f(x) and is pulled there; dictionary and encoder descend on the energy,
+    of which the codes count as constants."""
+    of = psd(encoder)
     p, x = exact(of.variables.params), white(of)
     d, own = p["dictionary"], p["encoder"]
-    drive = np.tanh(x @ own["w"] + own["b"])
-    f = own["gain"] * drive
+    f = guess(own, x)
+    assert encoder == "tanh" or 0.1 < (f == 0).mean() < 0.9
     z = path(d, x, 0.2, 5, 0.7, f)[-1]
     far = ((z - f) ** 2).sum(1)
     played = of.play()
     agree(played.value, (lasso(d, x, z, 0.2) + 0.35 * far).mean())
     agree(played.metric("prediction_error"), far.mean())
     agree(played.metric("active"), (z != 0).sum(1).mean())
-    found = gradient(of)
-    agree(found["dictionary"], (z @ d.T - x).T @ z / COUNT)
-    back = 0.7 * (f - z) / COUNT
-    agree(found["encoder"]["gain"], (back * drive).sum(0))
-    into = back * own["gain"] * (1 - drive**2)
-    agree(found["encoder"]["w"], x.T @ into)
-    agree(found["encoder"]["b"], into.sum(0))
+    agree(gradient(of)["dictionary"], (z @ d.T - x).T @ z / COUNT)
+    agree(*slope_along(of, lambda own: 0.35 * ((z - guess(own, x)) ** 2).sum(1).mean()))
 
     of_columns(of, "atoms", d)
     of_columns(of, "filters", own["w"])
     agree(of.work("encode")[0]["latent"], f)
     d = d / np.linalg.norm(d, axis=0)
+    agree(of.work("encode")[0]["latent"], f)
     pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
     agree(pair, shown(np.concatenate([x, f @ d.T], 1)))
 
 
+@pytest.mark.parametrize("error", ["codes", "objective"])
+def test_an_encoder_by_itself(error):
+    """Nothing pulls, inference starts from f(x), and the dictionary is none of its own."""
+    of = psd("shrinkage", **{"refinement.steps": 2, "refinement.error": error})
+    own, x = exact(of.variables.params["encoder"]), white(of)
+    d = exact(of.variables.state["dictionary"])
+    d = d / np.linalg.norm(d, axis=0)
+    z = path(d, x, 0.2, 5, 0.0, guess(own, x))[-1]
+
+    def energy(own):
+        f = guess(own, x)
+        left = lasso(d, x, f, 0.2) if error == "objective" else 0.5 * ((z - f) ** 2).sum(1)
+        return left.mean()
+
+    played = of.play()
+    agree(played.value, energy(own))
+    agree(played.metric("prediction_error"), ((z - guess(own, x)) ** 2).sum(1).mean())
+    agree(played.metric("active"), (z != 0).sum(1).mean())
+    assert set(gradient(of)) == {"encoder"}
+    agree(*slope_along(of, energy))
+    of_columns(of, "atoms", d)
+    assert not jax.tree.leaves(played.state)
+
+
+def test_codes_of_pooled_codes():
+    """The second layer sees the codes of 4x4 windows at stride 2, rectified, in squares of 2x2."""
+    floor = {"refinement.steps": 0, "penalty": 0.2, "pull": 0.7, "pooling.floor": 0.03}
+    of = game("psd_two_layers_patches", **floor)
+    below = awake(of.variables.frozen["below"])
+    of = of._replace(variables=awake(of.variables)._replace(frozen={"below": below}))
+    image = white(of).reshape(COUNT, 10, 10)
+    first = exact(below.params["encoder"])
+    pooled = np.zeros((COUNT, 2, 2, 12))
+    for i, j in np.ndindex(4, 4):
+        u = guess(first, image[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4].reshape(COUNT, 16))
+        halves = np.concatenate([np.maximum(u, 0), np.maximum(-u, 0)], 1)
+        pooled[:, i // 2, j // 2] += halves / 4
+    x = pooled.reshape(COUNT, 48)
+    contrast = np.sqrt((x**2).mean(1, keepdims=True))
+    assert contrast.min() < 0.03 < contrast.max()
+    x = x / np.maximum(contrast, 0.03)
+
+    d, own = (exact(of.variables.params[name]) for name in ("dictionary", "encoder"))
+    f = guess(own, x)
+    z = path(d, x, 0.2, 5, 0.7, f)[-1]
+    agree(of.play().value, (lasso(d, x, z, 0.2) + 0.35 * ((z - f) ** 2).sum(1)).mean())
+    agree(of.work("encode")[0]["latent"], f)
+
+    # A code's picture: the first layer's atoms, each in the windows of its square.
+    d, atoms = d / np.linalg.norm(d, axis=0), exact(below.state["dictionary"])
+    seen = {"x": x, "y": f @ d.T, "atom": d.T[ROWS % 10]}
+    atoms = atoms / np.linalg.norm(atoms, axis=0)
+    pictures = {name: np.zeros((COUNT, 10, 10)) for name in seen}
+    for name, rows in seen.items():
+        code = rows.reshape(COUNT, 2, 2, 2, 6)
+        for i, j in np.ndindex(4, 4):
+            part = (code[:, i // 2, j // 2, 0] - code[:, i // 2, j // 2, 1]) @ atoms.T
+            place = pictures[name][:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4]
+            place += part.reshape(COUNT, 4, 4)
+    x, y, atom = (pictures[name].reshape(COUNT, 100) for name in seen)
+    agree(of.work("atoms", moves=False)[0]["image"].reshape(COUNT, -1), shown(atom))
+    pair = of.work("reconstruct")[0]["image"].reshape(COUNT, -1)
+    agree(pair, shown(np.concatenate([x, y], 1)))
+
+
 def test_what_an_encoder_loses_and_saves():
     """One that makes some way from 0 towards the code: a step or more of FISTA does as well."""
-    of = game("psd_patches", penalty=0.2, pull=0.7)
+    of = game("psd_patches", **PSD, **{"encoder.name": "tanh"})
     d, x = exact(of.variables.params["dictionary"]), white(of)
     d = d / np.linalg.norm(d, axis=0)
     f = 0.3 * np.tanh(x @ d)
@@ -146,15 +247,17 @@ def test_what_an_encoder_loses_and_saves():
     params = of.variables.params | {"encoder": encoder}
     of = of._replace(variables=of.variables._replace(params=params))
     outputs, _ = of.work("quality")
-    values = [lasso(d, x, z, 0.2) for z in path(d, x, 0.2, 5)]
-    agree(outputs["objective"], values[-1])
+    values = [lasso(d, x, z, 0.2) for z in path(d, x, 0.2, 8)]
+    agree(outputs["objective"], values[5])
+    for steps in (1, 2, 4, 8):
+        agree(outputs[f"fista_{steps}"], values[steps])
     mine = lasso(d, x, f, 0.2)
     agree(outputs["encoder_objective"], mine)
     agree(outputs["encoder_error"], squares(d, x, f))
+    agree(outputs["encoder_active"], np.full(COUNT, 10))
     first = np.array([next((n for n in range(5) if values[n][i] <= mine[i]), 5) for i in ROWS])
     assert first.min() > 0 and first.max() < 5
     agree(outputs["equal_steps"], first)
-    agree(outputs["speedup"], (16 * 10 + first * 100) / (16 * 10 + 10))
     # A step of FISTA from the guess, in which nothing pulls.
     bound = bound_of(d)
     begun = soft(f - (f @ d.T - x) @ d / bound, 0.2 / bound)
