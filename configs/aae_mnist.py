@@ -17,9 +17,9 @@ departs: 500 units a layer, all labels are known, Adam, 6 epochs, and D's judgem
   the paper has 1000 units, SGD, and labels of some images only, and trains the two parts of the
   loss in turn
 
-The reconstruction is a sum over 784 pixels, and outweighs one judgement: with `adversarial` at 1 the
-codes stay where they are decoded best (own_part 0.216, energy distance 0.30); with 10, after half
-the rounds, 0.857 and 0.025, with 50 0.910 and 0.013.
+The reconstruction is a sum over 784 pixels, and outweighs one judgement: with `adversarial` at 1
+the codes stay where they are decoded best (own_part 0.216, energy distance 0.30); with 10, after
+half the rounds, 0.857 and 0.025, with 50 0.910 and 0.013.
 
 :few knows 10,000 labels, and :unlabelled none. :swiss has a spiral for a prior, :normal a normal
 one and no labels. :gaussian and :universal draw codes. :published has the paper's networks and
