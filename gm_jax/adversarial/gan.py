@@ -28,6 +28,7 @@ import jax.numpy as jnp
 
 from gm_jax import networks, pools
 from gm_jax.adversarial.shared import latent_game, tricks
+from gm_jax.adversarial.shared.encoding import encoding
 from gm_jax.adversarial.shared.latent_game import inputs, open_game, phase, with_label
 from gm_jax.adversarial.shared.tricks import Tricks
 from gm_jax.adversarial.shared.truncation import Sampler, calibration
@@ -252,7 +253,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     }
     sampler, output = settings.sampler, latent_game.first_output(game, packing)
     functions = latent_game.functions(game, output, sampler.truncation)
-    functions |= latent_game.encoding(game, packing)
+    functions |= encoding(game, packing)
     calibrate = calibration(game, sampler)
     return (phase(game, init, objectives, functions, settings.average_start, calibrate),)
 

@@ -20,7 +20,8 @@ DENOISERS = {
         ATTENTION, "nn.LayerNorm(1e-5,", "nn.LayerNorm(1e-6,", SD
     ),
     "U-Net: group norms at Flax's epsilon": Mutant(
-        ATTENTION, "num_groups=groups, epsilon=self.epsilon,", "num_groups=groups,", f"{SD} {ADM}"
+        ATTENTION, "GroupNorm(groups, self.epsilon, self.dtype)",
+        "GroupNorm(groups, 1e-6, self.dtype)", f"{SD} {ADM}",
     ),
     "U-Net: time features in float32": Mutant(
         TIME, "jnp.promote_types(jnp.float32, dtype)", "jnp.float32", SD
@@ -81,7 +82,7 @@ DENOISERS = {
         ADM,
     ),
     "odd sides that grow from centres, as in TensorFlow": Mutant(
-        UNET, "    if symmetric:\n", "    if not symmetric:\n",
+        UNET, "    if symmetric or size ==", "    if not symmetric or size ==",
         f"{PARTS}odd_sides_grow_as_in_pytorch",
     ),
     "skips before what comes from below": Mutant(

@@ -3,7 +3,7 @@
 from mutants import Mutant
 
 LINEAR, JUDGE, DBN = "evaluation/linear.py", "judging/features.py", "energy/deep_belief.py"
-GAME = "shared/latent_game.py"
+GAME = "shared/encoding.py"
 
 
 def _features(name: str) -> str:
@@ -41,8 +41,7 @@ FEATURES = {
         "(model,) = fitted(features[own], labels[own], (strength,))", HELD_OUT,
     ),
     "features: the same labels in each draw": Mutant(
-        JUDGE, "balanced(train.label, classes, count, draw,",
-        "balanced(train.label, classes, count, 0,", FROZEN,
+        JUDGE, "balanced(labels, classes, count, draw,", "balanced(labels, classes, count, 0,", FROZEN,
     ),
     "features: the test scaled by itself": Mutant(
         LINEAR, "for x in (features, *others)]", "for x in (features, *(2.0 * x for x in others))]",

@@ -185,21 +185,6 @@ def first_output(game: Game, packing: int = 1):
     return output
 
 
-def encoding(game: Game, packing: int = 1) -> dict[str, Callable]:
-    """D as an encoder, {"encode": function}; {} if D sees labels, which an encoder must not.
-
-    Radford, Metz & Chintala 2016, section 5.1, take D's features for a classifier.
-    """
-
-    def encode(variables, batch, key):
-        """The last hidden map of D on the example alone, in a row, [B, D]."""
-        x = batch[game.modality]
-        hidden = game.discriminator.hidden(variables, repeated(x, packing))
-        return {"hidden": hidden.reshape(len(x), -1)}
-
-    return {} if game.classes else {"encode": encode}
-
-
 def repeated(x: Array, packing: int) -> Array:
     """A pack of each example with itself, [B, ..., packing C]."""
     return jnp.tile(x, (1,) * (x.ndim - 1) + (packing,))
