@@ -60,16 +60,12 @@ def training_batches(
     put  what those threads do with a batch once they have read it: move it to the devices
 
     Examples that are decoded once are read further ahead than others, so that most are there when
-    the first move is compiled; none of that work is lost.
+    the first move is compiled; none of that work is lost. Reading ends with the iterator.
     """
     load = batch_at(source, batch_size, seed, rows)
     endless = grain.MapDataset.range(2**62).slice(slice(start, None)).map(load).map(put)
     options = grain.ReadOptions(READERS, _ahead(source, batch_size))
-    batches = iter(endless.to_iter_dataset(options))
-    try:
-        yield from batches
-    finally:
-        batches.close()
+    return iter(endless.to_iter_dataset(options))
 
 
 def _ahead(source: Source, batch_size: int) -> int:

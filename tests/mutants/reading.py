@@ -4,7 +4,6 @@ from mutants import Mutant
 
 PIPELINE, EXAMPLES, RECORDS = "data/pipeline.py", "data/examples.py", "data/records.py"
 KEPT = "test_reading.py::test_batches_of_kept_examples_are_those_of_examples_decoded_at_each_visit"
-CLOSED = "test_reading.py::test_nothing_is_read_once_a_stream_is_closed"
 ENDED = "test_reading.py::test_a_run_that_ends_or_fails_closes_its_stream"
 AHEAD = "test_reading.py::test_only_what_is_decoded_once_is_read_far_ahead"
 STAGED = "test_reading.py::test_a_staged_batch_is_played_bitwise_as_one_on_the_host"
@@ -15,7 +14,6 @@ READING = {
         PIPELINE, "slice(start, None)", "slice(start + 1, None)",
         "test_reading.py::test_a_batch_alone_is_the_one_of_the_stream",
     ),
-    "reading: goes on behind a closed stream": Mutant(PIPELINE, "batches.close()", "pass", CLOSED),
     "reading: goes on behind a failed run": Mutant(
         "training/loop.py", "contextlib.closing(game)", "contextlib.nullcontext()", ENDED
     ),
