@@ -13,10 +13,10 @@ metric: share of all 10,000 test images that are classified wrong, with 100, 1,0
   labels, balanced, for each seed; penalty and rate chosen on held-out labels
 departs: no paper's experiment: one small budget of rounds for each encoder, grey images
 reference: none for these budgets
-measured: `:quick`, one seed, four entries so far: with 100 labels frozen / tuned / scratch 0.215 /
+measured: `:quick`, one seed, five entries so far: with 100 labels frozen / tuned / scratch 0.215 /
   0.197 / 0.227 for stacked_denoising, 0.238 / 0.250 / 0.240 for the autoencoder, 0.281 / 0.280 /
   0.243 for the adversarial one, 0.245 frozen for pixels; with all labels frozen 0.035, 0.080, 0.164
-  and 0.074 (docs/features.md)
+  and 0.074; PSD's in docs/features.md
 target: with 100 labels, frozen features of most encoders have fewer errors than raw pixels
 again: the same command in a new workdir; finished runs are not repeated
 status: unverified
