@@ -56,10 +56,9 @@ def one(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["pmap", "optimizer"])
-def test_two_processes_are_one_run_and_one_process_continues_it(form, one, tmp_path):
-    """Two with a device each until step 6, then one with two devices, by pmap."""
-    finish(*pair(lambda i: tmp_path, "--config.steps=6", f"--config.parallel={form}"))
+def test_two_processes_are_one_run_and_one_process_continues_it(one, tmp_path):
+    """Two with a device each until step 6, then one with two devices."""
+    finish(*pair(lambda i: tmp_path, "--config.steps=6"))
     log = tmp_path / "metrics.jsonl"
     assert len(log.read_text().splitlines()) == 2  # Written by one process only.
     finish(launch(tmp_path, 2))
