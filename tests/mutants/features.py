@@ -41,7 +41,8 @@ FEATURES = {
         "(model,) = fitted(features[own], labels[own], (strength,))", HELD_OUT,
     ),
     "features: the same labels in each draw": Mutant(
-        JUDGE, "balanced(labels, classes, count, draw,", "balanced(labels, classes, count, 0,", FROZEN,
+        JUDGE, "balanced(labels, classes, count, draw,", "balanced(labels, classes, count, 0,",
+        FROZEN,
     ),
     "features: the test scaled by itself": Mutant(
         LINEAR, "for x in (features, *others)]", "for x in (features, *(2.0 * x for x in others))]",
