@@ -128,5 +128,5 @@ def get_config(variant=""):
             measures=measures,
         ),
     )
-    base = "gan_mnist.py:smoke" if smoke else "gan_mnist.py"
+    base = f"gan_mnist.py:{variant}".replace(":quick", "")
     return derive(Path(__file__).with_name(base), changes)

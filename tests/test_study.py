@@ -118,7 +118,7 @@ def test_settings_of_training_are_all_that_training_depends_on():
     kept = of_training(config)
     freed = {
         "sampler", "inpainting", "strength", "ode_steps", "report", "checkpoint", "show",
-        "sample", "evaluate",
+        "sample", "evaluate", "parallel",
     }  # fmt: skip
     assert set(config) - set(kept) == freed
     # Other data and more rounds are other trainings, though a run may continue with them.

@@ -7,7 +7,7 @@ GAME = "shared/encoding.py"
 
 
 def _features(name: str) -> str:
-    return f"test_features.py::test_{name}"
+    return f"test_features_of_models.py::test_{name}"
 
 
 def _belief(name: str) -> str:

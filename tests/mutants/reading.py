@@ -3,16 +3,19 @@
 from mutants import Mutant
 
 PIPELINE, EXAMPLES, RECORDS = "data/pipeline.py", "data/examples.py", "data/records.py"
-KEPT = "test_reading.py::test_batches_of_kept_examples_are_those_of_examples_decoded_at_each_visit"
-ENDED = "test_reading.py::test_a_run_that_ends_or_fails_closes_its_stream"
-AHEAD = "test_reading.py::test_only_what_is_decoded_once_is_read_far_ahead"
-STAGED = "test_reading.py::test_a_staged_batch_is_played_bitwise_as_one_on_the_host"
+KEPT = (
+    "test_reading_ahead.py::"
+    "test_batches_of_kept_examples_are_those_of_examples_decoded_at_each_visit"
+)
+ENDED = "test_reading_ahead.py::test_a_run_that_ends_or_fails_closes_its_stream"
+AHEAD = "test_reading_ahead.py::test_only_what_is_decoded_once_is_read_far_ahead"
+STAGED = "test_reading_ahead.py::test_a_staged_batch_is_played_bitwise_as_one_on_the_host"
 ONCE = "test_folders.py::test_pictures_are_read_in_several_threads_in_order"
-OTHER = "test_reading.py::test_records_of_another_format_are_left_to_tfds"
+OTHER = "test_reading_ahead.py::test_records_of_another_format_are_left_to_tfds"
 READING = {
     "reading: a batch late": Mutant(
         PIPELINE, "slice(start, None)", "slice(start + 1, None)",
-        "test_reading.py::test_a_batch_alone_is_the_one_of_the_stream",
+        "test_reading_ahead.py::test_a_batch_alone_is_the_one_of_the_stream",
     ),
     "reading: goes on behind a failed run": Mutant(
         "training/loop.py", "contextlib.closing(game)", "contextlib.nullcontext()", ENDED

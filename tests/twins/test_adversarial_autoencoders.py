@@ -71,13 +71,15 @@ def test_without_labels_the_critic_sees_codes_alone():
 
 
 def test_a_gaussian_posterior_is_drawn_and_has_no_kl():
-    of = game(RECIPE, prior="normal", labels=False, latents=128, **{"posterior.name": "gaussian"})
+    drawn = {"posterior.name": "gaussian", "adversarial": 2.0}
+    of = game(RECIPE, prior="normal", labels=False, latents=128, **drawn)
     played = of.play("autoencoder")
     (outputs,), (z,) = played.outputs("encoder"), played.seen("decoder")
     other = of.play("autoencoder", image=-of.batch["image"])
     drawn_from(outputs, z, other.outputs("encoder")[0], other.seen("decoder")[0])
     log_p = likelihood(of, image_of(of), played.outputs("decoder")[0]).mean()
-    agree(played.value, softplus(-played.outputs("discriminator")[0][:, 0]).mean() - log_p)
+    judged = softplus(-played.outputs("discriminator")[0][:, 0]).mean()
+    agree(played.value, 2.0 * judged - log_p)
 
 
 def test_a_universal_posterior_is_of_the_image_and_noise():
