@@ -3,14 +3,15 @@
 paper: Vincent et al. 2010, Stacked Denoising Autoencoders, JMLR 11
 command: python launch.py --config=configs/sdae_mnist.py --workdir=runs/sdae_mnist
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: to be measured
+time: 2 min 29 s (busy machine)
 metric: share of all 10,000 test images whose most probable class is wrong; 100 labels, ten of each
   class, one draw (data.draw)
 departs: two layers of 500, Adam, a quarter masked in both layers; the paper has three layers,
   chosen noise and all labels
 reference: none for 100 labels; with all of them the paper's SDAE-3 has 1.28 %
-measured: to be measured
-target: fewer errors than :scratch with the same labels
+measured: 20.2 ± .4 %; :plain 21.4 ± .4, :scratch 23.2 ± .4, one draw of the labels
+target: fewer errors than :plain and :scratch with the same labels, over three draws and with 100
+  and 1,000 of them; met on the one draw of 100 that was run
 again: python launch.py --workdir=runs/sdae_mnist --mode=evaluate
 status: unverified
 
