@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -115,8 +116,10 @@ def test_a_pod_that_lost_a_process_is_continued_by_another_pod_bitwise(tmp_path)
     outputs = [process.communicate(timeout=300)[0] for process in processes]
     for process, output in zip(processes, outputs, strict=True):
         if process is not processes[2]:
-            assert process.returncode == 3, output
-            assert "Traceback" not in output and output.count("error: another process") == 1
+            # JAX's own coordination may notice first, and aborts.
+            assert process.returncode in (3, -signal.SIGABRT), output
+            if process.returncode == 3:
+                assert "Traceback" not in output and output.count("error: another process") == 1
 
     forget_after(killed, 16)
     stand_in(tmp_path, "srun", SRUN)
