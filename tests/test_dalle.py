@@ -155,7 +155,7 @@ def test_the_best_of_several_is_that_of_its_own_caption():
     """Scores of one example are far from those of others: only its own are compared."""
 
     def draw(key):
-        return jax.random.normal(key, (6, 2, 2, 1))
+        return jax.random.uniform(key, (6, 2, 2, 1))  # Exact, however it is compiled.
 
     def score(images):
         return images[:, 0, 1, 0] + 10.0 * jnp.arange(6)
@@ -164,7 +164,7 @@ def test_the_best_of_several_is_that_of_its_own_caption():
     best = drawn[:, :, 0, 1, 0].argmax(0)
     assert len(set(best)) > 2
     found = best_of(5, KEY, draw, score)
-    np.testing.assert_allclose(found, drawn[best, np.arange(6)], rtol=1e-6)
+    np.testing.assert_array_equal(found, drawn[best, np.arange(6)])
     np.testing.assert_array_equal(best_of(1, KEY, draw, score), draw(jax.random.split(KEY, 1)[0]))
 
 
