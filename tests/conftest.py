@@ -19,6 +19,21 @@ from gm_jax.data import listing
 MAPS = Path("/proc/self/maps")
 
 
+def pytest_addoption(parser):
+    """--shard=2/4 runs the second of four parts of the tests, about equally long."""
+    parser.addoption("--shard", default="1/1", metavar="K/N", help="run the K-th of N parts")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keeps every N-th test from the K-th on: the tests of one file are spread over the parts."""
+    part, parts = map(int, config.getoption("--shard").split("/"))
+    if not 1 <= part <= parts:
+        raise pytest.UsageError(f"--shard={part}/{parts}: the part must be 1 to {parts}")
+    kept = items[part - 1 :: parts]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
 @pytest.fixture(autouse=True)
 def _few_programs():
     """Forgets compiled programs before a process has as many memory maps as Linux allows (65,530).
