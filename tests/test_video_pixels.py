@@ -139,10 +139,13 @@ def test_films_are_drawn_as_by_networks_that_see_all_of_them_each_time():
     assert len(np.unique(drawn[:, 1:])) == 3
 
 
-def test_one_logit_draws_black_or_white():
-    logits = video_pixel_network.black_or_white(jnp.array([[0.7]]), 4)
-    expected = [1 - sigma(0.7), 0, 0, sigma(0.7)]
-    np.testing.assert_allclose(np.exp(logits)[0], expected, rtol=1e-6)
+def test_one_logit_draws_the_grey_value_that_it_expects():
+    outputs = jnp.array([[0.7]])
+    logits = video_pixel_network.around(outputs, 4)
+    above = 3 * sigma(0.7) - 2  # Between the levels 2 and 3.
+    np.testing.assert_allclose(np.exp(logits)[0], [0, 0, 1 - above, above], atol=1e-6)
+    logits = video_pixel_network.around(outputs, 2)
+    np.testing.assert_allclose(np.exp(logits)[0], [1 - sigma(0.7), sigma(0.7)], rtol=1e-6)
 
 
 def test_the_published_networks_sizes():

@@ -52,11 +52,15 @@ class Settings(pixels.Settings):
     decoder: DecoderSettings = DecoderSettings()
 
 
-def black_or_white(outputs: Array, levels: int) -> Array:
-    """Logits [..., 1] of white as those of all levels [..., levels]: no grey is drawn."""
-    logits = jnp.full((*outputs.shape[:-1], levels), -jnp.inf, outputs.dtype)
-    logits = logits.at[..., 0].set(jax.nn.log_sigmoid(-outputs[..., 0]))
-    return logits.at[..., -1].set(jax.nn.log_sigmoid(outputs[..., 0]))
+def around(outputs: Array, levels: int) -> Array:
+    """Logits [..., 1] of white, y, as log-probabilities of the levels [..., levels].
+
+    Eq. 4 is least for y = z, so y is the grey value that is expected. Of its two neighbouring
+    levels one is drawn, such that the mean is y; of black and white, white with probability y.
+    """
+    position = (levels - 1) * jax.nn.sigmoid(outputs.astype(jnp.float32))
+    distance = jnp.abs(position - jnp.arange(levels))
+    return jnp.log(jnp.maximum(1.0 - distance, 0.0))
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -79,7 +83,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     decoder = Network("decoder", decoding)
 
     def finish(x, outputs):
-        return black_or_white(outputs, levels) if grey else outputs
+        return around(outputs, levels) if grey else outputs
 
     model = pixels.causal(decoding, tuple(shape), finish)
 

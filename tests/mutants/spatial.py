@@ -126,9 +126,13 @@ SPATIAL = {
         OF_VPN + "films_are_drawn_as_by_networks_that_see_all_of_them_each_time",
     ),
     "vpn: white and black exchanged": Mutant(
-        VPN, "at[..., 0].set(jax.nn.log_sigmoid(-outputs[..., 0]))",
-        "at[..., 0].set(jax.nn.log_sigmoid(outputs[..., 0]))",
-        OF_VPN + "one_logit_draws_black_or_white",
+        VPN, "jax.nn.sigmoid(outputs.astype", "jax.nn.sigmoid(-outputs.astype",
+        OF_VPN + "one_logit_draws_the_grey_value_that_it_expects",
+    ),
+    "vpn trap: grey values drawn as black or white": Mutant(
+        VPN, "distance = jnp.abs(position - jnp.arange(levels))",
+        "distance = jnp.abs(position - jnp.arange(levels)) / (levels - 1)",
+        OF_VPN + "one_logit_draws_the_grey_value_that_it_expects",
     ),
     "moving digits: a film that begins before its first step": Mutant(
         MOVING, "        at = at + velocity\n", "        at = at + velocity * bool(found)\n", STEPS
