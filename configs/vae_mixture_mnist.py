@@ -4,12 +4,13 @@ paper: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv 1312.6114; 
   Morningstar et al. 2021, Automatic Differentiation Variational Inference with Mixtures,
   arXiv 2003.01687
 command: python launch.py --config=configs/vae_mixture_mnist.py --workdir=runs/vae_mixture_mnist
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 22 min 33 s, beside other runs
 metric: as configs/vae_mnist.py; the KL is estimated by a draw from each component
 departs: as configs/vae_mnist_2d.py; the bound is the ELBO, with one draw from each component
 reference: configs/vae_mnist_2d.py, the same network and steps with one Gaussian
-measured: not yet
+measured: ELBO -138.1 ± 0.5 (KL 6.7), log-likelihood -135.3 ± 0.5; fd 174 at N = 5000 (146 x real
+  against real): no better than one Gaussian (ELBO -137.4, log-likelihood -135.2)
 target: ELBO better than vae_mnist_2d's
 again: python launch.py --workdir=runs/vae_mixture_mnist --mode=evaluate
 status: unverified
