@@ -66,15 +66,7 @@ def main(_):
         return
     if MODE.value == "train":
         trained = gm_jax.train(config, workdir, profile=PROFILE.value or 0)
-        steps = trained.phase.steps
-        if not steps:
-            print("this recipe trains nothing: draw samples with --mode=sample")
-            return
-        beyond = f", beyond the {steps} of the recipe" if trained.step > steps else ""
-        print(
-            f"trained to step {trained.step}{beyond}; pictures are in {workdir / 'samples'},"
-            " checkpoints beside them"
-        )
+        print(_outcome(trained, workdir))
         return
     trained = gm_jax.load(workdir, config)
     if MODE.value == "sample":
@@ -88,6 +80,18 @@ def main(_):
         print("\n".join(map(str, files)))
     else:
         print(gm_jax.report(gm_jax.evaluate(trained, workdir)))
+
+
+def _outcome(trained, workdir) -> str:
+    """What a training has reached, and where to find it."""
+    steps, pictures = trained.phase.steps, workdir / "samples"
+    if not steps:
+        return "this recipe trains nothing: draw samples with --mode=sample"
+    beyond = f", beyond the {steps} of the recipe" if trained.step > steps else ""
+    kept = f"checkpoints are in {workdir}"
+    if pictures.exists():
+        kept = f"pictures are in {pictures}, checkpoints beside them"
+    return f"trained to step {trained.step}{beyond}; {kept}"
 
 
 def _name() -> str:

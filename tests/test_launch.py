@@ -191,6 +191,18 @@ def test_train_sample_and_evaluate_from_the_command_line(tmp_path):
     assert re.fullmatch("error: .* belongs to another recipe .*\n", refused.stderr)
 
 
+def test_what_a_run_says_at_its_end(tmp_path):
+    def said(steps, reached):
+        trained = SimpleNamespace(step=reached, phase=SimpleNamespace(steps=steps))
+        return launch._outcome(trained, tmp_path)
+
+    assert said(0, 0).startswith("this recipe trains nothing")
+    assert said(9, 9) == f"trained to step 9; checkpoints are in {tmp_path}"
+    (tmp_path / "samples").mkdir()
+    beyond = "trained to step 9, beyond the 4 of the recipe; pictures are in"
+    assert said(4, 9) == f"{beyond} {tmp_path / 'samples'}, checkpoints beside them"
+
+
 def test_a_workdir_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(gm_jax.UserError, match="cannot write to .*choose another --workdir"):
