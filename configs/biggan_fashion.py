@@ -37,7 +37,7 @@ def imagenet(networks, width, latents):
     parts = dict(eps=1e-6, accumulate=8)
     return dict(
         steps=500_000, batch_size=256, average=0.9999, average_start=20_000,
-        data=dict(name="folder", path="", size=128, channels=3, classes=1000),
+        data=dict(name="folder", path="", size=128, channels=3),
         networks=networks, latents=latents,
         generator=dict(width=width, optimizer=adam(1e-4, **parts)),
         discriminator=dict(width=width, times=1, optimizer=adam(4e-4, **parts)),

@@ -50,7 +50,7 @@ def get_config(variant=""):
         ),
         published=dict(
             steps=1_000_000, batch_size=256, average=0.0,
-            data=dict(name="folder", path="", size=128, channels=3, classes=1000),
+            data=dict(name="folder", path="", size=128, channels=3),
             generator=dict(width=64), discriminator=dict(width=64), sampler=dict(standing=0),
             show=dict(every=10_000, counts=dict(classes=0)),
             evaluate=dict(agreement=0, score=0, metrics="fid,is", samples=50_000),

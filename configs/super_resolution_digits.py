@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 def get_config(variant=""):
     alone = variant == "alone"
-    base = load_config(f"{HERE}/guided_ddpm_digits.py:{'' if alone else variant}")
+    base = load_config(f"{HERE}/guided_ddpm_digits.py:{variant if variant == 'smoke' else ''}")
     base.data.size = 4  # The small images, of the same data.
     base.sampler.guidance = 0.0
     return recipe(

@@ -22,7 +22,7 @@ CLIP is configs/clip_shapes.py, trained first in the same workdir. To take one t
 already: --config=configs/unclip_causal_prior_shapes.py:frozen --config.stages.clip=WORKDIR. The
 decoder, configs/unclip_shapes.py, takes it as it takes the diffusion prior:
 --config.stages.prior=WORKDIR. `:published` has the paper's transformer, about a billion parameters,
-for captioned pictures of one's own.
+for captioned pictures of one's own; its CLIP has the paper's number of components, and is small.
 """
 
 from pathlib import Path
@@ -73,6 +73,7 @@ def get_config(variant=""):
     config.data = clip.data  # One data set for both stages, however it is overridden.
     if variant == "published":
         config.data.update(name="folder", size=64, held_out=())
+        clip.embedding = 1024
     if variant != "frozen":
         config.stages.clip = clip
     return config

@@ -22,6 +22,7 @@ from sample_files import text_file, wav_folder
 import gm_jax
 import launch
 from gm_jax import gallery, recipes
+from gm_jax.data import pairs
 
 ROOT = Path(__file__).parent.parent
 RECIPE = re.compile(r"configs/[a-z0-9_]+\.py")
@@ -236,12 +237,32 @@ def test_every_recipe_carries_its_evidence(path):
     assert recipes.load_config(f"{path}:smoke").steps <= 10
 
 
+def pictures(settings, root):
+    """Two pictures that a recipe takes as data of one's own: of classes with captions, or pairs."""
+    side = settings.get("resize") or settings.size or 32
+    square, layout = np.zeros((side, side), np.uint8), settings.name == "pairs" and settings.layout
+    names, colour = ("a", "b"), Image.fromarray(np.stack([square] * 3, axis=-1))
+    if layout == "halves":
+        return write(
+            root, "train/1.png", image=Image.fromarray(np.concatenate([square] * 2, axis=1))
+        )
+    if layout:
+        names = settings.domains or pairs.DOMAINS[layout]
+    write(root, *(f"train/{name}/1.png" for name in names), image=colour)
+    if layout == "masks":
+        write(root, f"train/{names[1]}/1.png", image=Image.fromarray(square))
+    if settings.get("captions"):
+        for name in names:
+            (root / f"train/{name}/1.txt").write_text("a picture of nothing")
+    return root
+
+
 def needs(config, request):
     """A recipe's configuration with data that a test has."""
     written = {"text": text_file, "wav": wav_folder}
     stages = [stage for stage in config.stages.values() if not isinstance(stage, str)]
-    if config.system == "backbone":
-        config.weights = "random"
+    for backbone in (part for part in (config, *stages) if part.system == "backbone"):
+        backbone.weights = "random"
     if config.system == "stable_diffusion":
         folder = request.getfixturevalue("tmp_path_factory").mktemp("weights")
         config.weights = str(write_tiny(folder))
@@ -254,13 +275,16 @@ def needs(config, request):
         config.weights = str(golden / "tiny_network.pkl")
     if config.data.name in written:
         config.data.path = str(written[config.data.name]())
-    elif config.data.name in ("cifar10", "folder"):
-        side = config.data.size or 32
-        picture = Image.fromarray(np.zeros((side, side, 3), np.uint8))
-        root = request.getfixturevalue("tmp_path_factory").mktemp("pictures")
-        write(root, "train/a/1.png", "train/b/1.png", image=picture)
+    elif config.data.name in ("cifar10", "folder", "pairs"):
+        root = pictures(config.data, request.getfixturevalue("tmp_path_factory").mktemp("pictures"))
+        name = "pairs" if config.data.name == "pairs" else "folder"
         for part in (config, *stages):
-            part.data.update(name="folder", path=str(root))
+            part.data.update(name=name, path=str(root))
+    elif config.data.name == "styled":
+        config.data.styles = "patterns"
+        if config.data.base == "folder":
+            root = request.getfixturevalue("tmp_path_factory").mktemp("pictures")
+            config.data.path = str(pictures(config.data, root))
     elif config.data.name == "emoji":
         config.data.path = str(request.getfixturevalue("shared") / "data" / "noto-emoji")
         for stage in stages:
@@ -275,11 +299,29 @@ def needs(config, request):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_builds(path, request):
-    """At its full size: nothing is compiled."""
-    phases = gm_jax.build(needs(gm_jax.load_config(path), request))
-    # Published weights as they are.
-    untrained = path.stem in ("stable_diffusion", "clip", "lpips", "stylegan2")
-    assert (phases[-1].steps == 0) == untrained  # Stages may be of published weights, too.
+    """At its full size, each variant: nothing is compiled."""
+    for variant in ("", *variants_of(path)):
+        config = gm_jax.load_config(f"{path}:{variant}")
+        if any(isinstance(stage, str) and stage for stage in config.stages.values()):
+            continue  # On a run that was trained before.
+        if variant and path.stem in ("clip", "stable_diffusion"):
+            continue  # CLIP's vocabulary is published, too.
+        config = needs(config, request)
+        if variant and not config.steps and not config.get("weights", "random"):
+            continue
+        phases = gm_jax.build(config)
+        # Published weights as they are.
+        untrained = path.stem in ("clip", "lpips", "stable_diffusion", "stylegan2")
+        if not variant:  # Stages may be of published weights, too.
+            assert (phases[-1].steps == 0) == untrained
+
+
+def variants_of(path):
+    with pytest.raises(gm_jax.UserError, match="no variant") as refusal:
+        gm_jax.load_config(f"{path}:of no name")
+    return [
+        name for name in str(refusal.value).rpartition("it has: ")[2].split(", ") if name != "none"
+    ]
 
 
 @pytest.mark.parametrize(
