@@ -68,6 +68,20 @@ def test_the_surest_codes_are_kept_first_unless_noise_is_large(temperature):
         assert kept[:3].min() > 0.9 and kept[-3:].max() < 0.1
 
 
+@pytest.mark.parametrize("steps", [2, 3])
+def test_the_noise_on_the_confidence_falls_as_rounds_pass(steps):
+    """Of a certain code and one of five values the second is masked again by a Gumbel's race:
+    with probability sigmoid(log 5 / c), c the temperature times 1 - 1 / steps."""
+    sure = 50.0 * jnp.eye(MASK)[1] * (jnp.arange(LENGTH) == 7)[:, None]
+    rounds, *_ = seen_by(
+        steps, 7, 2.0, lambda codes: jnp.broadcast_to(sure, (*codes.shape, MASK)), len(KEYS)
+    )
+    again = (rounds[1] == MASK).mean(0)
+    expected = 1.0 / (1.0 + MASK ** (-1.0 / (2.0 * (1.0 - 1.0 / steps))))
+    np.testing.assert_allclose(again[7:], [1.0 - expected, expected], atol=0.025)
+    assert not np.any(again[:7])
+
+
 def test_codes_that_depend_on_one_another_come_out_as_drawn_one_by_one():
     """All codes equal: with as many rounds as codes every sample is of one value."""
 
