@@ -47,14 +47,18 @@ def gpt_block(params, x, heads, seen, context=None):
     return x + dense(params["down"], gelu(dense(params["up"], norm(params["mlp_norm"], x))))
 
 
-def clip_blocks(params, x, heads, seen=None):
+def quick_gelu(x):
+    return x * sigma(1.702 * x)
+
+
+def clip_blocks(params, x, heads, seen=None, activation=gelu):
     """Norms before the branches, with CLIP's epsilon. Radford et al. 2021."""
     for number in range(len(params)):
         own = params[f"layers_{number}"]
         h, parts = norm(own["layer_norm1"], x, 1e-5), own["self_attn"]
         three = (dense(parts[name], h) for name in ("q_proj", "k_proj", "v_proj"))
         x = x + dense(parts["out_proj"], read(*three, heads, seen))
-        h = gelu(dense(own["mlp"]["fc1"], norm(own["layer_norm2"], x, 1e-5)))
+        h = activation(dense(own["mlp"]["fc1"], norm(own["layer_norm2"], x, 1e-5)))
         x = x + dense(own["mlp"]["fc2"], h)
     return x
 

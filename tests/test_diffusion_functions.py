@@ -12,18 +12,23 @@ import pytest
 import gm_jax
 from gm_jax.diffusion.ddpm import Settings
 from gm_jax.diffusion.shared import core, uses
+from gm_jax.diffusion.shared.sampling import Sampler
 from gm_jax.diffusion.shared.schedules import linear
 from gm_jax.settings import read
 
 KEY, COUNT, SHAPE, SPREAD = jax.random.key(0), 200, (4, 3, 1), 0.5
 X = SPREAD * jax.random.normal(jax.random.key(1), (COUNT, *SHAPE))
-BATCH = {"index": jnp.arange(COUNT), "image": X}
+BATCH = {"index": jnp.arange(COUNT), "label": jnp.zeros(COUNT, int)}
 
 
-def use(function, schedule="linear", x=X, **sampler):
-    """The outputs of a function, and (time, x_t) that its network saw, evaluation by evaluation."""
+def use(function, schedule="linear", x=X, guide=None, **sampler):
+    """The outputs of a function, and (ratio, x_t) that its network saw, evaluation by evaluation.
+
+    guide  of classifier guidance, see `Core`
+    """
     config = gm_jax.load_config("configs/ddpm_digits.py")
     with config.unlocked():
+        config.stages = {"classifier": "exact"}
         config.update(schedule=schedule, prediction="x0", preconditioning="edm", strength=0.3)
         config.inpainting.update(jump=2, resample=3)
         config.sampler.update({"name": "ddim", "steps": 10, "clip": False, **sampler})
@@ -37,8 +42,9 @@ def use(function, schedule="linear", x=X, **sampler):
         return network
 
     process = settings.process()
-    model = core.Core(settings, process, SHAPE, lambda v, batch, key: batch["image"], predict)
-    found = jax.jit(core.functions(model)[function])(None, {**BATCH, "image": x}, KEY)
+    data, batch = lambda variables, batch, key: batch["image"], {**BATCH, "image": x}
+    model = core.Core(settings, process, SHAPE, data, predict, guide=guide)
+    found = jax.jit(core.functions(model)[function])(None, batch, KEY)
     jax.block_until_ready(found)
     jax.effects_barrier()
     return found, [(np.exp(4 * t), np.asarray(x)) for t, x in seen]  # c_noise = ln(ratio) / 4.
@@ -53,6 +59,36 @@ def test_samples_have_the_datas_deviation(schedule):
     """From noise as large as the schedule's."""
     found, _ = use("sample", schedule, name="heun", steps=40, spacing="karras")
     assert abs(found["image"].std() / SPREAD - 1) < 0.05
+
+
+def test_a_classifier_turns_the_model_into_its_posterior():
+    """log p(y | x_0) = x_0 at scale 2: p(x_0 | y) is N(2 sigma_data^2, sigma_data^2).
+
+    log p(y | x_t) is then x0_hat and a constant.
+    """
+
+    def guide(variables, batch):
+        def log_prob(x, at):
+            share = at.alpha * SPREAD**2 / (at.alpha**2 * SPREAD**2 + at.sigma**2)
+            return jnp.sum(share * x, axis=(1, 2, 3))
+
+        return log_prob
+
+    sampler = dict(name="heun", steps=40, spacing="karras", classifier=2.0)
+    image = use("sample", guide=guide, **sampler)[0]["image"]
+    assert abs(image.mean() - 2 * SPREAD**2) < 0.04 and abs(image.std() / SPREAD - 1) < 0.05
+
+
+def test_x0_is_thresholded_or_clipped_as_the_sampler_says():
+    x = jnp.array([[0.2, -1.0, 3.0, 0.5]])
+
+    def found(**settings):
+        return Sampler(**settings).threshold_of(lambda x, at: 2.0 * x)(x, None)
+
+    np.testing.assert_allclose(found(clip=False), 2.0 * x)
+    np.testing.assert_allclose(found(clip=True), [[0.4, -1.0, 1.0, 1.0]])
+    # Half of |x0_hat| is below 1.5, the median.
+    np.testing.assert_allclose(found(threshold=0.5), np.clip(2.0 * x, -1.5, 1.5) / 1.5, rtol=1e-6)
 
 
 def test_the_lower_half_is_made_anew_and_the_upper_half_kept():

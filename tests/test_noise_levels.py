@@ -7,6 +7,7 @@ import scipy.special
 
 from gm_jax.diffusion.shared import importance
 from gm_jax.diffusion.shared.grids import SPACINGS
+from gm_jax.diffusion.shared.sampling import Sampler, grid_of, table_of
 from gm_jax.diffusion.shared.schedules import SCHEDULES
 
 LINEAR, EDM = (SCHEDULES[name](1000) for name in ("linear", "edm"))
@@ -54,6 +55,18 @@ def test_spacings_of_ratios(schedule):
     for name, ratios in (("karras", karras), ("log_snr", last * (first / last) ** share)):
         points = SPACINGS[name](schedule, 4).points
         np.testing.assert_allclose(points.ratio, [*ratios, 0.0], rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name, orders", [("dpmpp_3m", 3), ("dpmpp_2m", 2), ("dpmpp_2m_sde", 2)])
+def test_dpm_solvers_order_falls_at_the_end_below_fifteen_steps(name, orders):
+    """Lu et al. 2022, appendix: the last steps at lower orders, here before that to sigma 0."""
+    for steps in (14, 15):
+        settings = Sampler(name=name, steps=steps, spacing="log_snr")
+        table = table_of(grid_of(LINEAR, settings), settings)
+        used = np.count_nonzero(table.y.memory, axis=1)
+        np.testing.assert_array_equal(used[[0, 1, -1]], [1, 2, 1])
+        assert used[-3] == orders and used[-2] == (2 if steps == 14 else orders)
+        assert bool(table.y.noise[:-1].all()) == name.endswith("sde")
 
 
 def test_times_are_drawn_by_the_root_of_their_mean_squares():

@@ -9,7 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from layers_by_hand import before, bert_block, clip_blocks, gelu, gpt_block, norm, read, swish
+from layers_by_hand import (
+    before,
+    bert_block,
+    clip_blocks,
+    gelu,
+    gpt_block,
+    norm,
+    quick_gelu,
+    read,
+    swish,
+)
 from test_gates import assert_same, dense, somewhere
 
 from gm_jax.nn import attention_masks
@@ -19,8 +29,10 @@ from gm_jax.nn.embedding_transformer import EmbeddingTransformer
 from gm_jax.nn.film_layers import TimeAttention
 from gm_jax.nn.layers import Dropout
 from gm_jax.nn.text_image_transformer import TextImageTransformer
+from gm_jax.nn.text_tower import TextTower
 from gm_jax.nn.transformer import Transformer
 from gm_jax.nn.unet import UNet
+from gm_jax.nn.vit import ViT
 from gm_jax.nn.vit_autoencoder import ViTDecoder, ViTEncoder
 
 HEADS, WIDTH, HIDDEN = 2, 8, 12
@@ -120,6 +132,36 @@ def test_transformers_between_images_and_codes():
     assert_same(found, tower(params["tower"], patches(image)).reshape(2, 2, 3, 5))
     params, found = somewhere(ViTDecoder(3, **own), z)
     assert_same(patches(found), tower(params["tower"], z.reshape(2, 6, 4)))
+
+
+ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": gelu}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_clips_towers(activation):
+    """Radford et al. 2021, section 2.4: the class token, normed before the blocks and after them;
+    a text's vector at its first end, 4."""
+    own = dict(hidden=HIDDEN, activation=activation, projection=5) | OWN
+    image, ids = RNG.normal(size=(2, 4, 6, 3)), np.array([[3, 1, 4, 4, 4], [0, 2, 2, 3, 4]])
+    params, found = somewhere(ViT(patch=2, **own), image)
+    parts = params["embeddings"]
+    kernel = parts["patch_embedding"]["kernel"].reshape(-1, WIDTH)
+    first = np.broadcast_to(parts["class_embedding"], (2, 1, WIDTH))
+    h = np.concatenate([first, patches(image) @ kernel], axis=1)
+    h = norm(params["pre_layrnorm"], h + sequence(parts, "position_embedding"), 1e-5)
+    h = clip_blocks(params["encoder"], h, HEADS, activation=ACTIVATIONS[activation])
+    assert_same(found.tokens, h)
+    pooled = norm(params["post_layernorm"], h[:, 0], 1e-5)
+    assert_same(found.pooled, pooled @ params["visual_projection"]["kernel"])
+
+    params, found = somewhere(TextTower(5, 4, 6, **own), ids)
+    parts = params["embeddings"]
+    h = sequence(parts, "token_embedding")[ids] + sequence(parts, "position_embedding")[:5]
+    h = clip_blocks(params["encoder"], h, HEADS, before(h), ACTIVATIONS[activation])
+    tokens = norm(params["final_layer_norm"], h, 1e-5)
+    assert_same(found.tokens, tokens)
+    pooled = tokens[[0, 1], [2, 4]]
+    assert_same(found.pooled, pooled @ params["text_projection"]["kernel"])
 
 
 def over_space(params, x):
