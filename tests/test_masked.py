@@ -37,7 +37,6 @@ def seen_by(steps, known=0, temperature=0.0, logits=None, count=40):
     return np.stack(rounds), np.asarray(out), np.asarray(codes)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("known,steps", [(0, 1), (0, 4), (3, 4), (9, 2)])
 def test_masks_fall_as_the_cosine_says_and_none_is_left(known, steps):
     rounds, out, codes = seen_by(steps, known)
@@ -53,7 +52,6 @@ def test_masks_fall_as_the_cosine_says_and_none_is_left(known, steps):
         np.testing.assert_array_equal(after[kept], before[kept])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 100.0])
 def test_the_surest_codes_are_kept_first_unless_noise_is_large(temperature):
     """Position p draws its likeliest value with a probability that falls from .997 to .36."""
