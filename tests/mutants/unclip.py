@@ -166,4 +166,10 @@ UNCLIPS = {
         "towards = difference",
         WAY,
     ),
+    "unclip: another prior is passed over": Mutant(
+        DECODER,
+        'stage = "prior" if "prior" in stages else "clip"',
+        'stage = "clip"',
+        TESTS + "embeddings_are_those_of_the_prior_or_of_the_clip_it_is_built_on",
+    ),
 }
