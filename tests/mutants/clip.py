@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
 SCORES = "test_scores_by_clip.py::test_"
 CLIP, LOSS = "multimodal/clip.py", "losses/contrastive.py"
 VIT, RESNET, LAYERS = "nn/vit.py", "nn/clip_resnet.py", "nn/clip_layers.py"
@@ -150,5 +151,11 @@ CLIPS = {
         "hits * (n - hits) / n + z**2 / 4",
         "hits * (n - hits) / n",
         SCORES + "the_interval_of_a_share_is_wilsons",
+    ),
+    "resnet: a sum that is not cut at zero": Mutant(
+        "nn/clip_resnet.py",
+        "return nn.relu(h + x)",
+        "return h + x",
+        CONVOLUTIONS + "clips_resnet",
     ),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
 FUNCTIONS, LEVELS = "test_diffusion_functions.py::test_", "test_noise_levels.py::test_"
 PROCESSES, PREDICTION, WEIGHTING = (
     "shared/processes.py", "shared/prediction.py", "shared/weighting.py",
@@ -281,5 +282,17 @@ CHOICES = {
         "jnp.clip(log_variance, *LOG_VARIANCE)",
         "jnp.clip(log_variance, -30.0, 30.0)",
         "twins/test_first_stage.py::test_log_variances_are_clamped",
+    ),
+    "classifier: a last map that nothing bends": Mutant(
+        "nn/classifier.py",
+        "jnp.mean(nn.swish(Norm(self.dtype)(x)), axis=(1, 2))",
+        "jnp.mean(Norm(self.dtype)(x), axis=(1, 2))",
+        CONVOLUTIONS + "the_classifier_of_noised_images",
+    ),
+    "classifier: told the level as it is": Mutant(
+        "nn/classifier.py",
+        "(nn.swish(embedding))",
+        "(embedding)",
+        CONVOLUTIONS + "the_classifier_of_noised_images",
     ),
 }  # fmt: skip

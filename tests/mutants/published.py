@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
 BY_HAND = "published/test_stable_diffusion_by_hand.py::test_"
 TOWER, LAYERS, FIRST = "nn/text_tower.py", "nn/clip_layers.py", "nn/latent_autoencoder.py"
 GENERATE, NETWORKS = "stable_diffusion/generate.py", "stable_diffusion/networks.py"
@@ -123,5 +124,11 @@ PUBLISHED = {
         "end = jnp.argmax(ids == self.end, axis=1)",
         "end = ids.shape[1] - 1 - jnp.argmax((ids == self.end)[:, ::-1], axis=1)",
         "test_transformers_by_hand.py::test_clips_towers",
+    ),
+    "vae: attention in place of what it reads": Mutant(
+        "nn/latent_autoencoder.py",
+        'return x + dense(mixed, "to_out_0").reshape(x.shape)',
+        'return dense(mixed, "to_out_0").reshape(x.shape)',
+        CONVOLUTIONS + "the_first_stage_with_a_gaussian",
     ),
 }  # fmt: skip
