@@ -1,9 +1,10 @@
-"""Stable Diffusion by hand in float64, at tiny size: a guided sample, the loss of fine-tuning."""
+"""Stable Diffusion by hand in float64, at tiny size: samples, inpainting, the loss of tuning."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from published_files import write_tiny
 from twins.game import also
 from twins.watch import watch
@@ -56,6 +57,39 @@ def test_a_guided_sample(tmp_path):
         x = np.sqrt(after) * x0 + np.sqrt(1 - after) * noise
     (decoded,) = calls["vae"]
     np.testing.assert_allclose(decoded.inputs[0], x / SCALE, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(images["image"], decoded.output)
+
+
+def test_what_is_known_of_an_image_stays(tmp_path, monkeypatch):
+    """The last two of four steps from z noised to time 251; after each, what is not masked is z
+    noised by the same n to the next level, and z itself at the end."""
+    rng = np.random.default_rng(2)
+    levels, half = rng.integers(0, 256, (16, 16, 3)), np.arange(16)[:, None] < np.full(16, 6)
+    for name, picture in (("image", levels), ("mask", 255 * half)):
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    files = {name: str(tmp_path / f"{name}.png") for name in ("image", "mask")}
+    sampler = dict(steps=4, strength=0.5, prompt="cat", guidance=0.0, name="ddim", **files)
+    phase, published = opened(write_tiny(tmp_path / "sd"), sampler=sampler)
+    draws = iter([N[:3], E[:3], 0.0 * E[:3]])  # Of the start, the image, the masked image.
+    monkeypatch.setattr(system, "normal", lambda keys, shape: jnp.float32(next(draws)))
+    variables, batch = Variables({}, frozen={"published": published}), {"index": jnp.arange(3)}
+    images, calls = watch(phase.model.functions["sample"])(variables, batch, jax.random.key(5))
+    encoded, decoded = calls["vae"]
+    np.testing.assert_allclose(encoded.inputs[0][0], levels / 127.5 - 1, atol=1e-5)
+    mean, deviation = encoded.output
+    z, mask = SCALE * (mean + deviation * E[:3]), half[::2, ::2, None]
+
+    def noised(abar):
+        return np.sqrt(abar) * z + np.sqrt(1 - abar) * N[:3]
+
+    x = noised(ABAR[251])
+    for call, t, after in zip(calls["unet"], (251, 1), (ABAR[1], ABAR[0]), strict=True):
+        np.testing.assert_allclose(call.inputs[0], x, atol=1e-3)
+        np.testing.assert_array_equal(call.inputs[1], [t] * 3)
+        x0 = (x - np.sqrt(1 - ABAR[t]) * call.output) / np.sqrt(ABAR[t])
+        x = np.sqrt(after) * x0 + np.sqrt(1 - after) * call.output
+        x = np.where(mask, x, z if t == 1 else noised(after))
+    np.testing.assert_allclose(decoded.inputs[0], x / SCALE, rtol=1e-3, atol=5e-3)
     np.testing.assert_array_equal(images["image"], decoded.output)
 
 
