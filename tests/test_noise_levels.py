@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import scipy.special
 
-from gm_jax.diffusion.shared import importance
+from gm_jax.diffusion.shared import importance, samplers, schedules
 from gm_jax.diffusion.shared.grids import SPACINGS
-from gm_jax.diffusion.shared.sampling import Sampler, grid_of, table_of
+from gm_jax.diffusion.shared.sampling import CHURNED, SAMPLERS, Sampler, grid_of, table_of
 from gm_jax.diffusion.shared.schedules import SCHEDULES
 
 LINEAR, EDM = (SCHEDULES[name](1000) for name in ("linear", "edm"))
@@ -55,6 +55,41 @@ def test_spacings_of_ratios(schedule):
     for name, ratios in (("karras", karras), ("log_snr", last * (first / last) ** share)):
         points = SPACINGS[name](schedule, 4).points
         np.testing.assert_allclose(points.ratio, [*ratios, 0.0], rtol=1e-9, err_msg=name)
+
+
+NOISY = ("ancestral", "euler_ancestral", "dpmpp_2m_sde", "dpmpp_2s_ancestral")
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_which_samplers_add_noise_and_how_much(name):
+    def noise(**own):
+        settings = Sampler(name=name, steps=8, spacing="karras", **own)
+        return table_of(grid_of(LINEAR, settings), settings).y.noise
+
+    assert bool(noise()[:-1].any()) == (name in NOISY) and noise()[-1] == 0.0
+    if name == "euler_ancestral":  # DDIM with eta 1, whose noise is the small variance's.
+        points = SPACINGS["karras"](LINEAR, 8).points
+        small = samplers.transition(points.take(slice(-1)), points.take(slice(1, None))).small
+        np.testing.assert_allclose(noise(), np.sqrt(small), rtol=1e-9, atol=1e-12)
+    if name in CHURNED:
+        churned = noise(churn=2.0, churn_range=(0.1, 10.0), churn_noise=1.5)
+        own = samplers.Churn(2.0, 0.1, 10.0, 1.5)
+        made = getattr(samplers, name)(SPACINGS["karras"](LINEAR, 8), own)
+        np.testing.assert_array_equal(churned, made.y.noise)
+        assert churned.any() and not np.allclose(churned, noise(churn=2.0))
+
+
+def test_levels_between_times_and_of_some_times():
+    """log(sigma / alpha) is linear between whole times; abar of a part of them are as they were."""
+    between = LINEAR.at(np.array([500.25]))
+    expected = LINEAR.ratio[500] ** 0.75 * LINEAR.ratio[501] ** 0.25
+    np.testing.assert_allclose(between.ratio, expected, rtol=1e-9)
+    np.testing.assert_allclose(between.alpha**2 + between.sigma**2, 1.0)
+    few = schedules.respaced(LINEAR, np.array([0, 10, 400, 1000]))
+    assert few.steps == 3
+    q = samplers.transition(few.at(np.array([2])), few.at(np.array([1])))
+    beta = 1.0 - LINEAR.alpha[400] ** 2 / LINEAR.alpha[10] ** 2
+    np.testing.assert_allclose(q.large, beta, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name, orders", [("dpmpp_3m", 3), ("dpmpp_2m", 2), ("dpmpp_2m_sde", 2)])

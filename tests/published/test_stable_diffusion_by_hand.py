@@ -95,10 +95,10 @@ def test_what_is_known_of_an_image_stays(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("prediction", ["noise", also("v")])
 def test_the_loss(prediction, tmp_path, monkeypatch):
-    """|eps or v - U(z_t, t - 1, text)|^2, z = scale (mean + deviation e); half the texts are ""."""
+    """|eps or v - U(z_t, t - 1, text)|^2, z = scale (mean + deviation e); some texts are ""."""
     phase, published = opened(
         write_tiny(tmp_path / "sd"), steps=2, train="unet", prediction=prediction,
-        data=dict(name="shapes", size=16, captions="words"), caption_dropout=0.5,
+        data=dict(name="shapes", size=16, captions="words"), caption_dropout=0.25,
         sampler=dict(steps=2, prompt="cat"),
     )  # fmt: skip
     own = {"unet": jax.tree.map(lambda p: 1.1 * p, published.params["unet"])}
@@ -130,6 +130,6 @@ def test_the_loss(prediction, tmp_path, monkeypatch):
     seen = text.inputs[0]
     empty = np.array([518, *[519] * 6])  # The end pads, too.
     hidden = (seen == empty).all(1)
-    assert 2 < hidden.sum() < COUNT - 2
+    assert 1 < hidden.sum() < COUNT // 2
     told = np.where(np.resize(ids, (COUNT, 7)) == 0, 519, np.resize(ids, (COUNT, 7)))
     np.testing.assert_array_equal(seen[~hidden], told[~hidden])

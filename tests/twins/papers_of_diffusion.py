@@ -91,6 +91,7 @@ DIFFUSION = {
         "optimizer": {"name": "adamw", "clip_norm": 1.0},
     },
     "parti_shapes:published": {
+        "condition": {"name": "caption", "text.causal": False},
         "condition_dropout": 0.1, "smoothing": 0.0, "network.dropout": 0.1,
         "optimizer": {"learning_rate": 4.5e-5, "b2": 0.96, "warmup_steps": 10_000},
     },

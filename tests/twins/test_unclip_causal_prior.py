@@ -44,7 +44,7 @@ def codes_of(of, image):
     return bucket((image - own.mean) @ own.axes.T, own.deviation).astype(int)
 
 
-@pytest.mark.parametrize("dropped", [0.5, also(0.0)])
+@pytest.mark.parametrize("dropped", [0.25, also(0.0)])
 def test_the_loss(dropped):
     """-log p of each code given those before it, the words, the text's embedding, its nearness."""
     of = away(condition_dropout=dropped)
@@ -63,12 +63,11 @@ def test_the_loss(dropped):
     np.testing.assert_array_equal(near, bucket(dots - float(own.mean), float(own.deviation)))
     assert len(np.unique(near)) > 2
     np.testing.assert_array_equal(hidden, np.all(words.inputs[0] == 0, axis=1))
-    assert hidden.any() == bool(dropped) and not hidden.all()
+    assert hidden.any() == bool(dropped) and hidden.sum() < COUNT // 2
     np.testing.assert_allclose(call.inputs[-1], read.output, atol=1e-5)
     assert call.keys == 1
 
 
-@pytest.mark.slow
 def test_samples_ask_for_the_nearer_half():
     of = away()
     outputs, calls = of.work("sample")
