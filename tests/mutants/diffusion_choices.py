@@ -295,4 +295,28 @@ CHOICES = {
         "(embedding)",
         CONVOLUTIONS + "the_classifier_of_noised_images",
     ),
+    "diffusion: one key for times, noise and dropped labels": Mutant(
+        "diffusion/shared/core.py",
+        "keys = (example_keys(k, batch) for k in jax.random.split(key, 4))",
+        "keys = (example_keys(key, batch) for k in jax.random.split(key, 4))",
+        "twins/test_keys.py::test_every_draw_has_a_key_of_its_own",
+    ),
+    "classifier: one key for time and noise": Mutant(
+        "diffusion/classifier.py",
+        "time_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)",
+        "time_keys, noise_keys = keys, keys",
+        "twins/test_keys.py::test_every_draw_has_a_key_of_its_own",
+    ),
+    "samplers with noise: DDIM without for Euler's with": Mutant(
+        "shared/sampling.py",
+        '"euler_ancestral": lambda grid, s: samplers.ddim(grid, 1.0)',
+        '"euler_ancestral": lambda grid, s: samplers.ddim(grid, s.eta)',
+        LEVELS + "which_samplers_add_noise_and_how_much",
+    ),
+    "samplers with churn: noise of deviation 1": Mutant(
+        "shared/sampling.py",
+        "samplers.Churn(s.churn, *s.churn_range, s.churn_noise)",
+        "samplers.Churn(s.churn, *s.churn_range)",
+        LEVELS + "which_samplers_add_noise_and_how_much",
+    ),
 }  # fmt: skip

@@ -96,4 +96,10 @@ GAN_CLSES = {
         "t = nn.relu(nn.Dense(self.text, kernel_init",
         CONVOLUTIONS + "the_networks_of_texts",
     ),
+    "gan_cls: patches' first weights by their number": Mutant(
+        "nn/patchgan.py",
+        "                kernel_init=WEIGHTS, dtype=self.dtype,",
+        "                dtype=self.dtype,",
+        "test_first_weights.py::test_first_weights",
+    ),
 }  # fmt: skip

@@ -104,4 +104,10 @@ MASKGITS = {
         '(norm("norm")(h) + positions, keys)',
         WHOLE + "a_transformer_over_masked_codes",
     ),
+    "maskgit: codes and their confidence by one key": Mutant(
+        MASKED,
+        "jax.random.gumbel(key, sure.shape[1:]))(own[:, 1])",
+        "jax.random.gumbel(key, sure.shape[1:]))(own[:, 0])",
+        "twins/test_keys.py::test_every_step_of_a_sample_has_a_key_of_its_own",
+    ),
 }
