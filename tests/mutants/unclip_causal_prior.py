@@ -116,10 +116,4 @@ CAUSAL_PRIORS = {
         "init_counting(key, batch, None).state",
         TWINS + "the_second_phase_begins_with_the_moments_of_the_first",
     ),
-    "causal prior: what is hidden and what is dropped by one key": Mutant(
-        PRIOR,
-        "hide_keys, dropout_keys = (example_keys(k, batch) for k in jax.random.split(key))",
-        "hide_keys, dropout_keys = (example_keys(key, batch) for k in jax.random.split(key))",
-        "twins/test_keys.py::test_every_draw_has_a_key_of_its_own",
-    ),
 }  # fmt: skip
