@@ -94,7 +94,7 @@ def check_clip(stage: Stage, caption: Field, image: Field | None = None, name="c
 
 
 def nearest(stages, count: int, variables: Variables, batch: Batch, key: Array, draw: Callable):
-    """Of `count` draws for each example that which `stages.clip` finds nearest to its caption.
+    """Of `count` draws for each example the one that `stages.clip` finds nearest to its caption.
 
     draw  key -> images [B, H, W, C]; the first draw if count is 1
     """

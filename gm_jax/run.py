@@ -56,12 +56,12 @@ def plan(config: ConfigDict, prefix: str = "") -> list[tuple[ConfigDict, tuple[P
 
 def _check_functions(config: ConfigDict, phases: tuple[Phase, ...]) -> None:
     """Raises UserError if a recipe shows a function that no phase has, or evaluates one that the
-    last does not have."""
+    last does not have. A count of 0 leaves one out, but in evaluate.counts, where it means all."""
     for part, counts in _named(config).items():
         shown = part == "show.counts"
         functions = [name for p in (phases if shown else phases[-1:]) for name in p.model.functions]
         for name, count in counts.items():
-            if name not in functions and (count or not shown):
+            if name not in functions and (count or part == "evaluate.counts"):
                 raise UserError(
                     f"{part}.{name}: the model has no function {name}; it has:"
                     f" {', '.join(dict.fromkeys(functions))} (show.counts.NAME=0 leaves one out)"

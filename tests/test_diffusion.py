@@ -90,7 +90,6 @@ def drawn(keys):
     return lambda number: normal(jax.vmap(jax.random.fold_in, (0, None))(keys, number), (1,))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "make,steps",
     [

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from gm_jax.diffusion.shared import importance, processes, sampling, schedules, tables
 from gm_jax.diffusion.shared.grids import SPACINGS
@@ -49,7 +48,6 @@ def test_the_hybrid_loss_teaches_the_variance_and_not_the_mean_by_the_bound():
         np.testing.assert_allclose(total, simple + 0.001 * 1000 * bits, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_importance_sampling_keeps_the_mean_and_lowers_its_variance():
     """Terms that fall with t as the bound's: their weighted mean is that of uniform times."""
     times, terms = 20, jnp.exp(-0.4 * jnp.arange(1, 21))

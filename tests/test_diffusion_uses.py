@@ -23,7 +23,6 @@ from gm_jax.diffusion.shared import guidance, likelihood, samplers, schedules, u
 from gm_jax.diffusion.shared.grids import SPACINGS
 
 
-@pytest.mark.slow
 def test_ode_likelihood_of_a_mixture_and_of_correlated_data_is_exact():
     """Within 1 %; in one dimension, and with a diagonal Jacobian, one probe is exact."""
     with jax.enable_x64(True):
@@ -152,7 +151,6 @@ def test_dynamic_thresholding_keeps_a_share_of_each_example():
     np.testing.assert_array_equal(both, [[1.0], [0.5]])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [LINEAR, FLOW], ids=["preserving", "straight"])
 def test_inversion_then_sampling_returns_the_image(schedule):
     x = jnp.array([-1.1, -0.9, -0.8, -0.7, -0.6, 0.3, 0.5, 0.6, 0.7, 0.9])[:, None]

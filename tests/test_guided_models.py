@@ -64,7 +64,6 @@ SAMPLERS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_posterior_of_the_class_turns_the_unconditional_model_into_the_conditional(name):
     """At guidance -1 the model is the unconditional one; the classifier at scale 1 makes it whole.

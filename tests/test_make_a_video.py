@@ -1,5 +1,7 @@
 """Make-A-Video: layers along time that begin as nothing, films and frames, what is refused."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,12 +44,18 @@ def params_of_images():
 
 
 def begun(fresh, params):
-    return make_a_video.begun({"network": fresh}, Variables({"network": params, "reader": {}}))
+    readers = ({"none": jnp.full(3, value)} for value in (0.0, 1.0))
+    own, theirs = (
+        {"network": n, "reader": r} for n, r in zip((fresh, params), readers, strict=True)
+    )
+    return make_a_video.begun(own, Variables(theirs))
 
 
 def test_a_film_begins_as_its_frames_as_images_bit_by_bit():
     (x, told), params = given(), params_of_images()
-    own = begun(jax.jit(FILM.init)(KEY, x, *told)["params"], params)["network"]
+    whole = begun(jax.jit(FILM.init)(KEY, x, *told)["params"], params)
+    np.testing.assert_array_equal(whole["reader"]["none"], np.ones(3))
+    own = whole["network"]
     expected = jax.jit(IMAGE.apply)({"params": params}, x, *told)
     apply = jax.jit(FILM.apply)
     assert np.abs(expected).max() > 0.1
@@ -56,6 +64,45 @@ def test_a_film_begins_as_its_frames_as_images_bit_by_bit():
     before, after = (apply(changed, seen, *told) for seen in (x, x.at[0].add(1.0)))
     moved = np.abs(after - before).max((1, 2, 3)) > 1e-5
     np.testing.assert_array_equal(moved, [True] * FRAMES + [False] * FRAMES)
+
+
+@pytest.mark.parametrize("attention", [{}, {"attention": (4, 2), "transformer_blocks": 0}])
+def test_every_layer_of_images_has_one_along_time(attention):
+    x, told = given()
+    shapes = jax.eval_shape(UNet(**OWN | attention, frames=FRAMES).init, KEY, x, *told)["params"]
+    paths = jax.tree_util.tree_leaves_with_path(shapes)
+    names = [[entry.key for entry in path] for path, _ in paths]
+    convolutions = sum(leaf.ndim == 4 for _, leaf in paths)
+    along = {tuple(n[: n.index(t) + 1]) for n in names for t in n if t.startswith("TimeConv")}
+    assert len(along) == convolutions > 8
+
+    def count(kind):
+        return len({n[0] for n in names if n[0].startswith(kind)})
+
+    images = count("SpatialTransformer") + count("SelfAttention")
+    assert count("TimeAttention") == images == (7 if attention else 1)
+
+
+def test_rates_begin_as_nothing():
+    told, _ = films.Rates(3, 4).init_with_output(KEY, jnp.arange(3))
+    np.testing.assert_array_equal(told, np.zeros((3, 4)))
+
+
+def test_it_begins_with_the_variables_of_the_model_of_images():
+    *_, phase = gm_jax.build(gm_jax.load_config("configs/make_a_video_shapes.py:smoke"))
+    theirs = Variables({"network": 1.0})
+    assert phase.start({"image": gm_jax.model.Stage(None, theirs)}) is theirs
+
+
+def test_the_recipe_between_frames_leaves_out_what_it_cannot_do():
+    settings = gm_jax.load_config("configs/make_a_video_shapes.py:between")
+    with settings.unlocked():
+        settings.stages = {"image": gm_jax.load_config("configs/unclip_shapes.py")}
+    *_, phase = gm_jax.build(settings)
+    assert {"fill", "interpolation"} <= set(phase.model.functions)
+    settings.evaluate.attributes.sample = 9
+    with pytest.raises(gm_jax.UserError, match="attributes.sample: the model has no function samp"):
+        gm_jax.build(settings)
 
 
 def test_what_is_given_is_not_seen_at_first():
@@ -137,6 +184,30 @@ def test_all_frames_are_enlarged_with_one_noise():
     assert large.shape == (2, 4, 6, 6, 1)
     np.testing.assert_array_equal(large[:, 1:], large[:, :-1])
     assert not np.allclose(large[0], large[1])
+
+
+def test_a_sample_is_clipped_then_filled_then_enlarged(monkeypatch):
+    drawn = jnp.linspace(-2.0, 2.0, 2 * 2 * 3 * 3).reshape(2, 2, 3, 3, 1)
+    monkeypatch.setattr(films.core, "chain", lambda *given: (drawn, None))
+    batch = {"index": jnp.arange(2), "caption": jnp.zeros((2, 1), int)}
+
+    def fill(variables, batch, key):
+        return {"video": jnp.repeat(batch["video_known"], variables, axis=1)}
+
+    def enlarge(variables, batch, key):
+        return {"image": batch["image_low"].repeat(variables, 1).repeat(variables, 2)}
+
+    parts = {"frames": {"fill": fill}, "upsampler": {"enlarge": enlarge}}
+    stages = {
+        name: gm_jax.model.Stage(gm_jax.model.GenerativeModel(None, (), functions), None)
+        for name, functions in parts.items()
+    }
+    settings = SimpleNamespace(frames=2, given_frames=0)
+    functions = films.functions(None, settings, stages, None, None)
+    variables = Variables({}, frozen={"frames": 3, "upsampler": 2})
+    found = functions["sample"](variables, batch, KEY)["video"]
+    expected = drawn.clip(-1.0, 1.0).repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

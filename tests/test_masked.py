@@ -37,7 +37,6 @@ def seen_by(steps, known=0, temperature=0.0, logits=None, count=40):
     return np.stack(rounds), np.asarray(out), np.asarray(codes)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("known,steps", [(0, 1), (0, 4), (3, 4), (9, 2)])
 def test_masks_fall_as_the_cosine_says_and_none_is_left(known, steps):
     rounds, out, codes = seen_by(steps, known)
@@ -53,7 +52,6 @@ def test_masks_fall_as_the_cosine_says_and_none_is_left(known, steps):
         np.testing.assert_array_equal(after[kept], before[kept])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 100.0])
 def test_the_surest_codes_are_kept_first_unless_noise_is_large(temperature):
     """Position p draws its likeliest value with a probability that falls from .997 to .36."""
@@ -66,6 +64,20 @@ def test_the_surest_codes_are_kept_first_unless_noise_is_large(temperature):
         np.testing.assert_allclose(kept, 4 / 9, atol=0.12)
     else:
         assert kept[:3].min() > 0.9 and kept[-3:].max() < 0.1
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_the_noise_on_the_confidence_falls_as_rounds_pass(steps):
+    """Of a certain code and one of five values the second is masked again by a Gumbel's race:
+    with probability sigmoid(log 5 / c), c the temperature times 1 - 1 / steps."""
+    sure = 50.0 * jnp.eye(MASK)[1] * (jnp.arange(LENGTH) == 7)[:, None]
+    rounds, *_ = seen_by(
+        steps, 7, 2.0, lambda codes: jnp.broadcast_to(sure, (*codes.shape, MASK)), len(KEYS)
+    )
+    again = (rounds[1] == MASK).mean(0)
+    expected = 1.0 / (1.0 + MASK ** (-1.0 / (2.0 * (1.0 - 1.0 / steps))))
+    np.testing.assert_allclose(again[7:], [1.0 - expected, expected], atol=0.025)
+    assert not np.any(again[:7])
 
 
 def test_codes_that_depend_on_one_another_come_out_as_drawn_one_by_one():

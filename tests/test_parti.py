@@ -118,6 +118,9 @@ def test_guidance_is_away_from_an_empty_text():
     np.testing.assert_array_equal(*images[:2])
     guided_away = plain.functions["sample"](plain.variables, plain.batch, KEY)[0]["image"]
     assert np.mean(images[2] != guided_away) > 0.01
+    # At temperature 0 the likeliest codes are drawn, whatever the key.
+    again = plain.functions["sample"](plain.variables, plain.batch, jax.random.key(1))[0]["image"]
+    np.testing.assert_array_equal(again, guided_away)
 
 
 def test_an_encoder_that_is_not_causal_reads_what_comes_after():

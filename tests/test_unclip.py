@@ -7,6 +7,9 @@ import pytest
 from games import refuses
 
 import gm_jax
+from gm_jax.clip_stage import Clip
+from gm_jax.diffusion import unclip
+from gm_jax.model import Field, GenerativeModel, Stage, Variables
 from gm_jax.nn.dit import DiT
 from gm_jax.nn.embedding_transformer import EmbeddingReader, EmbeddingTransformer
 from gm_jax.nn.unet import UNet
@@ -97,6 +100,23 @@ def test_what_is_hidden_is_read_as_none():
 )
 def test_what_cannot_be_drawn_is_refused(recipe, overrides, message):
     refuses(recipe, overrides, message)
+
+
+def test_embeddings_are_those_of_the_prior_or_of_the_clip_it_is_built_on():
+    """Each by its own variables, and with numbers of variance 1."""
+
+    def stage(number):
+        spec = {"embedding": Field((4,))}
+        model = GenerativeModel(None, (), {"embed": lambda v, *rest: {"embedding": v * number}})
+        return Stage(model._replace(spec=spec), None)
+
+    clip = Clip(4, None, lambda variables, batch, key: "text")
+    variables = Variables({}, frozen={"clip": jnp.ones((1, 4)), "prior": 10.0 * jnp.ones((1, 4))})
+    both = {"clip": stage(1.0), "prior": stage(2.0)}
+    for stages, expected in ((both, 2.0 * 20.0), ({"clip": both["clip"]}, 2.0)):
+        drawn = unclip.embeddings("prior", clip, stages)(variables, {}, KEY)
+        np.testing.assert_array_equal(drawn, np.full((1, 4), expected))
+        assert unclip.embeddings("text", clip, stages)(variables, {}, KEY) == "text"
 
 
 def test_a_decoder_without_a_prior_says_so():

@@ -8,9 +8,9 @@ Singer et al. 2022, Make-A-Video: Text-to-Video Generation without Text-Video Da
     Attn_P3D(h) = Attn_1D(Attn_2D(h)),  whose last layer is zero at first                 eq. 3
     L = E || eps - eps_theta(x_t, t, z_i, fps) ||^2,  x a film, z_i of its first frame
 
-D is `stages.image`, an unclip, with these layers; all of it is trained further. No film has a text
-here, so what moves is learned, and what moving is called is not. F is a second run, in which every
-n-th frame is given (`given_frames`); it and an upsampler may come after training.
+D is `stages.image`, an unclip, with these layers added; all of it is trained further. No film has a
+text here: motion is learned, and the words for it are not. F is a second run, in which every n-th
+frame is given (`given_frames`); it and an upsampler may come after training.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ STRIDE = 6  # Number of the key of a film's stride, beside those of `core`.
 class FilmSampler(Sampler):
     """From an embedding and noise to a film.
 
-    embedding  whose: prior, that of which stages.image draws; text, the caption's own
+    embedding  which one: prior, the one from which stages.image draws; text, the caption's own
     prompt     what all samples show; "" for the captions of the data
     """
 
@@ -57,7 +57,8 @@ class Settings(Choices):
     factor        how many times smaller its frames are than those of the data, as of stages.image
     words         of context that an embedding becomes, as of stages.image
     frames        of a film
-    strides       between its frames in the data's, of which each film has one; samples the last
+    strides       from one of its frames to the next, in frames of the data; each film has one of
+                  them, and samples have the last
     given_frames  every n-th frame is given, and the others are made; 0 for films of an embedding
     network       that of stages.image
     optimizer     one of optax's

@@ -43,7 +43,7 @@ class UpSampler(conditioned.PromptedSampler):
 class Settings(conditioned.Conditioned):
     """An upsampler.
 
-    factor        how many times smaller the sides of the image are that it sees
+    factor        how many times smaller than the image's the sides of the small image are
     augmentation  largest level of the noise on the small image in training, as a share of `times`;
                   0 for no noise
     stages        {name: workdir of an earlier run, or a recipe to train first}; base, of the small

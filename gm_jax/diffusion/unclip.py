@@ -1,4 +1,4 @@
-"""unCLIP's decoder: an image of a CLIP embedding, and of a caption by way of one.
+"""unCLIP's decoder: an image from a CLIP embedding, or from a caption by way of one.
 
 Ramesh et al. 2022, Hierarchical Text-Conditional Image Generation with CLIP Latents (DALL-E 2,
 arXiv 2204.06125):
@@ -8,9 +8,9 @@ arXiv 2204.06125):
     z_i is added to the time's embedding, and makes four words of context       section 2.1
     z = slerp(z_i, z_i'),  z = slerp(z_i, (z_t - z_t0) / |z_t - z_t0|)          sections 3.2, 3.3
 
-`stages.clip` is a CLIP, or a prior that is built on one; `stages.prior` another prior, if there
-shall be one, before or after training. Images are drawn `factor` times smaller than CLIP sees them:
-configs/dalle2_shapes.py enlarges them.
+`stages.clip` is a CLIP, or a prior that is built on one; `stages.prior`, if given, is another
+prior, and may come before or after training. Images are drawn `factor` times smaller than CLIP sees
+them: configs/dalle2_shapes.py enlarges them.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ from gm_jax.settings import Recipes, Restartable, one_of, schema
 EMBEDDINGS = ("prior", "text")
 VARIATIONS = 4
 FRAMES = 7  # from one image to another
-# Bits are of images that nothing is known of; an embedding has seen its own.
+# Bits are of images of which nothing is known; an embedding is made from the image itself.
 OF_PIXELS = ("bound", "ode_bits")
 
 
@@ -45,10 +45,10 @@ OF_PIXELS = ("bound", "ode_bits")
 class UnclipSampler(Sampler):
     """From an embedding and noise to an image.
 
-    embedding  whose: prior, drawn for the caption by stages.prior (or by stages.clip, if that is
-               one); text, the caption's own, as if it were an image's
+    embedding  which one: prior, drawn for the caption by stages.prior (or by stages.clip, if that
+               is a prior); text, the caption's own, as if it were an image's
     prompt     what all samples show; "" for the captions of the data
-    target     a caption that the functions blend and text_difference lead to; "" for neither
+    target     the caption towards which blend and text_difference move; "" for neither function
     """
 
     embedding: Annotated[str, one_of(EMBEDDINGS)] = "prior"
@@ -60,8 +60,8 @@ class UnclipSampler(Sampler):
 class Settings(Choices):
     """unCLIP's decoder.
 
-    factor     how many times smaller the sides of the image are that it draws; 1 for as they are
-    words      of context that an embedding becomes, if the network reads one
+    factor     how many times smaller than the data's the sides of the drawn images are
+    words      number of context words that an embedding becomes, if the network reads a context
     network    the network, a U-Net or a DiT
     optimizer  one of optax's
     stages     {name: workdir of an earlier run, or a recipe to train first}; clip; prior and
@@ -136,7 +136,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return lambda x, level: network(variables, x, level, seen, keys, context)
 
     def embed(variables, batch, key):
-        """The embeddings that samples are of, of length 1."""
+        """The embeddings from which samples are drawn, scaled to length 1."""
         return {"embedding": normalised(drawn_embedding(variables, asked(batch), key))}
 
     guide = classifiers.guide(settings, spec, shape, stages)
@@ -155,7 +155,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
 
 def embeddings(name: str, clip: clip_stage.Clip, stages) -> Callable:
-    """(variables, batch, key) -> the embeddings that samples are of, [B, width].
+    """(variables, batch, key) -> the embeddings from which samples are drawn, [B, width].
 
     Raises UserError if a prior is asked for and there is none.
     """
@@ -187,10 +187,10 @@ def _own(clip: clip_stage.Clip, variables, batch, key):
 
 
 def _of_images(model: core.Core, clip: clip_stage.Clip) -> dict:
-    """What an image is used for by way of its own embedding."""
+    """The functions that start from an image's own embedding."""
 
     def variations(variables, batch, key):
-        """The image, and others of the same embedding, [B, 1 + VARIATIONS, H, W, C]."""
+        """The image, and images drawn from its embedding, [B, 1 + VARIATIONS, H, W, C]."""
         batch = _own(clip, variables, batch, key)
 
         def one(key):
@@ -211,13 +211,13 @@ def _of_images(model: core.Core, clip: clip_stage.Clip) -> dict:
 def _towards(
     model: core.Core, clip: clip_stage.Clip, drawn_embedding: Callable, aimed: Callable
 ) -> dict:
-    """How an image becomes one of a caption, by embeddings in between.
+    """The functions that lead from an image to a caption through embeddings in between.
 
     aimed  batch -> the batch with that caption
     """
 
     def of_path(variables, batch, key, start, path):
-        """What DDIM makes of one noise and each embedding [B, k, D], [B, k, H, W, C]."""
+        """DDIM's images from one noise and each embedding [B, k, D], [B, k, H, W, C]."""
 
         def one(embedding):
             denoise = model.denoiser(variables, dict(batch, embedding=embedding), key)
@@ -227,16 +227,17 @@ def _towards(
         return {"image": jnp.moveaxis(images, 0, 1)}
 
     def blend(variables, batch, key):
-        """From the image's embedding to one that is drawn for the target, [B, FRAMES, H, W, C]."""
+        """From the image's embedding to one drawn for the target, [B, FRAMES, H, W, C]."""
         own = _own(clip, variables, batch, key)
         end = drawn_embedding(variables, aimed(batch), key)
         path = uses.great_circle(own["embedding"], end, FRAMES)
         return of_path(variables, batch, key, model.start(example_keys(key, batch)), path)
 
     def text_difference(variables, batch, key):
-        """The image changed as its caption is into the target, [B, FRAMES, H, W, C].
+        """The image changed as its caption changes into the target, [B, FRAMES, H, W, C].
 
-        Half of the way, as far as the authors go, from the noise that DDIM's inversion makes of it.
+        Half of the way, which is as far as the authors go; it starts from the image's noise by
+        DDIM's inversion.
         """
         own = _own(clip, variables, batch, key)
         texts = (clip.text(variables, given, key) for given in (aimed(batch), batch))

@@ -1,14 +1,14 @@
-"""unCLIP's prior: the CLIP embedding of an image, of a caption.
+"""unCLIP's prior: from a caption to the CLIP embedding of an image.
 
 Ramesh et al. 2022, Hierarchical Text-Conditional Image Generation with CLIP Latents (DALL-E 2,
 arXiv 2204.06125), section 2.2:
 
     P(z_i | y),  z_i the embedding of an image, y its caption with its own embedding z_t
     L_prior = E || f(z_i^(t), t, y) - z_i ||^2                                  eq. 2
-    of two draws that which has the larger z_i . z_t is kept
+    of two draws the one with the larger z_i . z_t is kept
 
-`stages.clip` is a CLIP. Its vectors have length 1; noise is as large as they are once they are
-multiplied by the root of their width.
+`stages.clip` is a CLIP. Its vectors have length 1; they are multiplied by the root of their width,
+so that their numbers are as large as the noise's.
 """
 
 from typing import Annotated
@@ -34,8 +34,8 @@ from gm_jax.settings import Restartable, arguments, at_least, one_of, schema
 class PriorSampler(Sampler):
     """From noise to embedding.
 
-    best_of  embeddings that are drawn for each caption; the one nearest to it is kept
-    prompt   what all are of; "" for the captions of the data
+    best_of  embeddings drawn for each caption; the one nearest to the caption's is kept
+    prompt   the caption of all samples; "" for the captions of the data
     """
 
     clip: bool = False
@@ -96,7 +96,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return dict(batch, text_embedding=clip.text(variables, batch, key))
 
     def predict(variables, batch, drop, keys):
-        """Hidden is all that is known, the caption and its embedding, and never z_i^(t)."""
+        """What is hidden is the caption and its embedding, never z_i^(t)."""
         _, context = condition.inputs(variables, batch, drop)
         hidden = jnp.broadcast_to(drop, (len(context),))
         text = jnp.where(hidden[:, None], 0.0, batch["text_embedding"])
@@ -105,7 +105,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     model = core.Core(settings, settings.process(), (clip.width,), clip.image, predict, given=given)
 
     def sample(variables, batch, key):
-        """An embedding of length 1 for each caption: of `best_of` that nearest to the caption."""
+        """For each caption an embedding of length 1: of `best_of` draws the one nearest to it."""
         batch = asked(batch)
         text = clip.text(variables, batch, key)
 

@@ -6,8 +6,8 @@ Reed et al. 2016, Generative Adversarial Text to Image Synthesis (arXiv 1605.053
     L_D = -log s_r - (1 - m) log(1 - s_f) - m log(1 - s_w),  m = 1/2           4.2, GAN-CLS
     L_G = -log s_f, of the batch's texts and of means of two of them           4.3, GAN-INT, eq. 5
 
-t is the text's embedding by the frozen `stages.clip`; x' a real picture of another text: of a pair
-that does not fit the authors' code exchanges the picture.
+t is the text's embedding by the frozen `stages.clip`; x' is a real picture of another text: to make
+a pair that does not fit, the authors' code exchanges the picture.
 """
 
 from typing import Annotated

@@ -29,8 +29,8 @@ from gm_jax.tokenizers.words import encode_prompt
 class Sampler(masked_codes.Sampler):
     """From masks to codes.
 
-    prompts  what a story tells, one after another; () for no story
-    keep     K, the last frames of a film that the next prompt goes on from: 1, or 1 and whole
+    prompts  the parts of a story, in order; () for no story
+    keep     K, the number of last frames from which the next prompt goes on: 1, or 1 and whole
              blocks of the first stage
     """
 

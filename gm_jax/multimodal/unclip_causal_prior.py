@@ -5,11 +5,11 @@ arXiv 2204.06125), section 2.2:
 
     z_i -> (c_1 .. c_K)   its principal components in order of falling variance, in buckets
     L = -mean_k log p(c_k | c_<k, y, z_t, bucket of z_i . z_t)
-    z_i . z_t is known in training; samples are asked for one of the upper half
+    in training z_i . z_t is known; in sampling it is drawn from the upper half of its values
     logits (1 + w) given the text - w without it; the text is hidden in a share of training
 
-The first phase counts and minimises nothing: the embeddings' mean and covariance, the mean and the
-deviation of z_i . z_t. `stages.clip` is a CLIP. unCLIP's decoder can be built on this or on the
+The first phase minimises nothing. It counts: the embeddings' mean and covariance, and the mean and
+the deviation of z_i . z_t. `stages.clip` is a CLIP. unCLIP's decoder can be built on this or on the
 diffusion prior (`gm_jax/diffusion/unclip_prior.py`).
 """
 
@@ -39,7 +39,7 @@ from gm_jax.settings import Recipe, Restartable, arguments, at_least, schema
 class Sampler(guided_causal.Sampler):
     """How an embedding's codes are drawn.
 
-    best_of  embeddings that are drawn for each caption; the one nearest to it is kept
+    best_of  embeddings drawn for each caption; the one nearest to the caption's is kept
     """
 
 
@@ -48,8 +48,8 @@ class Settings(Recipe):
     """unCLIP's autoregressive prior.
 
     counting           rounds of the first phase, which counts moments of embeddings
-    components         K, principal components that are kept
-    buckets            values of a component, and of z_i . z_t
+    components         K, the number of principal components that are kept
+    buckets            the number of values of a component, and of z_i . z_t
     condition_dropout  share of examples whose text is hidden in training
     text               the transformer of captions
     network            the transformer of codes
@@ -137,7 +137,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return -categorical(codes, network(variables, codes, None, keys, read)) / kept
 
     def sample(variables, batch, key):
-        """An embedding of length 1 for each caption: of `best_of` that nearest to the caption."""
+        """For each caption an embedding of length 1: of `best_of` draws the one nearest to it."""
         batch = asked(batch)
         text, of = clip.text(variables, batch, key), variables.state["near"]
         params = variables.params["network"]

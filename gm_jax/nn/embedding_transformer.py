@@ -14,10 +14,11 @@ from gm_jax.settings import part_of, schema
 
 
 class EmbeddingTransformer(nn.Module):
-    """A noised embedding x [B, D] at levels [B], and what is known of it, to an embedding [B, D].
+    """A noised embedding x [B, D] at levels [B], and its text, to an embedding [B, D].
 
     A causal transformer over, in this order, the words of the text (context [B, L, W]), the text's
-    embedding [B, D], the level, x, and a last position, which answers. `keys` are of dropout.
+    embedding [B, D], the level, x, and a last position, whose output is the answer. `keys` are for
+    dropout.
 
     width    features of a position
     layers   blocks
@@ -57,7 +58,7 @@ class EmbeddingTransformer(nn.Module):
 class EmbeddingReader(nn.Module):
     """An embedding [B, D], or none where it is hidden [B], as a denoiser reads it.
 
-    Returns what is added to the time, [B, D], and so many words of context, [B, words, width].
+    Returns what is added to the time's embedding, [B, D], and the context, [B, words, width].
     """
 
     words: int
@@ -73,10 +74,10 @@ class EmbeddingReader(nn.Module):
 
 
 class PrefixReader(nn.Module):
-    """What an autoregressive prior is told, as words of a context [B, L + 2, W].
+    """The context [B, L + 2, W] that an autoregressive prior reads.
 
-    The words [B, L, W], the text's embedding [B, D] and the bucket [B] of how near the image is to
-    it. Where it is hidden [B], the embedding is zero and the bucket one of its own.
+    The words [B, L, W], the text's embedding [B, D], and the bucket [B] of z_i . z_t. Where the
+    text is hidden [B], its embedding is zero, and the bucket is one more, which means none.
 
     buckets  of the nearness
     """

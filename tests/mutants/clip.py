@@ -2,6 +2,8 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
+SCORES = "test_scores_by_clip.py::test_"
 CLIP, LOSS = "multimodal/clip.py", "losses/contrastive.py"
 VIT, RESNET, LAYERS = "nn/vit.py", "nn/clip_resnet.py", "nn/clip_layers.py"
 MATCHING, FILES = "evaluation/matching.py", "shared/clip_files.py"
@@ -119,5 +121,53 @@ CLIPS = {
     ),
     "retrieval: paraphrases": Mutant(
         "judging/alignment.py", 'meanings(batch["attributes"])', 'batch["attributes"]', DISTINCT
+    ),
+    "clip score: a deviation for its error": Mutant(
+        "judging/alignment.py",
+        "scores.std(ddof=1) / np.sqrt(count)",
+        "scores.std(ddof=1)",
+        SCORES + "the_clip_score_and_its_error",
+    ),
+    "clip score: of the data twice": Mutant(
+        "judging/alignment.py",
+        "scores, own = matching.clip_scores(made, texts)",
+        "scores, own = matching.clip_scores(reals, texts)",
+        SCORES + "the_clip_score_and_its_error",
+    ),
+    "cmmd: the floor of images with themselves": Mutant(
+        "judging/alignment.py",
+        "matching.cmmd(reals[count:], reals[:count])",
+        "matching.cmmd(reals[:count], reals[:count])",
+        SCORES + "cmmd_is_beside_that_of_other_reals",
+    ),
+    "r-precision: among all captions": Mutant(
+        "judging/alignment.py",
+        "range(0, count, GROUP)",
+        "range(0, count, count)",
+        SCORES + "r_precision_is_among_a_hundred",
+    ),
+    "shares: an interval without its correction": Mutant(
+        "evaluation/uncertainty.py",
+        "hits * (n - hits) / n + z**2 / 4",
+        "hits * (n - hits) / n",
+        SCORES + "the_interval_of_a_share_is_wilsons",
+    ),
+    "resnet: a sum that is not cut at zero": Mutant(
+        "nn/clip_resnet.py",
+        "return nn.relu(h + x)",
+        "return h + x",
+        CONVOLUTIONS + "clips_resnet",
+    ),
+    "clip: branches that begin too large": Mutant(
+        "nn/clip_layers.py",
+        "x.shape[-1] ** -0.5 * (2 * self.layers) ** -0.5",
+        "x.shape[-1] ** -0.5",
+        "test_first_weights.py::test_first_weights",
+    ),
+    "clip: positions as large as words": Mutant(
+        "nn/text_tower.py",
+        '"position_embedding", 0.01)',
+        '"position_embedding", 0.02)',
+        "test_first_weights.py::test_first_weights",
     ),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 DALLE, MASKS = "multimodal/dalle.py", "nn/attention_masks.py"
 NETWORK, CLIP = "nn/text_image_transformer.py", "clip_stage.py"
 TESTS, TWINS = "test_dalle.py::test_", "twins/test_dalle.py::test_"
@@ -100,4 +101,16 @@ DALLES = {
         "wins = jnp.broadcast_to(jnp.mean(scored) > jnp.mean(best[1]), scored.shape)", BEST,
     ),
     "dalle: the same draw again": Mutant(CLIP, "drawn = draw(own)", "drawn = draw(first)", BEST),
+    "dalle: no positions of the text": Mutant(
+        "nn/text_image_transformer.py",
+        "jnp.zeros((1, self.width)), self.text_positions.embedding,",
+        "jnp.zeros((1, self.width)), 0.0 * self.text_positions.embedding,",
+        WHOLE + "a_transformer_over_text_and_codes",
+    ),
+    "dalle: a temperature that is not heard": Mutant(
+        "multimodal/dalle.py",
+        'prompt=batch["caption"], **own)',
+        'prompt=batch["caption"])',
+        "twins/test_dalle.py::test_samples_follow_their_captions",
+    ),
 }  # fmt: skip

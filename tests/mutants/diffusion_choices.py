@@ -2,6 +2,8 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
+FUNCTIONS, LEVELS = "test_diffusion_functions.py::test_", "test_noise_levels.py::test_"
 PROCESSES, PREDICTION, WEIGHTING = (
     "shared/processes.py", "shared/prediction.py", "shared/weighting.py",
 )  # fmt: skip
@@ -184,5 +186,137 @@ CHOICES = {
     "zero terminal SNR: alpha shifted and not scaled": Mutant(
         SCHEDULES, "(schedule.alpha - last) * first / (first - last)", "schedule.alpha - last",
         _choices("a_zero_terminal_snr_keeps_the_first_level_and_the_shape"),
+    ),
+    "inpaint: the lower half is known": Mutant(
+        "diffusion/shared/core.py",
+        "(jnp.arange(core.shape[0]) < core.shape[0] // 2)",
+        "(jnp.arange(core.shape[0]) >= core.shape[0] // 2)",
+        FUNCTIONS + "the_lower_half_is_made_anew_and_the_upper_half_kept",
+    ),
+    "inpaint: jumps for repetitions": Mutant(
+        "diffusion/shared/core.py",
+        "plan.jump, plan.resample,",
+        "plan.resample, plan.jump,",
+        FUNCTIONS + "the_lower_half_is_made_anew_and_the_upper_half_kept",
+    ),
+    "edit: the share of steps that is left out": Mutant(
+        "diffusion/shared/core.py",
+        "uses.rest_of(grid, settings.strength)",
+        "uses.rest_of(grid, 1.0 - settings.strength)",
+        FUNCTIONS + "an_edit_begins_at_its_share_of_the_steps",
+    ),
+    "interpolation: from a noise to itself": Mutant(
+        "diffusion/shared/core.py",
+        "ends = (core.start(example_keys(k, batch)) for",
+        "ends = (core.start(example_keys(key, batch)) for",
+        FUNCTIONS + "the_way_from_one_noise_to_another_is_a_great_circle",
+    ),
+    "ODE: noise of deviation 1 on every schedule": Mutant(
+        "diffusion/shared/core.py",
+        "sampling.start_deviation(schedule, table)\n        )",
+        "1.0\n        )",
+        FUNCTIONS + "bits_of_the_ode_are_those_of_the_datas_density",
+    ),
+    "samples start from noise of deviation 1": Mutant(
+        "diffusion/shared/core.py",
+        "return self.deviation * normal(keys, self.shape)",
+        "return normal(keys, self.shape)",
+        FUNCTIONS + "samples_have_the_datas_deviation",
+    ),
+    "classifier guidance without its scale": Mutant(
+        "diffusion/shared/core.py",
+        "guidance.classifier(denoise, log_prob, self.sampler.classifier)",
+        "guidance.classifier(denoise, log_prob, 1.0)",
+        FUNCTIONS + "a_classifier_turns_the_model_into_its_posterior",
+    ),
+    "vlb: terms of drawn times as they are": Mutant(
+        "diffusion/shared/core.py",
+        "return jnp.mean(factor * bits)",
+        "return jnp.mean(bits)",
+        "twins/test_diffusion.py::test_learned_variances",
+    ),
+    "importance sampling: the mean for the root of squares": Mutant(
+        "shared/importance.py",
+        "jnp.sqrt(jnp.mean(history.terms**2, axis=-1))",
+        "jnp.mean(history.terms, axis=-1)",
+        LEVELS + "times_are_drawn_by_the_root_of_their_mean_squares",
+    ),
+    "Karras' spacing with another rho": Mutant(
+        "shared/grids.py",
+        "def _karras(schedule, steps, rho=7.0)",
+        "def _karras(schedule, steps, rho=5.0)",
+        LEVELS + "spacings_of_ratios",
+    ),
+    "leading: the last time too late": Mutant(
+        "shared/grids.py",
+        "times = 1 + np.arange(steps)[::-1] *",
+        "times = np.arange(1, steps + 1)[::-1] *",
+        LEVELS + "spacings_of_times",
+    ),
+    "EDM: noise of another deviation": Mutant(
+        "shared/schedules.py",
+        "mean=-1.2, deviation=1.2",
+        "mean=-1.2, deviation=1.0",
+        LEVELS + "edms_levels_are_quantiles_between_the_ends",
+    ),
+    "sigmoid: an end that is not rescaled": Mutant(
+        "shared/schedules.py",
+        "return (high - 1.0 / (1.0 + xp.exp(-(u * (end - start) + start)))) / (high - low)",
+        "return 1.0 - 1.0 / (1.0 + xp.exp(-(u * (end - start) + start)))",
+        LEVELS + "the_sigmoid_is_the_papers",
+    ),
+    "DPM-Solver++ 3M: full order at the end of few steps": Mutant(
+        "shared/sampling.py",
+        "multistep.dpmpp(grid, 3, lower_last=s.steps < 15)",
+        "multistep.dpmpp(grid, 3, lower_last=s.steps < 10)",
+        LEVELS + "dpm_solvers_order_falls_at_the_end_below_fifteen_steps",
+    ),
+    "first stage: a gradient by way of its adaptive weight": Mutant(
+        "autoencoders/first_stage.py",
+        "return lax.stop_gradient(weight)",
+        "return weight",
+        "twins/test_first_stage.py::test_the_adaptive_weight_is_a_number_and_no_path_for_gradients",
+    ),
+    "first stage: a looser clamp": Mutant(
+        "shared/bottlenecks.py",
+        "jnp.clip(log_variance, *LOG_VARIANCE)",
+        "jnp.clip(log_variance, -30.0, 30.0)",
+        "twins/test_first_stage.py::test_log_variances_are_clamped",
+    ),
+    "classifier: a last map that nothing bends": Mutant(
+        "nn/classifier.py",
+        "jnp.mean(nn.swish(Norm(self.dtype)(x)), axis=(1, 2))",
+        "jnp.mean(Norm(self.dtype)(x), axis=(1, 2))",
+        CONVOLUTIONS + "the_classifier_of_noised_images",
+    ),
+    "classifier: told the level as it is": Mutant(
+        "nn/classifier.py",
+        "(nn.swish(embedding))",
+        "(embedding)",
+        CONVOLUTIONS + "the_classifier_of_noised_images",
+    ),
+    "diffusion: one key for times, noise and dropped labels": Mutant(
+        "diffusion/shared/core.py",
+        "keys = (example_keys(k, batch) for k in jax.random.split(key, 4))",
+        "keys = (example_keys(key, batch) for k in jax.random.split(key, 4))",
+        "twins/test_keys.py::test_every_draw_has_a_key_of_its_own",
+    ),
+    "classifier: one key for time and noise": Mutant(
+        "diffusion/classifier.py",
+        "time_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)",
+        "time_keys, noise_keys = keys, keys",
+        "twins/test_keys.py::test_every_draw_has_a_key_of_its_own",
+    ),
+    "samplers with noise: DDIM without for Euler's with": Mutant(
+        "shared/sampling.py",
+        '"euler_ancestral": lambda grid, s: samplers.ddim(grid, 1.0)',
+        '"euler_ancestral": lambda grid, s: samplers.ddim(grid, s.eta)',
+        LEVELS + "which_samplers_add_noise_and_how_much",
+    ),
+    "samplers with churn: noise of deviation 1": Mutant(
+        "shared/sampling.py",
+        "samplers.Churn(s.churn, *s.churn_range, s.churn_noise)",
+        "samplers.Churn(s.churn, *s.churn_range)",
+        LEVELS + "which_samplers_add_noise_and_how_much",
     ),
 }  # fmt: skip

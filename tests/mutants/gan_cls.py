@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
 GAN, NETWORKS = "multimodal/gan_cls.py", "shared/text_gan.py"
 CLIP = "clip_stage.py"
 TESTS, TWINS = "test_gan_cls.py::test_", "twins/test_gan_cls.py::test_"
@@ -76,5 +77,29 @@ GAN_CLSES = {
         CLIP,
         "if (theirs.shape, tuple(theirs.symbols)) != (caption.shape, tuple(caption.symbols)):",
         "if False:", TESTS + "a_clip_of_other_captions_is_refused",
+    ),
+    "gan_cls: patches judged by another slope": Mutant(
+        "nn/patchgan.py",
+        "nn.leaky_relu(norm(x), 0.2)",
+        "nn.leaky_relu(norm(x), 0.1)",
+        CONVOLUTIONS + "the_discriminator_of_patches",
+    ),
+    "gan_cls: D's block without its activation": Mutant(
+        "multimodal/shared/text_gan.py",
+        "x = leaky(Bottleneck(leaky, train, self.dtype)(x))",
+        "x = Bottleneck(leaky, train, self.dtype)(x)",
+        CONVOLUTIONS + "the_networks_of_texts",
+    ),
+    "gan_cls: G's text is cut at zero": Mutant(
+        "multimodal/shared/text_gan.py",
+        "t = leaky(nn.Dense(self.text, kernel_init",
+        "t = nn.relu(nn.Dense(self.text, kernel_init",
+        CONVOLUTIONS + "the_networks_of_texts",
+    ),
+    "gan_cls: patches' first weights by their number": Mutant(
+        "nn/patchgan.py",
+        "                kernel_init=WEIGHTS, dtype=self.dtype,",
+        "                dtype=self.dtype,",
+        "test_first_weights.py::test_first_weights",
     ),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 LAYERS, FILMS = "nn/film_layers.py", "diffusion/shared/films.py"
 SYSTEM = "diffusion/make_a_video.py"
 TESTS = "test_make_a_video.py::test_"
@@ -112,5 +113,77 @@ MAKE_A_VIDEOS = {
     ),
     "make_a_video: errors of given frames, too": Mutant(
         FILMS, "jnp.mean((film - truth)[:, hidden] ** 2", "jnp.mean((film - truth) ** 2", FILL
+    ),
+    "make_a_video: no positions in time": Mutant(
+        LAYERS,
+        "h = (h + positions).reshape",
+        "h = h.reshape",
+        WHOLE + "attention_along_time",
+    ),
+    "make_a_video: attention along time without its norm": Mutant(
+        LAYERS,
+        "by_position(Norm(self.dtype)(x), self.frames)",
+        "by_position(x, self.frames)",
+        WHOLE + "attention_along_time",
+    ),
+    "make_a_video: images alone attend in a transformer": Mutant(
+        "nn/unet.py",
+        "(x, context)\n        return attention_along_time(x, self.frames, heads)",
+        "(x, context)\n        return x",
+        TESTS + "every_layer_of_images_has_one_along_time",
+    ),
+    "make_a_video: a block's last convolution is of images alone": Mutant(
+        "nn/unet.py",
+        "        h = along_time(h, self.frames)\n",
+        "",
+        TESTS + "every_layer_of_images_has_one_along_time",
+    ),
+    "make_a_video: rates that begin at random": Mutant(
+        FILMS,
+        "zero = nn.initializers.zeros",
+        "zero = nn.initializers.normal(1.0)",
+        TESTS + "rates_begin_as_nothing",
+    ),
+    "make_a_video: the reader of images is not taken over": Mutant(
+        SYSTEM,
+        'for name in ("network", "reader")}',
+        'for name in ("network",)}',
+        BITS,
+    ),
+    "make_a_video: it begins from nothing": Mutant(
+        SYSTEM,
+        'return (phase._replace(start=lambda stages: stages["image"].variables),)',
+        "return (phase,)",
+        TESTS + "it_begins_with_the_variables_of_the_model_of_images",
+    ),
+    "make_a_video: samples that are not clipped": Mutant(
+        FILMS,
+        "jnp.clip(core.chain(model, variables, batch, key)[0], -1.0, 1.0)",
+        "core.chain(model, variables, batch, key)[0]",
+        TESTS + "a_sample_is_clipped_then_filled_then_enlarged",
+    ),
+    "make_a_video: the data's frames are filled for those drawn": Mutant(
+        FILMS,
+        '{**batch, "video_known": film}, key)',
+        "batch, key)",
+        TESTS + "a_sample_is_clipped_then_filled_then_enlarged",
+    ),
+    "make_a_video: filled as the last frame given": Mutant(
+        FILMS,
+        "of_frame(variables, batch, key, given[:, 0])",
+        "of_frame(variables, batch, key, given[:, -1])",
+        FILL,
+    ),
+    "make_a_video: animated from the last frame": Mutant(
+        FILMS,
+        'batch["video"][:, 0])\n        return sample',
+        'batch["video"][:, -1])\n        return sample',
+        SAMPLE,
+    ),
+    "make_a_video: an evaluation of nothing is refused": Mutant(
+        "gm_jax/run.py",
+        '(count or part == "evaluate.counts")',
+        "(count or not shown)",
+        TESTS + "the_recipe_between_frames_leaves_out_what_it_cannot_do",
     ),
 }

@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 MASKED, SYSTEM = "multimodal/shared/masked.py", "multimodal/shared/masked_codes.py"
 CODES = "multimodal/shared/code_model.py"
 TESTS, TWINS = "test_masked.py::test_", "twins/test_maskgit.py::test_"
@@ -84,5 +85,29 @@ MASKGITS = {
         "jnp.arange(model.tokens.length) < model.tokens.length // 2",
         "jnp.arange(model.tokens.length) >= model.tokens.length // 2",
         HALF,
+    ),
+    "maskgit: noise as large as in the round before": Mutant(
+        MASKED,
+        "temperature * (1.0 - done) * noise",
+        "temperature * (1.0 - number / steps) * noise",
+        TESTS + "the_noise_on_the_confidence_falls_as_rounds_pass",
+    ),
+    "maskgit: nothing is dropped within blocks": Mutant(
+        "nn/bert.py",
+        'name=f"block_{number}")(h, keys)',
+        'name=f"block_{number}")(h, None)',
+        WHOLE + "every_dropout_is_given_the_keys",
+    ),
+    "maskgit: positions after the norm": Mutant(
+        "nn/bert.py",
+        '(norm("norm")(h + positions), keys)',
+        '(norm("norm")(h) + positions, keys)',
+        WHOLE + "a_transformer_over_masked_codes",
+    ),
+    "maskgit: codes and their confidence by one key": Mutant(
+        MASKED,
+        "jax.random.gumbel(key, sure.shape[1:]))(own[:, 1])",
+        "jax.random.gumbel(key, sure.shape[1:]))(own[:, 0])",
+        "twins/test_keys.py::test_every_step_of_a_sample_has_a_key_of_its_own",
     ),
 }

@@ -125,4 +125,10 @@ PAELLAS = {
     "paella: what is known is made anew": Mutant(
         SYSTEM, "codes, noise, known, keys", "codes, noise, ~known, keys", HALF
     ),
+    "paella: what is noised and by what by one key": Mutant(
+        "multimodal/paella.py",
+        "example_keys(k, batch) for k in jax.random.split(key, 5)",
+        "example_keys(key, batch) for k in jax.random.split(key, 5)",
+        "twins/test_keys.py::test_every_draw_has_a_key_of_its_own",
+    ),
 }

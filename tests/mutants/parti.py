@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 PARTI, TRANSFORMER = "multimodal/parti.py", "nn/transformer.py"
 CODES, TOWER = "multimodal/shared/code_model.py", "nn/text_tower.py"
 TESTS, TWINS = "test_parti.py::test_", "twins/test_parti.py::test_"
@@ -80,5 +81,17 @@ PARTIS = {
         "-smoothed_categorical(z, logits, 0.0) / count",
         "-smoothed_categorical(z, logits, 0.0)",
         TWINS + "likelihood",
+    ),
+    "parti: what is read is never dropped": Mutant(
+        "nn/transformer.py",
+        "self.read_dropout(self.read_mix(read), keys)",
+        "self.read_dropout(self.read_mix(read), None)",
+        WHOLE + "every_dropout_is_given_the_keys",
+    ),
+    "parti: a temperature that is not heard": Mutant(
+        "multimodal/parti.py",
+        "texts if sampler.guidance else texts[0], **own,",
+        "texts if sampler.guidance else texts[0],",
+        "test_parti.py::test_guidance_is_away_from_an_empty_text",
     ),
 }

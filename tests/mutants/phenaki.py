@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 NETWORK, SYSTEM = "nn/cvivit.py", "multimodal/phenaki.py"
 TESTS, TWINS = "test_phenaki.py::test_", "twins/test_phenaki.py::test_"
 CODES = TESTS + "codes_do_not_change_with_later_frames"
@@ -100,5 +101,35 @@ PHENAKIS = {
         "gm_jax/code_tokens.py", "theirs, ours = first.model.spec[name], field_of(spec, name)",
         "theirs = ours = first.model.spec[name]",
         TESTS + "a_first_stage_of_images_is_none_of_films",
+    ),
+    "phenaki: no positions in space": Mutant(
+        NETWORK,
+        'x = x + positions("positions", height, width)',
+        'x = x + 0.0 * positions("positions", height, width)',
+        WHOLE + "transformers_between_films_and_codes",
+    ),
+    "phenaki: no positions in time": Mutant(
+        NETWORK,
+        'x = x + positions("times", self.times)',
+        'x = x + 0.0 * positions("times", self.times)',
+        WHOLE + "transformers_between_films_and_codes",
+    ),
+    "phenaki: a decoder that is not mirrored": Mutant(
+        NETWORK,
+        "for over in (time, space) if self.mirrored else (space, time):",
+        "for over in (space, time):",
+        WHOLE + "transformers_between_films_and_codes",
+    ),
+    "phenaki: as many layers in time as in space": Mutant(
+        NETWORK,
+        'attended(x, self.temporal, True, "time")',
+        'attended(x, self.spatial, True, "time")',
+        WHOLE + "transformers_between_films_and_codes",
+    ),
+    "phenaki: one table of positions": Mutant(
+        SYSTEM,
+        "spec, stages, axes=True)",
+        "spec, stages)",
+        TWINS + "phenakis_loss",
     ),
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from mutants import Mutant
 
+CONVOLUTIONS = "test_convolutions_by_hand.py::test_"
+BY_HAND = "published/test_stable_diffusion_by_hand.py::test_"
 TOWER, LAYERS, FIRST = "nn/text_tower.py", "nn/clip_layers.py", "nn/latent_autoencoder.py"
 GENERATE, NETWORKS = "stable_diffusion/generate.py", "stable_diffusion/networks.py"
 TEXT = "published/test_text_tower.py::test_every_output"
@@ -104,5 +106,29 @@ PUBLISHED = {
     "lora: an update that is not zero at first": Mutant(
         "stable_diffusion/tuning.py", "jnp.zeros((rank, outputs))", "jnp.ones((rank, outputs))",
         "published/test_stable_diffusion.py::test_a_rank_or_a_scale_of_zero_is_the_base",
+    ),
+    "sd: fine-tuning tells times from 1": Mutant(
+        "stable_diffusion/system.py",
+        "level.time - 1.0, context=context",
+        "level.time, context=context",
+        BY_HAND + "the_loss",
+    ),
+    "sd: fine-tuning never hides a caption": Mutant(
+        "stable_diffusion/system.py",
+        "ids = jnp.where(drop[:, None], jnp.asarray(null), ids)",
+        "ids = jnp.where(0 * drop[:, None], jnp.asarray(null), ids)",
+        BY_HAND + "the_loss",
+    ),
+    "text: the last end for the first": Mutant(
+        "nn/text_tower.py",
+        "end = jnp.argmax(ids == self.end, axis=1)",
+        "end = ids.shape[1] - 1 - jnp.argmax((ids == self.end)[:, ::-1], axis=1)",
+        "test_transformers_by_hand.py::test_clips_towers",
+    ),
+    "vae: attention in place of what it reads": Mutant(
+        "nn/latent_autoencoder.py",
+        'return x + dense(mixed, "to_out_0").reshape(x.shape)',
+        'return dense(mixed, "to_out_0").reshape(x.shape)',
+        CONVOLUTIONS + "the_first_stage_with_a_gaussian",
     ),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 PRIOR, DECODER, CLIP = "diffusion/unclip_prior.py", "diffusion/unclip.py", "clip_stage.py"
 NETWORK = "nn/embedding_transformer.py"
 TESTS, TWINS = "test_unclip.py::test_", "twins/test_unclip.py::test_"
@@ -134,5 +135,41 @@ UNCLIPS = {
         "drawn_embedding(variables, aimed(batch), key)",
         'model.given(variables, aimed(batch), key, False)["embedding"]',
         ASKED,
+    ),
+    "unclip: a prior without positions": Mutant(
+        NETWORK,
+        'h = h + self.param("positions", WEIGHTS, h.shape[1:])',
+        'h = h + 0.0 * self.param("positions", WEIGHTS, h.shape[1:])',
+        WHOLE + "the_prior_of_embeddings",
+    ),
+    "unclip: a prior that drops nothing": Mutant(
+        NETWORK,
+        "h = block(h, keys)",
+        "h = block(h, None)",
+        WHOLE + "every_dropout_is_given_the_keys",
+    ),
+    "unclip: a level without its swish": Mutant(
+        NETWORK,
+        'dense("level_out")(nn.swish(time))',
+        'dense("level_out")(time)',
+        WHOLE + "the_prior_of_embeddings",
+    ),
+    "unclip: embeddings of any length for those that build on it": Mutant(
+        DECODER,
+        '{"embedding": normalised(drawn_embedding(variables, asked(batch), key))}',
+        '{"embedding": drawn_embedding(variables, asked(batch), key)}',
+        SOURCE,
+    ),
+    "unclip: no way where the caption is the target": Mutant(
+        DECODER,
+        'towards = jnp.where(same, own["embedding"], difference)',
+        "towards = difference",
+        WAY,
+    ),
+    "unclip: another prior is passed over": Mutant(
+        DECODER,
+        'stage = "prior" if "prior" in stages else "clip"',
+        'stage = "clip"',
+        TESTS + "embeddings_are_those_of_the_prior_or_of_the_clip_it_is_built_on",
     ),
 }

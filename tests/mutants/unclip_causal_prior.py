@@ -80,4 +80,40 @@ CAUSAL_PRIORS = {
     "causal prior: the nearness of a hidden text is seen": Mutant(
         READER, "near = jnp.where(hidden, self.buckets, near)", "near = near + 0", PREFIX
     ),
+    "causal prior: guided towards no text": Mutant(
+        PRIOR,
+        "guided(chosen(drawing, 0), chosen(drawing, 1), sampler.guidance)",
+        "guided(chosen(drawing, 1), chosen(drawing, 0), sampler.guidance)",
+        TWINS + "the_likeliest_codes_are_drawn",
+    ),
+    "causal prior: samples of no text": Mutant(
+        PRIOR,
+        "texts if sampler.guidance else texts[0]",
+        "texts if sampler.guidance else texts[1]",
+        TWINS + "the_likeliest_codes_are_drawn",
+    ),
+    "causal prior: the prompt is not read": Mutant(
+        PRIOR,
+        "        batch = asked(batch)\n        text, of",
+        "        text, of",
+        TWINS + "the_likeliest_codes_are_drawn",
+    ),
+    "causal prior: the variance of nearness for its deviation": Mutant(
+        PRIOR,
+        "jnp.sqrt(jnp.maximum(moments.outer[0, 0] - moments.mean[0] ** 2, 0.0))",
+        "jnp.maximum(moments.outer[0, 0] - moments.mean[0] ** 2, 0.0)",
+        MOMENTS,
+    ),
+    "causal prior: moments of one device": Mutant(
+        PRIOR,
+        "replicas.gather([f(variables, batch, key) for f in (clip.image, clip.text)])",
+        "[f(variables, batch, key) for f in (clip.image, clip.text)]",
+        MOMENTS,
+    ),
+    "causal prior: moments that are counted and forgotten": Mutant(
+        PRIOR,
+        "(previous or init_counting(key, batch, None)).state",
+        "init_counting(key, batch, None).state",
+        TWINS + "the_second_phase_begins_with_the_moments_of_the_first",
+    ),
 }  # fmt: skip

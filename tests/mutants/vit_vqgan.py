@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 
+WHOLE = "test_transformers_by_hand.py::test_"
 SYSTEM, TOWER = "autoencoders/vit_vqgan.py", "nn/vit_autoencoder.py"
 QUANTIZERS, CODES = "shared/quantizers.py", "losses/quantization.py"
 TESTS, TWINS = "test_vit_vqgan.py::test_", "twins/test_vit_vqgan.py::test_"
@@ -142,5 +143,23 @@ VIT_VQGANS = {
         "settings.perceptual * sum(means",
         "sum(means",
         TESTS + "the_distance_of_features_is_weighed_among_means",
+    ),
+    "vit_vqgan: a gelu for the tanh": Mutant(
+        TOWER,
+        "nn.tanh(dense",
+        "nn.gelu(dense",
+        WHOLE + "transformers_between_images_and_codes",
+    ),
+    "vit_vqgan: positions that are not added": Mutant(
+        TOWER,
+        "h + positions.astype(self.dtype)",
+        "h + 0.0 * positions.astype(self.dtype)",
+        WHOLE + "transformers_between_images_and_codes",
+    ),
+    "vit_vqgan: a density of another scale": Mutant(
+        SYSTEM,
+        "uniform(keys, shape), output, jnp.zeros(()))",
+        "uniform(keys, shape), output, jnp.ones(()))",
+        USES,
     ),
 }

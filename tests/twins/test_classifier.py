@@ -80,7 +80,6 @@ def test_the_distance_of_its_maps():
     agree(outputs["distance_classifier_npz"], expected)
 
 
-@pytest.mark.slow
 def test_samples_are_guided_towards_their_labels():
     """DDIM by hand: x0_hat + s sigma^2 / alpha grad log p(y | x_t), at the model's x_t and t."""
     scale, steps = 3.0, {"sampler.name": "ddim", "sampler.spacing": "even", "sampler.steps": 2}

@@ -59,8 +59,10 @@ def test_samples_follow_their_captions():
     others, _ = of.work("sample", caption=np.roll(of.batch["caption"], 1, axis=0))
     changed = [not np.allclose(a, b) for a, b in zip(one["image"], others["image"], strict=True)]
     assert np.mean(changed) > 0.2 and one["image"].shape == of.batch["image"].shape
-    prompted = game(RECIPE, **{"sampler.guidance": 0.0, "sampler.prompt": "a seven"})
+    cold = {"sampler.guidance": 0.0, "sampler.prompt": "a seven", "sampler.temperature": 0.0}
+    prompted = game(RECIPE, **cold)
     shown, _ = prompted.work("sample", moves=False)
+    assert len(np.unique(shown["image"], axis=0)) == 1 < len(np.unique(one["image"], axis=0))
     others, _ = prompted.work("sample", moves=False, caption=0 * of.batch["caption"])
     np.testing.assert_array_equal(shown["image"], others["image"])
 
@@ -74,3 +76,6 @@ def test_likelihood():
     assert len(np.unique(first)) == 1
     expected = -pick(log_p[:, length:], call.inputs[0][:, length:]).mean(1)
     agree(outputs["nats_per_code"], expected)
+    text, words = call.inputs[0][:, :length], first.ravel()[0] - length
+    own = np.where(text == 0, words + np.arange(length), text)
+    agree(outputs["nats_per_symbol"], -pick(log_p[:, :length], own).mean(1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from gm_jax.diffusion.shared import importance
 from twins.game import also, game
 from twins.inputs import COUNT
 from twins.numbers import agree, gaussian_kl, per_example
@@ -191,16 +192,8 @@ def test_learned_variances(objective):
     times are uniform at first. The first half of the channels is the noise."""
     settings = {"objective": objective, "hybrid": 0.1, "schedule": "linear"}
     of = game("ddpm_digits", **TOLD, **settings)
-    x0 = np.asarray(of.batch["image"], np.float64)
     played = of.play()
-    (call,) = played.calls["network"]
-    x_t, t, _ = call.inputs
-    output, v = call.output[..., :1], call.output[..., 1:]
-    assert call.output.shape[-1] == 2
-    alpha, sigma = signal_and_noise("linear", t)
-    simple = (((x_t - alpha * x0) / sigma - output) ** 2).mean()
-    found = (x_t - sigma * output) / alpha
-    bits = variational_bits("linear", x0, x_t, t, found, v)
+    t, simple, bits = of_learned(of, played)
     if objective == "hybrid":
         np.testing.assert_allclose(played.value, simple + 0.1 * T * bits.mean(), rtol=2e-4)
         np.testing.assert_allclose(played.metric("simple"), simple, rtol=1e-4)
@@ -212,6 +205,28 @@ def test_learned_variances(objective):
         terms = T * bits[t == now][:10]
         np.testing.assert_allclose(history.terms[now - 1, : len(terms)], terms, rtol=2e-3)
         assert history.counts[now - 1] == (t == now).sum()
+    # Once every time has ten terms: drawn by their size, and divided by how probable that is.
+    terms = np.float32(np.random.default_rng(0).exponential(size=(T, 10)) + 0.3)
+    state = {"history": importance.History(terms, np.full(T, 10, np.int32))}
+    played = of._replace(variables=of.variables._replace(state=state)).play()
+    t, _, bits = of_learned(of, played)
+    size = np.sqrt((np.float64(terms) ** 2).mean(1))
+    p = 0.999 * size / size.sum() + 0.001 / T
+    expected = (bits / p[t.astype(int) - 1]).mean()
+    np.testing.assert_allclose(played.value, expected, rtol=1e-3)
+
+
+def of_learned(of, played):
+    """The times of a move, its L_simple, and L_{t-1} in bits per dimension [B]."""
+    x0 = np.asarray(of.batch["image"], np.float64)
+    (call,) = played.calls["network"]
+    x_t, t, _ = call.inputs
+    output, v = call.output[..., :1], call.output[..., 1:]
+    assert call.output.shape[-1] == 2
+    alpha, sigma = signal_and_noise("linear", t)
+    simple = (((x_t - alpha * x0) / sigma - output) ** 2).mean()
+    found = (x_t - sigma * output) / alpha
+    return t, simple, variational_bits("linear", x0, x_t, t, found, v)
 
 
 def test_a_label_is_always_told_where_none_is_to_be_dropped():

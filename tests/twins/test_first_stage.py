@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gm_jax.autoencoders.first_stage import adaptive_weight
+from gm_jax.autoencoders.shared import bottlenecks
 from twins.game import game, image_of
 from twins.numbers import agree, gaussian_kl
 
@@ -55,6 +57,33 @@ def test_the_autoencoders_loss(step):
     kl = gaussian_kl(*(m.reshape(count, -1) for m in (mean, log_variance))).mean()
     np.testing.assert_allclose(played.metric("weight"), weight, rtol=1e-3)
     agree(played.value, reconstruction + played.metric("weight") * judgement + 0.25 * kl)
+
+
+def test_the_adaptive_weight_is_a_number_and_no_path_for_gradients():
+    """|grad L_rec| / (|grad D| + 1e-4), at most 1e4: VQGAN, eq. 7."""
+    kernel = jnp.array([[0.3, -1.2], [0.7, 2.0]])
+    for scale in (0.5, 1e-4, 0.0):
+
+        def terms(kernel, scale=scale):
+            return jnp.sum(kernel**2), scale * jnp.sum(jnp.sin(kernel)), {}
+
+        value, slope = jax.value_and_grad(lambda k: adaptive_weight(terms, k))(kernel)
+        exact = np.float64(kernel)
+        ratio = np.linalg.norm(2 * exact) / (scale * np.linalg.norm(np.cos(exact)) + 1e-4)
+        np.testing.assert_allclose(value, min(ratio, 1e4), rtol=1e-5)
+        np.testing.assert_array_equal(slope, np.zeros((2, 2)))
+
+
+def test_log_variances_are_clamped(monkeypatch):
+    """To [-30, 20]: Rombach et al.'s code."""
+    moments = jnp.concatenate([jnp.ones((2, 1, 1, 3)), jnp.full((2, 1, 1, 3), 90.0)], axis=-1)
+    moments = moments.at[1, ..., 3:].set(-90.0)
+    monkeypatch.setattr(bottlenecks, "Network", lambda name, module: lambda *a, method: moments)
+    sizes = dict(channels=3, widths=(4,), blocks=1, groups=2, dtype=jnp.float32)
+    _, latent, _ = bottlenecks.kl(bottlenecks.Settings(channels=3), **sizes)
+    _, loss = latent(None, jnp.zeros((2, 1, 1, 3)))
+    expected = 3 * 0.5 * (np.exp([20.0, -30.0]) + 1.0 - 1.0 - [20.0, -30.0])
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 def test_the_discriminators_loss():

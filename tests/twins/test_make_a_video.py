@@ -1,5 +1,6 @@
 """By hand, in float64: Make-A-Video's loss, and what its network is told of films."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -72,7 +73,9 @@ def test_a_film_is_of_the_first_frame_at_the_last_rate():
     of = game(RECIPE, **PLAIN)
     outputs, calls = of.work("animate")
     assert outputs["video"].shape == (COUNT, 3, 16, 16, 3)
-    np.testing.assert_allclose(calls["reader"][0].inputs[0], scaled(calls["image"][0]), atol=1e-4)
+    (seen,) = calls["image"]
+    np.testing.assert_allclose(seen.inputs[0], pixels(of.batch["video"][:, 0]), atol=1e-5)
+    np.testing.assert_allclose(calls["reader"][0].inputs[0], scaled(seen), atol=1e-4)
     np.testing.assert_array_equal(calls["rates"][0].inputs[0], [1] * COUNT)
     prompted = game(
         RECIPE, **PLAIN, **{"sampler.embedding": "text", "sampler.prompt": "a small red cross"}
@@ -91,6 +94,8 @@ def test_what_is_given_is_seen_and_stays():
     np.testing.assert_allclose(given[..., 3:6], expected, atol=1e-5)
     np.testing.assert_array_equal(given[0, :, 0, 0, 6], mask)
     outputs, calls = of.work("fill")
+    first = jnp.float32(bicubic(x[:, 0], 32))  # The frame given first, enlarged.
+    np.testing.assert_allclose(calls["image"][0].inputs[0], pixels(first), atol=1e-4)
     for call in calls["network"]:
         given = call.inputs[0].reshape(COUNT, 5, 16, 16, 7)
         np.testing.assert_allclose(given[..., 3:6], expected, atol=1e-5)

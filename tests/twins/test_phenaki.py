@@ -81,6 +81,7 @@ def test_cvivits_functions():
 def test_phenakis_loss(hidden):
     """The smoothed cross-entropy at masked codes alone, given the caption, or an empty one."""
     of = game(RECIPE, condition_dropout=hidden, **{"sampler.guidance": 0.0})
+    assert {f"positions_{axis}" for axis in range(3)} <= set(of.variables.params["network"])
     played = of.play()
     (call,), (text,) = played.calls["network"], played.calls["text"]
     z = codes_of(of, played.calls["encoder"][0]).reshape(COUNT, -1)

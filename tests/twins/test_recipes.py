@@ -9,6 +9,7 @@ import pytest
 import gm_jax
 from gm_jax import zoo
 from twins.inputs import small
+from twins.papers_of_diffusion import DIFFUSION
 
 # A recipe for each system, in which an average is asked for, too.
 RECIPES = {
@@ -436,7 +437,7 @@ PINNED = {
         "data": {"size": 256, "resize": 512, "crop": "random"},
         "stages.features": {"network": "vgg19", "padding": "reflect", "weights": ""},
     },
-}  # fmt: skip
+} | DIFFUSION  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", PINNED)

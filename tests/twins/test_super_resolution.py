@@ -95,7 +95,6 @@ def drawn(calls):
     return np.clip((x[..., :1] - sigma * calls[-1].output) / alpha, -1, 1)
 
 
-@pytest.mark.slow
 def test_upsampling_the_data_and_what_is_given():
     of = game(RECIPE, **SMALL, **{"sampler.augmentation": 0.0})
     x = image_of(of)

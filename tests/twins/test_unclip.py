@@ -137,6 +137,8 @@ def test_whose_embedding_a_sample_is_of(source):
     else:
         (call,) = text
         np.testing.assert_allclose(z, scaled(call), atol=1e-4)
+        embedded, _ = of.work("embed")
+        np.testing.assert_allclose(embedded["embedding"], unit(scaled(call)), atol=1e-5)
 
 
 def test_a_prompt_and_a_target_are_of_samples():
@@ -181,6 +183,10 @@ def test_the_way_of_embeddings(name):
     path = [c.inputs[0] for c in calls["reader"]][-7:]
     differs = np.array([not np.allclose(e, 0, atol=1e-3) for e in np.broadcast_to(end, own.shape)])
     assert differs.sum() > COUNT // 2
+    if name == "text_difference":  # A caption that is the target changes nothing.
+        assert not differs.all()
+        for z in path:
+            np.testing.assert_allclose(z[~differs], own[~differs], atol=1e-2)
     end, own, path = (
         np.broadcast_to(end, own.shape)[differs],
         own[differs],

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gm_jax.model import Variables
 from gm_jax.multimodal.shared import components
-from gm_jax.multimodal.unclip_causal_prior import Nearness, counting
+from gm_jax.multimodal.unclip_causal_prior import Nearness, counting, nearness
 from twins.game import KEY, also, game
 from twins.inputs import COUNT
 from twins.numbers import agree, log_softmax, pick
@@ -43,7 +44,7 @@ def codes_of(of, image):
     return bucket((image - own.mean) @ own.axes.T, own.deviation).astype(int)
 
 
-@pytest.mark.parametrize("dropped", [0.5, also(0.0)])
+@pytest.mark.parametrize("dropped", [0.25, also(0.0)])
 def test_the_loss(dropped):
     """-log p of each code given those before it, the words, the text's embedding, its nearness."""
     of = away(condition_dropout=dropped)
@@ -62,12 +63,11 @@ def test_the_loss(dropped):
     np.testing.assert_array_equal(near, bucket(dots - float(own.mean), float(own.deviation)))
     assert len(np.unique(near)) > 2
     np.testing.assert_array_equal(hidden, np.all(words.inputs[0] == 0, axis=1))
-    assert hidden.any() == bool(dropped) and not hidden.all()
+    assert hidden.any() == bool(dropped) and hidden.sum() < COUNT // 2
     np.testing.assert_allclose(call.inputs[-1], read.output, atol=1e-5)
     assert call.keys == 1
 
 
-@pytest.mark.slow
 def test_samples_ask_for_the_nearer_half():
     of = away()
     outputs, calls = of.work("sample")
@@ -89,11 +89,39 @@ def test_samples_ask_for_the_nearer_half():
         assert np.abs(places[best] - places[best].round()).max() < 2e-2
 
 
-@pytest.mark.slow
-def test_guidance_moves_away_from_what_no_text_says():
-    of = away(**{"sampler.guidance": 2.0, "sampler.temperature": 0.0, "condition_dropout": 0.5})
-    _, calls = of.work("sample", moves=False)
-    assert {float(h) for c in calls["reader"] for h in np.unique(c.inputs[3])} == {0.0, 1.0}
+def codes_drawn(of, outputs):
+    """The codes whose vectors at the middles of their buckets are the embeddings, [B, K]."""
+    own = jax.tree.map(np.float64, of.variables.state["components"])
+    every = np.stack(np.unravel_index(np.arange(BUCKETS**KEPT), (BUCKETS,) * KEPT), axis=-1)
+    middle = (every + 0.5) * 2 * SPAN / BUCKETS - SPAN
+    cosines = (
+        np.float64(outputs["embedding"]) @ unit(own.mean + (middle * own.deviation) @ own.axes).T
+    )
+    np.testing.assert_allclose(cosines.max(1), 1.0, atol=1e-5)
+    return every[cosines.argmax(1)]
+
+
+@pytest.mark.parametrize("weight, prompt", [(2.0, ""), also(0.0, "a seven")])
+def test_the_likeliest_codes_are_drawn(weight, prompt):
+    """One after the other the largest of (1 + w) given the text - w without it, of the prompt."""
+    own = {"guidance": weight, "temperature": 0.0, "prompt": prompt}
+    of = away(condition_dropout=0.5, **{f"sampler.{name}": value for name, value in own.items()})
+    network = dict(of.variables.params["network"])  # What is read shall count.
+    mix = jax.tree.map(lambda p: 30.0 * p, network["blocks_0"]["read_mix"])
+    network["blocks_0"] = {**network["blocks_0"], "read_mix": mix}
+    params = of.variables.params | {"network": network}
+    of = of._replace(variables=of.variables._replace(params=params))
+    outputs, calls = of.work("sample", moves=False)
+    captions = [call.inputs[0] for call in (*of_clip(calls), *of_words(calls)[:1])]
+    for rows in captions:
+        assert (len(np.unique(rows, axis=0)) == 1) == bool(prompt)
+    (told,), (untold,) = ([c for c in calls["reader"] if np.all(c.inputs[3] == h)] for h in (0, 1))
+    codes, (call,) = codes_drawn(of, outputs), of.play().calls["network"]
+    apply = jax.jit(lambda read: call.module.apply({"params": network}, codes, None, None, read))
+    given, null = (np.float64(apply(jnp.float32(c.output))) for c in (told, untold))
+    logits = (1 + weight) * given - weight * null
+    np.testing.assert_allclose(pick(logits, codes), logits.max(-1), atol=1e-4)
+    assert np.mean(given.argmax(-1) != null.argmax(-1)) > 0.1
 
 
 @pytest.mark.slow
@@ -136,6 +164,33 @@ def test_the_first_phase_counts_moments():
     np.testing.assert_allclose(seen.outer, a.T @ a / len(a), atol=1e-4)
     np.testing.assert_allclose(near.mean[0], (a * b).mean(1).mean(), atol=1e-5)
     np.testing.assert_allclose(near.outer[0, 0], ((a * b).mean(1) ** 2).mean(), atol=1e-4)
+    found = nearness(near)
+    np.testing.assert_allclose(found.mean, (a * b).mean(1).mean(), atol=1e-5)
+    np.testing.assert_allclose(found.deviation, (a * b).mean(1).std(), rtol=1e-3)
+    # On eight devices, two examples each, the state is that of the whole batch.
+    state = init(KEY, {}, None).state
+    batch = {"a": jnp.float32(a[:16]), "b": jnp.float32(b[:16])}
+    parts = {name: x.reshape(8, 2, 3) for name, x in batch.items()}
+    spread = jax.pmap(lambda batch: count(Variables({}, state), batch, KEY, 0)[1].state, "data")
+    (_, whole), on_eight = count(Variables({}, state), batch, KEY, 0), spread(parts)
+    for one, each in zip(jax.tree.leaves(whole.state), jax.tree.leaves(on_eight), strict=True):
+        np.testing.assert_allclose(each, np.broadcast_to(one, each.shape), atol=1e-4)
+
+
+def test_the_second_phase_begins_with_the_moments_of_the_first():
+    of, rng = game(RECIPE, **PLAIN), np.random.default_rng(0)
+    width = of.model.spec["embedding"].shape[0]
+    z, near = rng.normal(1.0, 2.0, (500, width)), rng.normal(0.4, 0.1, (500, 1))
+    seen = {"image": z, "near": near}
+    state = {
+        n: components.seen(components.nothing_seen(x.shape[1]), jnp.float32(x))
+        for n, x in seen.items()
+    }
+    begun = of.model.init(KEY, of.batch, Variables({}, state)).state
+    np.testing.assert_allclose(begun["components"].mean, z.mean(0), atol=1e-5)
+    variances = np.linalg.eigvalsh(np.cov(z.T, bias=True))[::-1][:KEPT]
+    np.testing.assert_allclose(begun["components"].deviation, np.sqrt(variances), rtol=1e-3)
+    np.testing.assert_allclose(begun["near"], [near.mean(), near.std()], rtol=1e-3)
 
 
 def test_components_are_those_of_the_covariance_in_falling_order():

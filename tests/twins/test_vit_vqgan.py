@@ -7,6 +7,7 @@ import pytest
 from twins.game import game, image_of, on
 from twins.inputs import COUNT
 from twins.numbers import agree, sigmoid, softplus
+from twins.test_codes import grey_laplace
 
 RECIPE = "vit_vqgan_shapes"
 PIXELS = {"pixels.squared": 0.7, "pixels.absolute": 0.3, "pixels.logit_laplace": 0.2}
@@ -119,5 +120,8 @@ def test_codes_and_what_is_made_of_them():
     agree(decoded["image"], picture(calls["decoder"][0].output))
     both, _ = of.work("reconstruct")
     np.testing.assert_allclose(both["image"], np.stack([x, decoded["image"]], 1), atol=1e-5)
-    measured, _ = of.work("distortion")
+    measured, calls = of.work("distortion")
+    logits = calls["decoder"][0].output
+    outputs = np.concatenate([logits, 0.0 * logits], axis=-1)  # Of scale 1.
+    agree(measured["reconstruction"], grey_laplace(x, np.stack(calls["uniform"]), outputs))
     agree(measured["squared_error"], ((decoded["image"] - x) ** 2).mean((1, 2, 3)))

@@ -106,7 +106,8 @@ def flow_step(start: Points, end: Points, noise: dict[int, float], fresh: float 
 
 
 class Churn(NamedTuple):
-    """Noise added before a step of Euler's, Heun's or DPM-Solver-2's. Karras et al. 2022, eq. 5.
+    """Noise added before a step of Euler's, Heun's or DPM-Solver-2's. Karras et al. 2022,
+    algorithm 2.
 
     amount        S_churn, shared out over the steps; at most sqrt(2) - 1 of a step's sigma
     least, most   S_min and S_max, the sigma / alpha between which noise is added

@@ -18,7 +18,7 @@ class Sampler(causal.Sampler):
     """How codes are drawn.
 
     guidance  w; 0 for the model as it is
-    best_of   images that are drawn for each text; the one is shown that stages.clip finds nearest
+    best_of   images drawn for each text; the one that stages.clip finds nearest to it is shown
     prompt    what all samples show; "" for the captions of the data
     """
 

@@ -20,16 +20,16 @@ def random_codes(keys: Array, length: int, count: int) -> Array:
 def noised(codes: Array, noise: Array, share: Array, keys: Array) -> tuple[Array, Array]:
     """Codes [B, N] in which each is that of `noise` with probability `share` [B], and which are.
 
-    Of share 1 nothing of the codes is left, of share 0 all.
+    At share 1 nothing of the codes is left, at share 0 all of them.
     """
     chosen = uniform(keys, codes.shape[1:]) < share[:, None]
     return jnp.where(chosen, noise, codes), chosen
 
 
 def weights(chosen: Array, share: Array, discount: float) -> Array:
-    """1 - (1 - chosen) (1 - share) discount, [B, N]: codes that are shown count less.
+    """1 - (1 - chosen) (1 - share) discount, [B, N]: codes that are shown as they are count less.
 
-    The less is noised, the less they do: the network could copy them.
+    The fewer codes are noised, the less they count: the network could copy them.
     """
     return 1.0 - (1.0 - chosen) * (1.0 - share[:, None]) * discount
 
