@@ -3,18 +3,18 @@
 paper: Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models,
   arXiv 2112.10752
 command: python launch.py --config=configs/first_stage_shapes.py --workdir=runs/first_stage_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 20 min 41 s
 metric: share of 1,000 scenes of unseen pairs of colour and shape whose reconstruction shows all
   that the scene does, by the judge of the shapes world; peak signal-to-noise ratio in decibels
 departs: drawn scenes (the paper: OpenImages), widths of 16 to 64 with one block a level (128 to
   512, two), no perceptual term (LPIPS), a discriminator of width 16 with two strided layers from
   round 3,000 (64, three, 50,001), batches of 32 and Adam at 1e-3 (4.5e-6 for each example)
 reference: configs/vqvae_shapes.py, 64 codes out of 256 in place of 64 x 4 numbers: 0.980
-measured: not yet
+measured: 1.000 [0.996, 1.000] of the split `unseen`; 37.5 dB
 target: at least 0.97 of the reconstructions show all
 again: python launch.py --workdir=runs/first_stage_shapes --mode=evaluate
-status: unverified
+status: toy
 
 Pictures of a purple circle and of a green cross are held out: the split `unseen` has them alone.
 """
