@@ -5,6 +5,7 @@ import types
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from stylegan2_golden import description, golden, needs_golden
 from test_stylegan2 import generator
@@ -33,6 +34,23 @@ def test_the_deviation_of_w_and_the_penalty_of_noise():
 def test_the_rate_rises_and_falls():
     rates = [float(projection.rate(t)) for t in (0.0, 0.025, 0.05, 0.75, 0.875, 1.0)]
     np.testing.assert_allclose(rates, [0.0, 0.05, 0.1, 0.1, 0.05, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.75, 0.9])
+def test_w_is_shaken_by_less_and_less(share):
+    """A step says where the slope was taken, if an image is w itself: at w + e."""
+    nets = types.SimpleNamespace(layers=4, images=lambda variables, styles, noise: styles[:, 0])
+    sigma, (x, w) = 3.0, (jax.random.normal(jax.random.key(n), (2, 4000)) for n in range(2))
+    tool, found = optax.sgd(1.0), (w, [])
+    (after, _), _, _ = projection._step(
+        nets, tool, lambda x, y: jnp.sum((x - y) ** 2, axis=-1), 1e5, None, x, found,
+        tool.init(found), sigma, share, jax.random.key(3),
+    )  # fmt: skip
+    shaken = (w - after) / (2.0 * projection.rate(share)) + x - w
+    expected = 0.05 * sigma * max(0.0, 1.0 - share / 0.75) ** 2
+    np.testing.assert_allclose(shaken.std(), expected, rtol=0.05, atol=1e-5)
+    correlation = np.corrcoef(shaken)[0, 1] if expected else 0.0
+    assert abs(correlation) < 0.06  # Each image by numbers of its own.
 
 
 @pytest.mark.slow

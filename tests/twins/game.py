@@ -61,6 +61,7 @@ class Game(NamedTuple):
         (value, aux), calls = self.moves[name](self.variables, batch, KEY, step)
         (owner,) = [p for p in self.model.players if p.name == name.split("/")[0]]
         _check_statistics(owner.owns, aux.state, calls, batch)
+        _check_modes(calls, set(self.variables.params))
         return Played(float(value), aux.metrics, aux.state, calls)
 
     def work(self, name: str, moves: bool = True, **changes) -> tuple[dict, dict[str, list[Call]]]:
@@ -72,6 +73,7 @@ class Game(NamedTuple):
         batch = {**self.batch, **changes}
         outputs, calls = self.functions[name](self.variables, batch, KEY)
         calls = {name: list(calls) for name, calls in calls.items()}
+        _check_modes(calls, set())
         others, _ = self.functions[name](self.variables, _exchanged(batch), KEY)
         for entry, values in outputs.items():
             for found, kept in zip(
@@ -124,6 +126,14 @@ def _check_statistics(owned: tuple, state: dict, calls: dict, batch: dict) -> No
                 all(map(np.allclose, jax.tree.leaves(state[name]), jax.tree.leaves(call.state)))
                 for call in given or calls[name]
             )
+
+
+def _check_modes(calls: dict, trained: set) -> None:
+    """Networks of which training and use differ are in training where they are `trained`."""
+    for name, own in calls.items():
+        for call in own:
+            mode = getattr(call, "options", {}).get("train")
+            assert mode in (None, name in trained), name
 
 
 def _exchanged(batch: dict) -> dict:

@@ -9,6 +9,7 @@ import pytest
 import gm_jax
 from gm_jax import zoo
 from twins.inputs import small
+from twins.published_numbers import NUMBERS
 
 # A recipe for each system, in which an average is asked for, too.
 RECIPES = {
@@ -437,6 +438,9 @@ PINNED = {
         "stages.features": {"network": "vgg19", "padding": "reflect", "weights": ""},
     },
 }  # fmt: skip
+
+
+PINNED |= NUMBERS
 
 
 @pytest.mark.parametrize("recipe", PINNED)
