@@ -58,15 +58,15 @@ def fans(kernel):
 TRAIN = {"train": True}
 CONSTANT = {
     "dcgan": (networks.DCGANGenerator((16, 16, 3), 8, dense=True), (Z,), TRAIN, 0.02),
-    "dcgan's D": (networks.DCGANDiscriminator(8, dense=True), (picture(16),), TRAIN, 0.02),
+    "dcgan_d": (networks.DCGANDiscriminator(8, dense=True), (picture(16),), TRAIN, 0.02),
     "small": (networks.SmallGenerator((16, 16, 3), 8), (Z,), TRAIN, 0.02),
-    "small D": (networks.SmallDiscriminator(8), (picture(16),), TRAIN, 0.02),
+    "small_d": (networks.SmallDiscriminator(8), (picture(16),), TRAIN, 0.02),
     "pix2pix": (UNet(3, width=8, levels=3), (picture(16), None), TRAIN, 0.02),
     "patches": (PatchGAN(8, 2), (picture(16),), TRAIN, 0.02),
     "cyclegan": (ResNet(3, width=8, blocks=1), (picture(16),), {}, 0.02),
     "styles": (style.StyleNet(3, 1, width=8, blocks=1), (picture(16), HOT[:, :1]), {}, 0.01),
-    "lapgan's smallest G": (pyramid.CoarseGenerator((4, 4, 3), 60), (Z, HOT), {}, 0.05),
-    "lapgan's smallest D": (pyramid.CoarseCritic(60), (picture(4), HOT, None), {}, 0.005),
+    "lapgan_g": (pyramid.CoarseGenerator((4, 4, 3), 60), (Z, HOT), {}, 0.05),
+    "lapgan_d": (pyramid.CoarseCritic(60), (picture(4), HOT, None), {}, 0.005),
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from by_hand import (
     transposed,
 )
 
+from gm_jax.adversarial import cogan
 from gm_jax.adversarial.shared import critics, networks, pyramid
 from gm_jax.adversarial.shared.resnets import RESNETS, ResNetDiscriminator, ResNetGenerator
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder
@@ -107,6 +108,18 @@ def test_a_critic_of_pairs_joins_the_code_to_what_its_trunk_says_of_the_image():
     of_x, of_z = leaky(dense(x, trunk("Dense"))), leaky(dense(Z, p("Dense")))
     both = leaky(dense(np.concatenate([of_x, of_z], -1), p("Dense")))
     close(output(module, variables, points, Z, train=True), dense(both, p("Dense")))
+
+
+def test_coupled_critics_share_all_but_their_first_layers():
+    module = cogan.CoupledDiscriminator(networks.DCGANDiscriminator, 2, "none")
+    pair = [RNG.normal(size=(4, 16, 16, 1)).astype(np.float32) for _ in "ab"]
+    variables = filled(module, *pair, train=True)
+    params = jax.tree.map(np.float64, variables["params"])
+    for x, domain, found in zip(pair, "ab", output(module, variables, *pair, train=True),
+                                strict=True):  # fmt: skip
+        shared = in_order(params["Discriminator_0"])
+        x = leaky(conv(leaky(conv(x, params[f"first_{domain}"], 2)), shared("Conv"), 2))
+        close(found, dense(x.reshape(4, -1), shared("Dense"))[:, 0])
 
 
 def test_an_auto_encoder_of_images_is_convolutions_and_two_dense_layers_each_way():

@@ -59,6 +59,7 @@ class Game(NamedTuple):
         (name,) = [n for n in self.moves if n == player or (not player and "/" not in n)]
         batch = {**self.batch, **changes}
         (value, aux), calls = self.moves[name](self.variables, batch, KEY, step)
+        _check_keys(calls.pop("keys", []))
         (owner,) = [p for p in self.model.players if p.name == name.split("/")[0]]
         _check_statistics(owner.owns, aux.state, calls, batch)
         _check_modes(calls, set(self.variables.params))
@@ -72,7 +73,7 @@ class Game(NamedTuple):
         """
         batch = {**self.batch, **changes}
         outputs, calls = self.functions[name](self.variables, batch, KEY)
-        calls = {name: list(calls) for name, calls in calls.items()}
+        calls = {name: list(calls) for name, calls in calls.items() if name != "keys"}
         _check_modes(calls, set())
         others, _ = self.functions[name](self.variables, _exchanged(batch), KEY)
         for entry, values in outputs.items():
@@ -126,6 +127,12 @@ def _check_statistics(owned: tuple, state: dict, calls: dict, batch: dict) -> No
                 all(map(np.allclose, jax.tree.leaves(state[name]), jax.tree.leaves(call.state)))
                 for call in given or calls[name]
             )
+
+
+def _check_keys(keys: list) -> None:
+    """No two draws of a move have one key: what should be independent would be the same."""
+    rows = {tuple(np.ravel(key)) for key in keys}
+    assert len(rows) == len(keys), f"{len(keys) - len(rows)} of {len(keys)} draws repeat a key"
 
 
 def _check_modes(calls: dict, trained: set) -> None:
