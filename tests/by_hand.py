@@ -120,3 +120,15 @@ def halved(x):
 
 def reflected(x, count):
     return np.pad(x, [(0, 0), (count, count), (count, count), (0, 0)], mode="reflect")
+
+
+def masked(x, p, kind="B"):
+    """A convolution over the rows above and the pixels to the left; of kind "B" the pixel, too.
+
+    Its kernel [up + 1, 2 side + 1, C, D] holds no row below a pixel's own.
+    """
+    kernel = p["kernel"].copy()
+    up, middle = kernel.shape[0] - 1, kernel.shape[1] // 2
+    kernel[-1, middle + (kind == "B") :] = 0
+    below = np.zeros((up, *kernel.shape[1:]))
+    return conv(x, {**p, "kernel": np.concatenate([kernel, below])})
