@@ -93,6 +93,26 @@ CHANCES = {
         "stylegan2/projection.py", "jnp.maximum(0.0, 1.0 - share / 0.75) ** 2",
         "(1.0 - share) ** 2", "test_stylegan2_projection.py::test_w_is_shaken_by_less_and_less",
     ),
+    "path length: steps in the first half of a path": Mutant(
+        "shared/path_length.py", "t = uniform(example_keys(t_key, batch), ())",
+        "t = 0.5 * uniform(example_keys(t_key, batch), ())",
+        "test_stylegan2_projection.py::"
+        "test_both_images_of_a_step_have_one_noise_and_steps_begin_anywhere_on_the_path",
+    ),
+    "path length: each batch begins with the first class": Mutant(
+        "shared/path_length.py", "index = first + jnp.arange(", "index = 0 * first + jnp.arange(",
+        "test_stylegan2_projection.py::test_path_lengths_are_of_all_classes_in_turn_or_of_one",
+    ),
+    "lapgan: classes of the data's labels": Mutant(
+        "adversarial/lapgan.py", 'sample(variables, {**batch, "label": jnp.full_like(',
+        'sample(variables, {**batch, "label": 0 * jnp.full_like(',
+        "twins/test_lapgan.py::test_classes_are_shown_in_turn_by_the_same_noise",
+    ),
+    "aae: the manifold from end to end": Mutant(
+        "autoencoders/adversarial_autoencoder.py", "steps = (jnp.arange(FRAMES) + 0.5) / FRAMES",
+        "steps = (jnp.arange(FRAMES) + 0.5) / (FRAMES + 1)",
+        "twins/test_adversarial_autoencoders.py::test_functions_of_codes",
+    ),
     "progan: D's fakes by running statistics": Mutant(
         "adversarial/progan.py",
         "fakes, _ = generator.train(variables, latents(batch, latent_key), share)",
