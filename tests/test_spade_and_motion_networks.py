@@ -64,7 +64,7 @@ def spade_block(x, m, p, state, normalization):
 
 @pytest.mark.parametrize("normalization, styled", [("batch", False), ("instance", True)])
 def test_spades_generator(normalization, styled):
-    """Seven blocks for five doublings: here four for two, the second and third of one size."""
+    """Five blocks for three doublings, the second and the third at one size."""
     module = spade.Generator(2, width=2, levels=3, hidden=3, normalization=normalization)
     m = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, (2, 16, 16))]
     z = picture(2, 4) if styled else None
