@@ -203,8 +203,7 @@ def test_all_images_of_a_row_have_its_noise_and_films_follow_the_great_circle():
             rows = x.reshape(16, count, -1)
             np.testing.assert_array_equal(rows, np.repeat(rows[:, :1], count, axis=1))
             assert np.abs(np.corrcoef(rows[:, 0]) - np.eye(16)).max() < 0.95
-    z = calls["mapping"][0].inputs[0].reshape(-1, 6)
-    z = z.reshape(16, 12, 6) if len(calls["mapping"]) == 1 else z
+    z = np.stack([call.inputs[0] for call in calls["mapping"]], axis=1)
     a, b, t = z[:, 0], z[:, -1], np.linspace(0, 1, 12)[None, :, None]
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     angle = np.arccos(cosine)[:, None, None]
