@@ -9,7 +9,8 @@ metric: of 1,000 held-out scenes: scores by a segmenter of photographs; L1 dista
   photograph on the scale 0 to 1; contrast, the mean difference between a disc's halves, of the
   truth's
 departs: 64 pixels from a first map of 4 x 4 (the paper: 256, 8 x 8), width 16 with 32 hidden
-  channels (64, 128), D of two strided layers (three), no term of VGG19's features
+  channels (64, 128), D of two strided layers (three), whose weights begin as pix2pix's, N(0, 0.02)
+  (Glorot's with a gain of 0.02), no term of VGG19's features
 reference: class IoU beside pix2pix_scenes at the same budget
 measured: not measured yet
 target: a higher class IoU than pix2pix_scenes

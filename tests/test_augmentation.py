@@ -110,6 +110,34 @@ def test_changes_come_with_probability_p_and_one_of_two_rotations():
     np.testing.assert_allclose(either, 0.3, atol=0.03)
 
 
+def test_changes_are_as_large_as_the_authors_and_know_nothing_of_one_another():
+    """Of those that are made; whether one is made says nothing about how large it is."""
+    many = {name: np.asarray(x) for name, x in drawn(0.5, 4000, 4)._asdict().items()}
+    columns = []
+    for name, deviation in (
+        ("scale", 0.2), ("stretch", 0.2), ("contrast", 0.5), ("saturation", 1.0), ("bands", 1.0),
+        ("brightness", 0.2), ("offset", 0.125), ("shift", 0.125 / 3**0.5),
+        ("rotation", np.pi / 3**0.5), ("rotation_after", np.pi / 3**0.5), ("hue", np.pi / 3**0.5),
+    ):  # fmt: skip
+        factor = name in ("scale", "stretch", "contrast", "saturation", "bands")
+        values = np.log2(many[name]) if factor else many[name]
+        for column in values.reshape(len(values), -1).T:
+            made = column[column != 0.0]
+            np.testing.assert_allclose(made.std(), deviation, rtol=0.06, err_msg=name)
+            assert abs(made.mean()) < 0.1 * deviation, name
+            columns.append(column)
+        if name in ("shift", "rotation", "rotation_after", "hue"):  # Uniform, to its very ends.
+            end = 0.125 if name == "shift" else np.pi
+            assert 0.97 * end < np.abs(values).max() <= end
+    for name in ("flip", "turn", "luma_flip"):
+        columns.append(many[name])
+    shares = np.bincount(np.int64(many["turn"]), minlength=4) / 4000
+    np.testing.assert_allclose(shares, [0.625, 0.125, 0.125, 0.125], atol=0.03)
+    np.testing.assert_allclose(many["luma_flip"].mean(), 0.25, atol=0.03)
+    correlation = np.corrcoef(columns) - np.eye(len(columns))
+    assert np.abs(correlation).max() < 0.08
+
+
 def test_a_luma_flip_negates_the_sum_of_the_channels():
     y = augmented(images(), draws(dict(luma_flip=1.0), 4), "color")
     np.testing.assert_allclose(jnp.sum(y, -1), -jnp.sum(images(), -1), atol=1e-12)

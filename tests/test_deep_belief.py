@@ -16,6 +16,7 @@ from gm_jax.energy import deep_belief
 from gm_jax.energy.shared import machine
 from gm_jax.energy.shared.machine import Machine
 from gm_jax.judging import partition
+from gm_jax.model import example_keys
 
 KEY = jax.random.key(0)
 RBM = Machine(machine.binary())
@@ -119,6 +120,34 @@ def test_layers_are_handed_on(phases):
         found = sigmoid(np.float64(begun.params["machine"]["b"]))
         np.testing.assert_allclose(found, h.mean(0), atol=1e-5)
         before.append(begun.params["machine"])
+
+
+@pytest.mark.parametrize("name", ["rbm_0", "rbm_1"])
+def test_a_layers_gradient_is_outer_products_of_draws_of_what_is_below(name, digits16):
+    """By chains from these draws, as many steps and as much decay as of pretraining."""
+    own = {"pretraining.decay": 0.3, "pretraining.negatives": 2, "decay": 0.0}
+    ((recipe, every),) = run.plan(config("deep_belief", digits16, **own))
+    phase = next(phase for phase in every if phase.name == name)
+    batches = run.batches_of(phase, recipe, slice(0, 16))
+    batch = jax.jit(batches.prepare)(batches.first, KEY)
+    assert [phase.steps for phase in every] == [2, 2, 4]
+    variables = create(phase.model, batches.prepare, batches.first, KEY)
+    variables = moved(variables._replace(opt={}, average={}))
+    p, (inputs, chains) = variables.params["machine"], jax.random.split(KEY)
+    keys, v = example_keys(inputs, batch), machine.pixels(batch)
+    for number, layer in enumerate(variables.state["below"]):
+        v = machine.flip(machine.fold_in(keys, number), RBM.hidden(layer, v))
+    fantasy = np.float64(RBM.chain(p, example_keys(chains, batch), v, 2))
+    loss = phase.model.players[0].moves[0].objective
+    found = jax.jit(
+        jax.grad(lambda p: loss(variables._replace(params={"machine": p}), batch, KEY, 0)[0])
+    )(p)
+    p, v = {name: np.float64(value) for name, value in p.items()}, np.float64(v)
+    h, h_fantasy = (sigmoid(p["c"] + x @ p["w"]) for x in (v, fantasy))
+    expected = (fantasy.T @ h_fantasy - v.T @ h) / 16 + 0.3 * p["w"]
+    np.testing.assert_allclose(found["w"], expected, atol=1e-4)
+    np.testing.assert_allclose(found["b"], (fantasy - v).mean(0), atol=1e-5)
+    np.testing.assert_allclose(found["c"], (h_fantasy - h).mean(0), atol=1e-5)
 
 
 def test_annealing_finds_the_top_machines_z(phases):

@@ -11,12 +11,15 @@ from scipy.signal import convolve2d, correlate2d
 
 import gm_jax
 from gm_jax.adversarial import stylegan
+from gm_jax.adversarial.shared.growing import growths
 from gm_jax.adversarial.shared.path_length import path_length
+from gm_jax.model import Field
 from gm_jax.nn.layers import doubled
 from gm_jax.nn.progan import Block, Discriminator
 from gm_jax.nn.stylegan import Level, Synthesis, noise_sides
 from gm_jax.nn.stylegan2_layers import Mapping
 from gm_jax.optimizers import adam
+from gm_jax.settings import read
 from gm_jax.weights.assigning import count
 
 KEY = jax.random.key(0)
@@ -198,6 +201,24 @@ def test_the_published_networks_have_as_many_parameters_as_the_authors():
 def test_both_players_learn_faster_at_the_largest_sides():
     rates = [stylegan._at(adam(1e-3), side).learning_rate for side in (8, 64, 128, 256, 512, 1024)]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1.5e-3, 2e-3, 3e-3, 3e-3])
+
+
+def test_a_phase_has_the_rates_of_its_own_side_and_groups_of_the_recipes_size():
+    """Not of the data's side, which only the last phases have."""
+    stated = {
+        "system": "stylegan", "steps": 1, "batch_size": 2, "first": 64, "stable": 1, "fade": 1,
+        "discriminator": {"group": 2},
+    }  # fmt: skip
+    settings, shape = read(stylegan.Settings, stated), (256, 256, 3)
+    phases = stylegan.build(settings, {"image": Field(shape, 256)}, {})
+    weights = jnp.zeros(3)
+    for phase, factor in zip(phases, (1.0, 1.5, 1.5, 2.0, 2.0), strict=True):
+        for player in phase.model.players:
+            start = player.optimizer.init(weights)
+            step, _ = player.optimizer.update(jnp.ones(3), start, weights)
+            np.testing.assert_allclose(step, -1e-3 * factor, rtol=1e-5, err_msg=phase.name)
+    nets = stylegan.make(settings, shape, growths(settings, shape)[0])
+    assert nets.discriminator.module.group == 2
 
 
 @pytest.mark.parametrize(

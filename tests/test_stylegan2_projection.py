@@ -5,6 +5,7 @@ import types
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from stylegan2_golden import description, golden, needs_golden
 from test_stylegan2 import generator
@@ -16,6 +17,8 @@ from gm_jax.adversarial.shared.styles import repeated
 from gm_jax.adversarial.stylegan2 import projection
 from gm_jax.adversarial.stylegan2.published import open_published
 from gm_jax.errors import UserError
+from gm_jax.model import Variables
+from gm_jax.nn.layers import normal
 from gm_jax.recipes import schema_of
 from gm_jax.settings import read
 
@@ -33,6 +36,23 @@ def test_the_deviation_of_w_and_the_penalty_of_noise():
 def test_the_rate_rises_and_falls():
     rates = [float(projection.rate(t)) for t in (0.0, 0.025, 0.05, 0.75, 0.875, 1.0)]
     np.testing.assert_allclose(rates, [0.0, 0.05, 0.1, 0.1, 0.05, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.75, 0.9])
+def test_w_is_shaken_by_less_and_less(share):
+    """A step says where the slope was taken, if an image is w itself: at w + e."""
+    nets = types.SimpleNamespace(layers=4, images=lambda variables, styles, noise: styles[:, 0])
+    sigma, (x, w) = 3.0, (jax.random.normal(jax.random.key(n), (2, 4000)) for n in range(2))
+    tool, found = optax.sgd(1.0), (w, [])
+    (after, _), _, _ = projection._step(
+        nets, tool, lambda x, y: jnp.sum((x - y) ** 2, axis=-1), 1e5, None, x, found,
+        tool.init(found), sigma, share, jax.random.key(3),
+    )  # fmt: skip
+    shaken = (w - after) / (2.0 * projection.rate(share)) + x - w
+    expected = 0.05 * sigma * max(0.0, 1.0 - share / 0.75) ** 2
+    np.testing.assert_allclose(shaken.std(), expected, rtol=0.05, atol=1e-5)
+    correlation = np.corrcoef(shaken)[0, 1] if expected else 0.0
+    assert abs(correlation) < 0.06  # Each image by numbers of its own.
 
 
 @pytest.mark.slow
@@ -89,6 +109,42 @@ def test_the_path_length_of_a_linear_generator_is_the_slope_of_the_path(space):
         if space == "w":  # The slope is A (w2 - w1), wherever on the path.
             other = path_length._values(*inputs[:3], 1e-2, *inputs[4:])
             np.testing.assert_allclose(values, other, rtol=1e-6)
+
+
+def test_both_images_of_a_step_have_one_noise_and_steps_begin_anywhere_on_the_path():
+    """Between w of 0 and of 1, which are told apart by their order."""
+    ends = iter((0.0, 1.0))
+    nets = types.SimpleNamespace(
+        latents=3, layers=2, classes=0, maps=lambda keys: [normal(keys, (3,))],
+        mapping=lambda variables, z, label: jnp.full_like(z, next(ends)),
+        images=lambda variables, styles, noise: (styles[:, 0], noise[0]),
+    )  # fmt: skip
+    batch, seen = {"index": jnp.arange(400)}, []
+
+    def spied(x, y):
+        seen.append((x, y))
+        return jnp.zeros(400)
+
+    path_length._values(nets, spied, "w", 1e-2, None, batch, jax.random.key(0))
+    (((w, noise), (w_after, noise_after)),) = seen
+    np.testing.assert_array_equal(noise, noise_after)
+    assert len(np.unique(noise)) == noise.size
+    np.testing.assert_allclose(w_after - w, 1e-2, atol=1e-6)
+    t = np.sort(np.asarray(w[:, 0]))
+    np.testing.assert_allclose(t, (np.arange(400) + 0.5) / 400, atol=0.08)
+
+
+@pytest.mark.parametrize("label, expected", [(None, 1.0), (2, 2.0)])
+def test_path_lengths_are_of_all_classes_in_turn_or_of_one(label, expected):
+    nets = types.SimpleNamespace(
+        latents=3, layers=2, classes=3, maps=lambda keys: [],
+        mapping=lambda variables, z, label: jnp.broadcast_to(label[:, None], z.shape),
+        images=lambda variables, styles, noise: styles[:, 0],
+    )  # fmt: skip
+    found = path_length.path_length(
+        nets, Variables({}, {}), lambda x, y: x[:, 0], 6, epsilon=1.0, batch_size=4, label=label
+    )
+    assert found == expected
 
 
 def test_paths_in_z_keep_their_length():

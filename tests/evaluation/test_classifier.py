@@ -7,7 +7,7 @@ import pytest
 from environment import OPTIMIZED
 from sklearn.datasets import load_digits
 
-from gm_jax.evaluation import EvaluationError, extract, train_classifier
+from gm_jax.evaluation import EvaluationError, classifier, extract, train_classifier
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,25 @@ def test_other_data_is_another_key(digits, tmp_path):
     train_classifier(images, labels, 10, directory=tmp_path, epochs=1)
     train_classifier(images, labels[::-1], 10, directory=tmp_path, epochs=1)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_tenth_whose_labels_are_compared_is_not_trained_on(monkeypatch):
+    images, shown = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1), []
+
+    def train(network, images, labels, *rest):
+        shown.append((images.ravel(), labels))
+
+    def predict(network, params, images):
+        shown.append((images.ravel(), images.ravel() % 3))
+        return np.where(np.arange(len(images)) < 1, 9, images.ravel() % 3)  # One is wrong.
+
+    monkeypatch.setattr(classifier, "_train", train)
+    monkeypatch.setattr(classifier, "predict", predict)
+    _, accuracy = classifier.fitted(classifier.Network(3), "", images, np.arange(40) % 3)
+    trained, held = shown
+    assert len(trained[0]) == 36 and accuracy == 0.75
+    assert sorted([*trained[0], *held[0]]) == list(range(40))
+    np.testing.assert_array_equal(trained[1], trained[0] % 3)
 
 
 def test_floats_are_refused(digits):

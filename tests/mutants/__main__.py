@@ -28,6 +28,7 @@ from mutants.autoencoders import AUTOENCODERS
 from mutants.autoregressive import AUTOREGRESSIVE
 from mutants.backbones import BACKBONES
 from mutants.cascades import CASCADES
+from mutants.chance import CHANCES
 from mutants.clip import CLIPS
 from mutants.coding import CODINGS
 from mutants.dalle import DALLES
@@ -45,6 +46,7 @@ from mutants.gan_cls import GAN_CLSES
 from mutants.lapgan import LAPGANS
 from mutants.make_a_video import MAKE_A_VIDEOS
 from mutants.maskgit import MASKGITS
+from mutants.networks import NETWORKS
 from mutants.paella import PAELLAS
 from mutants.parti import PARTIS
 from mutants.phenaki import PHENAKIS
@@ -113,6 +115,8 @@ MUTANTS = (
     | PODS
     | PROGANS
     | SHARDINGS
+    | NETWORKS
+    | CHANCES
 )
 COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 # What almost every test imports and no mutant changes. None of them starts a thread.

@@ -11,6 +11,10 @@ def _twins(names: str) -> str:
     return " ".join(f"twins/test_autoregressive.py::test_{name}" for name in names.split())
 
 
+def _whole(name: str) -> str:
+    return f"test_sequence_networks.py::test_{name}"
+
+
 AUTOREGRESSIVE = {
     "language: a bound without its weights": Mutant(
         LANGUAGE, 'categorical(batch["text"], logits, batch["weight"])',
@@ -153,5 +157,28 @@ AUTOREGRESSIVE = {
     "likelihood: the softmax's norm left out": Mutant(
         "losses/likelihoods.py", "of_x - jax.nn.logsumexp(logits, axis=-1)", "of_x",
         _twins("language pixels"),
+    ),
+    "gpt: the mlp of what is not normed": Mutant(
+        "nn/transformer.py", "self.up(self.mlp_norm(x))", "self.up(x)", _whole("gpt")
+    ),
+    "gpt: no norm before the logits": Mutant(
+        "nn/transformer.py", "self.tokens.attend(self.norm(h))", "self.tokens.attend(h)",
+        _whole("gpt"),
+    ),
+    "gpt: attention without its short cut": Mutant(
+        "nn/transformer.py", "x = x + self.attention_dropout(", "x = self.attention_dropout(",
+        _whole("gpt"),
+    ),
+    "gpt: rectified in place of GELU": Mutant(
+        "nn/transformer.py", "hidden = nn.gelu(self.up(self.mlp_norm(x)), approximate=False)",
+        "hidden = nn.relu(self.up(self.mlp_norm(x)))", _whole("gpt"),
+    ),
+    "pixelcnn: blocks without their short cut": Mutant(
+        "autoregressive/pixelcnn.py", "x = x + masked(2 * self.width)(nn.relu(y), pixel)",
+        "x = masked(2 * self.width)(nn.relu(y), pixel)", _whole("pixelcnn"),
+    ),
+    "pixelrnn: what a recurrent layer adds is rectified": Mutant(
+        "autoregressive/pixelrnn.py", "x = x + masked(2 * self.width)(y, pixel)",
+        "x = x + nn.relu(masked(2 * self.width)(y, pixel))", _whole("pixelrnn"),
     ),
 }  # fmt: skip

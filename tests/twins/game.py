@@ -59,8 +59,10 @@ class Game(NamedTuple):
         (name,) = [n for n in self.moves if n == player or (not player and "/" not in n)]
         batch = {**self.batch, **changes}
         (value, aux), calls = self.moves[name](self.variables, batch, KEY, step)
+        _check_keys(calls.pop("keys", []))
         (owner,) = [p for p in self.model.players if p.name == name.split("/")[0]]
         _check_statistics(owner.owns, aux.state, calls, batch)
+        _check_modes(calls, set(self.variables.params))
         return Played(float(value), aux.metrics, aux.state, calls)
 
     def work(self, name: str, moves: bool = True, **changes) -> tuple[dict, dict[str, list[Call]]]:
@@ -71,7 +73,8 @@ class Game(NamedTuple):
         """
         batch = {**self.batch, **changes}
         outputs, calls = self.functions[name](self.variables, batch, KEY)
-        calls = {name: list(calls) for name, calls in calls.items()}
+        calls = {name: list(calls) for name, calls in calls.items() if name != "keys"}
+        _check_modes(calls, set())
         others, _ = self.functions[name](self.variables, _exchanged(batch), KEY)
         for entry, values in outputs.items():
             for found, kept in zip(
@@ -124,6 +127,20 @@ def _check_statistics(owned: tuple, state: dict, calls: dict, batch: dict) -> No
                 all(map(np.allclose, jax.tree.leaves(state[name]), jax.tree.leaves(call.state)))
                 for call in given or calls[name]
             )
+
+
+def _check_keys(keys: list) -> None:
+    """No two draws of a move have one key: what should be independent would be the same."""
+    rows = {tuple(np.ravel(key)) for key in keys}
+    assert len(rows) == len(keys), f"{len(keys) - len(rows)} of {len(keys)} draws repeat a key"
+
+
+def _check_modes(calls: dict, trained: set) -> None:
+    """Networks of which training and use differ are in training where they are `trained`."""
+    for name, own in calls.items():
+        for call in own:
+            mode = getattr(call, "options", {}).get("train")
+            assert mode in (None, name in trained), name
 
 
 def _exchanged(batch: dict) -> dict:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from twins.game import also, game, image_of, likelihood, mean_image, on
 from twins.inputs import COUNT
@@ -118,6 +119,8 @@ def test_functions_of_codes():
     seen = np.stack(calls["decoder"][0].inputs[0].reshape(-1, COUNT, 2)) if len(
         calls["decoder"]) == 1 else np.stack([c.inputs[0] for c in calls["decoder"]])  # fmt: skip
     assert np.all(arm(seen[-1]) == np.arange(COUNT) % 10)
+    along = 1.4 + 0.5 * norm.ppf((np.arange(12) + 0.5) / 12)  # Quantiles of the arm.
+    agree(np.linalg.norm(seen, axis=-1), np.repeat(along[:, None], COUNT, axis=1))
     outputs, _ = of.work("prior")
     assert outputs["point"].shape == (COUNT, 2) and len(set(arm(outputs["point"]))) > 4
 

@@ -95,3 +95,15 @@ def test_each_level_of_a_sample_has_its_own_noise():
     coarse, plane = (calls[f"generator_{side}"][0].inputs[0].reshape(16, -1) for side in (8, 16))
     assert coarse.shape == plane.shape == (16, 256)
     assert abs(np.corrcoef(coarse.ravel(), plane.ravel())[0, 1]) < 0.1
+
+
+def test_classes_are_shown_in_turn_by_the_same_noise():
+    outputs, calls = game(RECIPE).work("classes")
+    assert outputs["image"].shape == (16, 10, 16, 16, 1)
+    for side in (8, 16):
+        called = calls[f"generator_{side}"]
+        z, labels = (
+            np.concatenate([call.inputs[n] for call in called]).reshape(10, 16, -1) for n in (0, -1)
+        )
+        np.testing.assert_array_equal(z, np.broadcast_to(z[:1], z.shape))
+        np.testing.assert_array_equal(labels, np.repeat(np.eye(10)[:, None], 16, axis=1))

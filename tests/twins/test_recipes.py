@@ -10,6 +10,7 @@ import gm_jax
 from gm_jax import zoo
 from twins.inputs import small
 from twins.papers_of_diffusion import DIFFUSION
+from twins.published_numbers import NUMBERS
 
 # A recipe for each system, in which an average is asked for, too.
 RECIPES = {
@@ -437,7 +438,8 @@ PINNED = {
         "data": {"size": 256, "resize": 512, "crop": "random"},
         "stages.features": {"network": "vgg19", "padding": "reflect", "weights": ""},
     },
-} | DIFFUSION  # fmt: skip
+}  # fmt: skip
+PINNED |= DIFFUSION | NUMBERS
 
 
 @pytest.mark.parametrize("recipe", PINNED)

@@ -121,6 +121,13 @@ def test_all_that_d_sees_is_augmented():
     assert np.abs(fake - played.outputs("synthesis")[0]).mean() > 0.05
     (seen,) = of.play("discriminator/r1").seen("discriminator")
     assert np.abs(seen - x).mean() > 0.05
+    # Grey images are scaled and shifted: fakes by other numbers than the reals beside them.
+    played = of.play("discriminator/value")
+    pairs = zip((played.outputs("synthesis")[0], x), played.seen("discriminator"), strict=True)
+    fakes, reals = (
+        [np.polyfit(a.ravel(), b.ravel(), 1) for a, b in zip(*pair, strict=True)] for pair in pairs
+    )
+    assert np.abs(np.subtract(fakes, reals)).min() > 1e-5
 
 
 @pytest.mark.slow
@@ -184,6 +191,28 @@ def test_mixing_takes_a_third_of_the_layers_from_another():
         for layer, part in enumerate([0, 0, 1, 2]):
             agree(styles[:, column, layer], second if thirds[part] else first)
     agree(outputs["image"], call.output.reshape(outputs["image"].shape))
+
+
+@pytest.mark.slow
+def test_all_images_of_a_row_have_its_noise_and_films_follow_the_great_circle():
+    """Of examples and layers the maps differ, but of variations, which are of noise alone."""
+    of = opened()
+    for name, count in (("mixing", 5), ("interpolation", 12)):
+        _, calls = of.work(name)
+        for x in calls["synthesis"][0].inputs[1:]:
+            rows = x.reshape(16, count, -1)
+            np.testing.assert_array_equal(rows, np.repeat(rows[:, :1], count, axis=1))
+            assert np.abs(np.corrcoef(rows[:, 0]) - np.eye(16)).max() < 0.95
+    z = np.stack([call.inputs[0] for call in calls["mapping"]], axis=1)
+    a, b, t = z[:, 0], z[:, -1], np.linspace(0, 1, 12)[None, :, None]
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    angle = np.arccos(cosine)[:, None, None]
+    arc = np.sin((1 - t) * angle) * a[:, None] + np.sin(t * angle) * b[:, None]
+    agree(z, arc / np.sin(angle), 1e-3)
+    _, calls = of.work("noise_variation")
+    _, *noisy = calls["synthesis"]
+    rows = np.stack([call.inputs[-1].reshape(16, -1) for call in noisy])
+    assert len(rows) == 3 and np.abs(np.corrcoef(rows.reshape(48, -1)) - np.eye(48)).max() < 0.95
 
 
 @pytest.mark.slow

@@ -16,6 +16,11 @@ import numpy as np
 from jax.experimental import io_callback
 
 DRAWS = ("uniform",)  # of jax.random: what no network is given
+# Those whose keys are noted, as "keys".
+KEYED = (
+    "normal", "uniform", "bernoulli", "randint", "categorical", "gumbel", "permutation", "choice",
+    "truncated_normal",
+)  # fmt: skip
 
 
 class Call(NamedTuple):
@@ -62,8 +67,10 @@ def watch(function: Callable) -> Callable:
     def program(variables, *arguments):
         with contextlib.ExitStack() as stack:
             stack.enter_context(nn.intercept_methods(_interceptor(_names(variables), note_of)))
-            for name in DRAWS:
-                drawn = _noted_draw(getattr(jax.random, name), note_of(name, lambda value: value))
+            of_key = note_of("keys", lambda data: data)
+            for name in KEYED:
+                own = note_of(name, lambda value: value) if name in DRAWS else None
+                drawn = _noted_draw(getattr(jax.random, name), of_key, own)
                 stack.enter_context(mock.patch.object(jax.random, name, drawn))
             return function(variables, *arguments)
 
@@ -111,12 +118,15 @@ def _interceptor(names: dict[int, str], note_of: Callable) -> Callable:
     return intercept
 
 
-def _noted_draw(draw: Callable, note: Callable) -> Callable:
-    """A function of jax.random whose draws are noted: under a vmap one an example, in order."""
+def _noted_draw(draw: Callable, of_key: Callable, note: Callable | None) -> Callable:
+    """A function of jax.random whose keys are noted, and its draws if they are to be: under a vmap
+    one an example, in order."""
 
-    def drawn(*inputs, **options):
-        value = draw(*inputs, **options)
-        noted(note, value)
+    def drawn(key, *inputs, **options):
+        value = draw(key, *inputs, **options)
+        noted(of_key, jax.random.key_data(key))
+        if note:
+            noted(note, value)
         return value
 
     return drawn

@@ -1,7 +1,7 @@
 """Augmentation of all that D sees, real and generated, which G's gradient goes through.
 
 Karras et al. 2020 (ADA, arXiv 2006.06676), appendix B: each change is made with probability p, one
-draw an example. A random change that is made of less than all images does not leak into what is
+draw an example. A random change that only some of the images undergo does not leak into what is
 generated, and p follows how often D is right on real images:
 
     p <- p + sign(mean sign D(x) - target) images seen / speed,    kept in [0, 1]
