@@ -1,13 +1,14 @@
 """How weights begin, where a paper or its authors' code says so."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gm_jax import networks as networks_of_games
 from gm_jax.adversarial.shared import networks, pyramid
 from gm_jax.autoencoders import adversarial_autoencoder, semi_supervised_aae
 from gm_jax.model import Field
+from gm_jax.networks import Network
 from gm_jax.nn.layers import BatchNorm
 from gm_jax.nn.patchgan import PatchGAN
 from gm_jax.settings import read
@@ -29,16 +30,11 @@ def kernels(tree):
     return {jax.tree_util.keystr(p): np.float64(x) for p, x in leaves if x.ndim > 1}
 
 
-def begun(module, *inputs, **options):
-    """Of layers whose norm is not spectral: Flax divides such weights by theirs at once."""
-    variables = jax.jit(lambda *x: module.init(KEY, *x, **options))(*inputs)
-    spectral = [
-        jax.tree_util.keystr(path[:-2]) + "".join(f"['{n}']" for n in path[-1].key.split("/")[:-1])
-        for path, _ in jax.tree_util.tree_leaves_with_path(variables.get("batch_stats", {}))
-        if path[-1].key.endswith("/u")
-    ]
-    found = kernels(variables["params"])
-    return {path: kernel for path, kernel in found.items() if path not in spectral}
+def begun(module, *inputs):
+    """As a run has them: those under spectral normalisation, too."""
+    network = Network("net", module)
+    init = jax.jit(lambda *x: networks_of_games.init(KEY[None], (network, *x)).params["net"])
+    return kernels(init(*inputs))
 
 
 def check(found, expected):
@@ -55,25 +51,25 @@ def fans(kernel):
     return pixels * kernel.shape[-2], pixels * kernel.shape[-1]
 
 
-TRAIN = {"train": True}
 CONSTANT = {
-    "dcgan": (networks.DCGANGenerator((16, 16, 3), 8, dense=True), (Z,), TRAIN, 0.02),
-    "dcgan_d": (networks.DCGANDiscriminator(8, dense=True), (picture(16),), TRAIN, 0.02),
-    "small": (networks.SmallGenerator((16, 16, 3), 8), (Z,), TRAIN, 0.02),
-    "small_d": (networks.SmallDiscriminator(8), (picture(16),), TRAIN, 0.02),
-    "pix2pix": (UNet(3, width=8, levels=3), (picture(16), None), TRAIN, 0.02),
-    "patches": (PatchGAN(8, 2), (picture(16),), TRAIN, 0.02),
-    "cyclegan": (ResNet(3, width=8, blocks=1), (picture(16),), {}, 0.02),
-    "styles": (style.StyleNet(3, 1, width=8, blocks=1), (picture(16), HOT[:, :1]), {}, 0.01),
-    "lapgan_g": (pyramid.CoarseGenerator((4, 4, 3), 60), (Z, HOT), {}, 0.05),
-    "lapgan_d": (pyramid.CoarseCritic(60), (picture(4), HOT, None), {}, 0.005),
+    "dcgan": (networks.DCGANGenerator((16, 16, 3), 8, dense=True), (Z,), 0.02),
+    "dcgan_d": (networks.DCGANDiscriminator(8, dense=True), (picture(16),), 0.02),
+    "small": (networks.SmallGenerator((16, 16, 3), 8), (Z,), 0.02),
+    "spectral_d": (networks.DCGANDiscriminator(8, 1, "spectral"), (picture(16),), 0.02),
+    "small_d": (networks.SmallDiscriminator(8), (picture(16),), 0.02),
+    "pix2pix": (UNet(3, width=8, levels=3), (picture(16), None), 0.02),
+    "patches": (PatchGAN(8, 2), (picture(16),), 0.02),
+    "cyclegan": (ResNet(3, width=8, blocks=1), (picture(16),), 0.02),
+    "styles": (style.StyleNet(3, 1, width=8, blocks=1), (picture(16), HOT[:, :1]), 0.01),
+    "lapgan_g": (pyramid.CoarseGenerator((4, 4, 3), 60), (Z, HOT), 0.05),
+    "lapgan_d": (pyramid.CoarseCritic(60), (picture(4), HOT, None), 0.005),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CONSTANT)
 def test_one_deviation_for_all_kernels(name):
-    module, inputs, options, deviation = CONSTANT[name]
-    found = begun(module, *inputs, **options)
+    module, inputs, deviation = CONSTANT[name]
+    found = begun(module, *inputs)
     found = {path: kernel for path, kernel in found.items() if "StyleNorm" not in path}
     check(found, lambda path, kernel: deviation)
 
@@ -90,7 +86,7 @@ def test_networks_of_points_are_orthogonal_with_a_gain_of_1_4():
     for module, x in (
         (networks.PointGenerator((2,), 16), Z), (networks.PointDiscriminator(16), points),
     ):  # fmt: skip
-        for kernel in begun(module, x, train=True).values():
+        for kernel in begun(module, x).values():
             w = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
             np.testing.assert_allclose(w @ w.T, 1.96 * np.eye(len(w)), atol=1e-5)
 
@@ -115,10 +111,10 @@ def test_lapgans_convolutions_begin_as_torchs(module, inputs):
 def test_residual_networks_are_glorots_times_sqrt_2_before_a_relu(name):
     """Uniform; sqrt 2 within blocks alone, and not in SAGAN's."""
     pair, x = networks.NETWORKS[name], picture(8)
-    players = [(pair.discriminator(8, 1, "none"), x)]
-    players += [(pair.generator((8, 8, 3), 8), Z)] if name != "sagan" else []
-    for module, given in players:
-        found = begun(module, given, HOT, train=True)
+    for module, given in (
+        (pair.discriminator(8, 1, "spectral"), x), (pair.generator((8, 8, 3), 8), Z),
+    ):  # fmt: skip
+        found = begun(module, given, HOT)
         found = {path: k for path, k in found.items() if k.any() and k.size > 60}
 
         def deviation(path, kernel):
@@ -140,17 +136,17 @@ def test_biggans_weights_are_orthogonal_and_those_for_cifar_small():
         w = w if w.shape[0] <= w.shape[1] else w.T
         np.testing.assert_allclose(w @ w.T, np.eye(len(w)), atol=1e-5, err_msg=path)
     pair = networks.NETWORKS["biggan_cifar"]
-    found = begun(pair.discriminator(8, 1, "none"), picture(8), HOT, train=True)
+    found = begun(pair.discriminator(8, 1, "none"), picture(8), HOT)
     check(found, lambda path, kernel: 0.02)
 
 
 def test_spades_weights_are_glorots_with_a_gain_of_2_hundredths():
     m = picture(16, 5)
     for module, inputs in (
-        (spade.SPADE(8, "batch", jnp.float32), (picture(8, 6), m)),
+        (spade.Generator(3, width=4, levels=2, hidden=8), (m, None)),
         (spade.Encoder(12, width=8, levels=1), (picture(16),)),
     ):
-        found = begun(module, *inputs, train=True)
+        found = begun(module, *inputs)
         check(found, lambda path, kernel: 0.02 * np.sqrt(2.0 / sum(fans(kernel))))
 
 
