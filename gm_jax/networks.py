@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gm_jax.model import Array, PyTree, Variables
 
@@ -67,10 +68,23 @@ def init(keys: Array, *calls: tuple) -> Variables:
     for (network, *inputs), key in zip(calls, keys, strict=True):
         mode = {"train": True} if network.has_modes else {}
         collections = dict(network.module.init(key, *inputs, **mode))
-        params[network.name] = collections.pop("params")
+        params[network.name] = as_drawn(collections.pop("params"), collections)
         if network.has_modes:
             state[network.name] = collections
     return Variables(params, state)
+
+
+def as_drawn(params: PyTree, state: PyTree) -> PyTree:
+    """Parameters of which none is divided by its largest singular value.
+
+    Flax's spectral normalisation divides what it initialises, too. A network is the same whatever
+    the size of such a weight, but a step of Adam is as large for small ones as for large ones.
+    """
+    flat = flatten_dict(params)
+    for (_, *path, name), value in flatten_dict(state).items():
+        if name.endswith("/sigma"):
+            flat[*path[:-1], *name.split("/")[:-1]] *= value
+    return unflatten_dict(flat)
 
 
 def split_init(key: Array, *calls: tuple) -> Variables:

@@ -1,102 +1,14 @@
-<<<<<<< HEAD
-"""How networks begin: the deviations of first weights that their papers or authors' codes state."""
-=======
 """How weights begin, where a paper or its authors' code says so."""
->>>>>>> traps_adversarial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
-from gm_jax.autoencoders.shared import quantizers
-from gm_jax.multimodal.shared.text_gan import Discriminator, Generator
-from gm_jax.nn.bert import Bert
-from gm_jax.nn.dit import DiT
-from gm_jax.nn.embedding_transformer import EmbeddingTransformer
-from gm_jax.nn.patchgan import PatchGAN
-from gm_jax.nn.text_tower import TextTower
-from gm_jax.nn.vit import ViT
-
-KEY, D, L = jax.random.key(0), 64, 2
-OWN = dict(width=D, layers=L, heads=4)
-IDS, IMAGE, ROW = jnp.zeros((1, 40), int), jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 48))
-XAVIER = {"query_key_value": (D, 3 * D), "mix": (D, D), "up": (D, 4 * D), "down": (4 * D, D)}
-ENDS = 0.02 / (2 * L) ** 0.5  # Of branches, so that their sum keeps its variance.
-# Blocks of Radford et al.'s code.
-CLIP = {
-    "out_proj": D**-0.5 * (2 * L) ** -0.5, "_proj'": D**-0.5, "fc1": (2 * D) ** -0.5,
-    "fc2": D**-0.5 * (2 * L) ** -0.5, "projection": D**-0.5,
-}  # fmt: skip
-# Each: network, its inputs, and {part of a weight's name: its deviation}; the first name counts.
-NETWORKS = [
-    (
-        TextTower(60, 0, 40, hidden=4 * D, projection=D, **OWN),
-        (IDS,),
-        {"token_embedding": 0.02, "position_embedding": 0.01, **CLIP},
-    ),
-    (
-        ViT(patch=4, hidden=4 * D, projection=D, **OWN),
-        (IMAGE,),
-        {"patch_embedding": 48**-0.5, "embedding": D**-0.5, **CLIP},
-    ),
-    (
-        DiT(patch=4, classes=20, **OWN),
-        (IMAGE, jnp.zeros(1), jnp.zeros(1, int)),
-        {
-            "modulation": 0.0, "last": 0.0, "level": 0.02, "labels": 0.02,
-            "patches": (2 / (48 + D)) ** 0.5,
-            **{name: (2 / sum(fans)) ** 0.5 for name, fans in XAVIER.items()},
-        },
-    ),
-    (
-        EmbeddingTransformer(**OWN),
-        (ROW, jnp.zeros(1), ROW, None, jnp.zeros((1, 20, 48))),
-        {"mix": ENDS, "down": ENDS, "": 0.02},
-    ),
-    # Cut off at two deviations, which leaves .88 of them.
-    (Bert(60, hidden=4 * D, **OWN), (IDS,), {"": 0.02 * 0.87963}),
-    (PatchGAN(width=16, layers=2), (IMAGE, False), {"": 0.02}),
-    (Generator((16, 16, 3), width=16, text=32), (ROW, ROW, False), {"": 0.02}),
-    (Discriminator(width=16, text=32), (IMAGE, ROW, False), {"": 0.02}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "net, inputs, expected", NETWORKS, ids=[type(row[0]).__name__ for row in NETWORKS]
-)
-def test_first_weights(net, inputs, expected):
-    """Biases are 0; scales of norms 1, or of DCGAN's 1 give or take .02."""
-    flags = tuple(i for i, value in enumerate(inputs) if isinstance(value, bool))
-    params = jax.jit(net.init, static_argnums=[i + 1 for i in flags])(KEY, *inputs)["params"]
-    seen = set()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        name = jax.tree_util.keystr(path)
-        if "'bias'" in name:
-            assert not np.any(leaf), name
-        elif "'scale'" in name:
-            assert np.abs(leaf - 1.0).max() < 0.1, name
-        elif leaf.size > 400:
-            part = next(part for part in expected if part in name)
-            seen.add(part)
-            np.testing.assert_allclose(leaf.std(), expected[part], rtol=0.1, err_msg=name)
-            assert abs(leaf.mean()) <= 0.25 * expected[part], name
-    assert seen == set(expected)
-
-
-def test_first_codes():
-    """Learned ones near the origin, within 1 / K of it; averaged ones standard normal."""
-    learned, _ = quantizers.learned(100, 40).init(KEY)
-    assert np.abs(learned["vectors"]).max() <= 0.01
-    np.testing.assert_allclose(learned["vectors"].std(), 0.01 / 3**0.5, rtol=0.05)
-    _, carried = quantizers.averaged(100, 40).init(KEY)
-    assert abs(carried["vectors"].std() - 1) < 0.05 and np.all(carried["counts"] == 1.0)
-    np.testing.assert_array_equal(carried["sums"], carried["vectors"])
-=======
+from gm_jax import networks as networks_of_games
 from gm_jax.adversarial.shared import networks, pyramid
 from gm_jax.autoencoders import adversarial_autoencoder, semi_supervised_aae
 from gm_jax.model import Field
+from gm_jax.networks import Network
 from gm_jax.nn.layers import BatchNorm
 from gm_jax.nn.patchgan import PatchGAN
 from gm_jax.settings import read
@@ -118,16 +30,11 @@ def kernels(tree):
     return {jax.tree_util.keystr(p): np.float64(x) for p, x in leaves if x.ndim > 1}
 
 
-def begun(module, *inputs, **options):
-    """Of layers whose norm is not spectral: Flax divides such weights by theirs at once."""
-    variables = jax.jit(lambda *x: module.init(KEY, *x, **options))(*inputs)
-    spectral = [
-        jax.tree_util.keystr(path[:-2]) + "".join(f"['{n}']" for n in path[-1].key.split("/")[:-1])
-        for path, _ in jax.tree_util.tree_leaves_with_path(variables.get("batch_stats", {}))
-        if path[-1].key.endswith("/u")
-    ]
-    found = kernels(variables["params"])
-    return {path: kernel for path, kernel in found.items() if path not in spectral}
+def begun(module, *inputs):
+    """As a run has them: those under spectral normalisation, too."""
+    network = Network("net", module)
+    init = jax.jit(lambda *x: networks_of_games.init(KEY[None], (network, *x)).params["net"])
+    return kernels(init(*inputs))
 
 
 def check(found, expected):
@@ -144,25 +51,25 @@ def fans(kernel):
     return pixels * kernel.shape[-2], pixels * kernel.shape[-1]
 
 
-TRAIN = {"train": True}
 CONSTANT = {
-    "dcgan": (networks.DCGANGenerator((16, 16, 3), 8, dense=True), (Z,), TRAIN, 0.02),
-    "dcgan_d": (networks.DCGANDiscriminator(8, dense=True), (picture(16),), TRAIN, 0.02),
-    "small": (networks.SmallGenerator((16, 16, 3), 8), (Z,), TRAIN, 0.02),
-    "small_d": (networks.SmallDiscriminator(8), (picture(16),), TRAIN, 0.02),
-    "pix2pix": (UNet(3, width=8, levels=3), (picture(16), None), TRAIN, 0.02),
-    "patches": (PatchGAN(8, 2), (picture(16),), TRAIN, 0.02),
-    "cyclegan": (ResNet(3, width=8, blocks=1), (picture(16),), {}, 0.02),
-    "styles": (style.StyleNet(3, 1, width=8, blocks=1), (picture(16), HOT[:, :1]), {}, 0.01),
-    "lapgan_g": (pyramid.CoarseGenerator((4, 4, 3), 60), (Z, HOT), {}, 0.05),
-    "lapgan_d": (pyramid.CoarseCritic(60), (picture(4), HOT, None), {}, 0.005),
+    "dcgan": (networks.DCGANGenerator((16, 16, 3), 8, dense=True), (Z,), 0.02),
+    "dcgan_d": (networks.DCGANDiscriminator(8, dense=True), (picture(16),), 0.02),
+    "small": (networks.SmallGenerator((16, 16, 3), 8), (Z,), 0.02),
+    "spectral_d": (networks.DCGANDiscriminator(8, 1, "spectral"), (picture(16),), 0.02),
+    "small_d": (networks.SmallDiscriminator(8), (picture(16),), 0.02),
+    "pix2pix": (UNet(3, width=8, levels=3), (picture(16), None), 0.02),
+    "patches": (PatchGAN(8, 2), (picture(16),), 0.02),
+    "cyclegan": (ResNet(3, width=8, blocks=1), (picture(16),), 0.02),
+    "styles": (style.StyleNet(3, 1, width=8, blocks=1), (picture(16), HOT[:, :1]), 0.01),
+    "lapgan_g": (pyramid.CoarseGenerator((4, 4, 3), 60), (Z, HOT), 0.05),
+    "lapgan_d": (pyramid.CoarseCritic(60), (picture(4), HOT, None), 0.005),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CONSTANT)
 def test_one_deviation_for_all_kernels(name):
-    module, inputs, options, deviation = CONSTANT[name]
-    found = begun(module, *inputs, **options)
+    module, inputs, deviation = CONSTANT[name]
+    found = begun(module, *inputs)
     found = {path: kernel for path, kernel in found.items() if "StyleNorm" not in path}
     check(found, lambda path, kernel: deviation)
 
@@ -179,7 +86,7 @@ def test_networks_of_points_are_orthogonal_with_a_gain_of_1_4():
     for module, x in (
         (networks.PointGenerator((2,), 16), Z), (networks.PointDiscriminator(16), points),
     ):  # fmt: skip
-        for kernel in begun(module, x, train=True).values():
+        for kernel in begun(module, x).values():
             w = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
             np.testing.assert_allclose(w @ w.T, 1.96 * np.eye(len(w)), atol=1e-5)
 
@@ -204,10 +111,10 @@ def test_lapgans_convolutions_begin_as_torchs(module, inputs):
 def test_residual_networks_are_glorots_times_sqrt_2_before_a_relu(name):
     """Uniform; sqrt 2 within blocks alone, and not in SAGAN's."""
     pair, x = networks.NETWORKS[name], picture(8)
-    players = [(pair.discriminator(8, 1, "none"), x)]
-    players += [(pair.generator((8, 8, 3), 8), Z)] if name != "sagan" else []
-    for module, given in players:
-        found = begun(module, given, HOT, train=True)
+    for module, given in (
+        (pair.discriminator(8, 1, "spectral"), x), (pair.generator((8, 8, 3), 8), Z),
+    ):  # fmt: skip
+        found = begun(module, given, HOT)
         found = {path: k for path, k in found.items() if k.any() and k.size > 60}
 
         def deviation(path, kernel):
@@ -229,17 +136,17 @@ def test_biggans_weights_are_orthogonal_and_those_for_cifar_small():
         w = w if w.shape[0] <= w.shape[1] else w.T
         np.testing.assert_allclose(w @ w.T, np.eye(len(w)), atol=1e-5, err_msg=path)
     pair = networks.NETWORKS["biggan_cifar"]
-    found = begun(pair.discriminator(8, 1, "none"), picture(8), HOT, train=True)
+    found = begun(pair.discriminator(8, 1, "none"), picture(8), HOT)
     check(found, lambda path, kernel: 0.02)
 
 
 def test_spades_weights_are_glorots_with_a_gain_of_2_hundredths():
     m = picture(16, 5)
     for module, inputs in (
-        (spade.SPADE(8, "batch", jnp.float32), (picture(8, 6), m)),
+        (spade.Generator(3, width=4, levels=2, hidden=8), (m, None)),
         (spade.Encoder(12, width=8, levels=1), (picture(16),)),
     ):
-        found = begun(module, *inputs, train=True)
+        found = begun(module, *inputs)
         check(found, lambda path, kernel: 0.02 * np.sqrt(2.0 / sum(fans(kernel))))
 
 
@@ -253,4 +160,3 @@ def test_adversarial_autoencoders_begin_with_the_recipes_deviation(system):
     batch = {name: np.zeros((2, *field.shape), np.float32) for name, field in spec.items()}
     params = jax.jit(lambda batch: phase.model.init(KEY, batch, None).params)(batch)
     check(kernels(params), lambda path, kernel: 0.03)
->>>>>>> traps_adversarial

@@ -162,12 +162,12 @@ CLIPS = {
         "nn/clip_layers.py",
         "x.shape[-1] ** -0.5 * (2 * self.layers) ** -0.5",
         "x.shape[-1] ** -0.5",
-        "test_first_weights.py::test_first_weights",
+        "test_first_weights_of_transformers.py::test_first_weights",
     ),
     "clip: positions as large as words": Mutant(
         "nn/text_tower.py",
         '"position_embedding", 0.01)',
         '"position_embedding", 0.02)',
-        "test_first_weights.py::test_first_weights",
+        "test_first_weights_of_transformers.py::test_first_weights",
     ),
 }  # fmt: skip

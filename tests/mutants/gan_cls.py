@@ -100,6 +100,6 @@ GAN_CLSES = {
         "nn/patchgan.py",
         "                kernel_init=WEIGHTS, dtype=self.dtype,",
         "                dtype=self.dtype,",
-        "test_first_weights.py::test_first_weights",
+        "test_first_weights_of_transformers.py::test_first_weights",
     ),
 }  # fmt: skip

@@ -187,4 +187,9 @@ RESIDUAL_GANS = {
         "configs/sagan_fashion.py", "optimizer=adam(4e-4)", "optimizer=adam(1e-4)",
         "twins/test_recipes.py::test_numbers_of_the_papers[sagan_fashion]",
     ),
+    "spectral trap: weights that begin divided by their norm": Mutant(
+        "gm_jax/networks.py", 'as_drawn(collections.pop("params"), collections)',
+        'collections.pop("params")',
+        "test_first_weights.py::test_one_deviation_for_all_kernels[spectral_d]",
+    ),
 }  # fmt: skip
