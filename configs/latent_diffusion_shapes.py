@@ -44,7 +44,7 @@ def get_config(variant=""):
             times=1000,
             prediction="v",
             network=dict(
-                width=64, multipliers=(1, 2), blocks=2, attention=(), attention_levels=(0, 1),
+                width=64, multipliers=(1, 2), blocks=1, attention=(), attention_levels=(0, 1),
                 heads=(4,), transformer_blocks=1, groups=16,
             ),
             optimizer=dict(name="adam", learning_rate=1e-3, warmup_steps=100, decay_steps=5000),
