@@ -12,7 +12,8 @@ departs: digits, the networks of configs/gan_digits.py (the paper's D has seven 
   LeakyReLU 0.1), 5,000 rounds, and samples of an averaged G. The hinge, Adam at 2e-4 (0, 0.9), five
   steps of D and G's batches of 2 x 64 are those of the authors' code
 reference: 4.48, real against real at the same N (mean of ten random splits)
-measured: fd 16.5 (3.7 x real against real); 14.1 where the weights of D began divided by their norms
+measured: fd 16.5 (3.7 x real against real); 14.1 with the weights of D divided by
+  their norms at the start
 target: at most 5 times real against real
 again: python launch.py --workdir=runs/sngan_digits --mode=evaluate
 status: toy
