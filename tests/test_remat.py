@@ -110,8 +110,12 @@ def test_blocks_computed_again_are_the_same_function(network):
         jax.jit(jax.value_and_grad(loss_of(net), has_aux=True))(params, state, inputs)
         for net in (plain, again)
     ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), *results)
-    assert np.median([np.linalg.norm(g) for g in jax.tree.leaves(results[0][1])]) > 1e-3
+
+    def agree(a, b):  # To rounding: sums in another order, of terms as large as the largest.
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
+
+    jax.tree.map(agree, *results)
+    assert np.median([np.linalg.norm(g) for g in jax.tree.leaves(results[0][1])]) > 1e-4
 
 
 def test_blocks_of_networks_without_any_are_refused():

@@ -198,7 +198,7 @@ def test_what_cannot_be_a_first_stage_is_refused_in_one_line(digits16, tmp_path)
     cases = (
         ({}, r"needs one first stage: give --config.stages.codes=WORKDIR"),
         ({"codes": str(tmp_path)}, "is not the workdir of a run"),
-        ({"codes": str(vae)}, r"a model without codes \(it has the functions sample, reconstruct"),
+        ({"codes": str(vae)}, r"a model without codes \(it has the functions sample, encode"),
         (
             {"codes": str(large)},
             r"trained on images \(16, 16, 1\) of 2 values, .* \(8, 8, 1\) of 2",
