@@ -147,7 +147,7 @@ def _parts(difference: np.ndarray) -> list[np.ndarray]:
     smooth = ndimage.uniform_filter(difference, (3, 3, 1), mode="nearest")
     labels, count = ndimage.label(np.linalg.norm(smooth, axis=-1) > 75.0, np.ones((3, 3)))
     parts = [labels == number + 1 for number in range(count)]
-    parts = [part for part in parts if part.sum() >= (1.2 * SMALLEST * side) ** 2]
+    parts = [part for part in parts if part.sum() >= (1.1 * SMALLEST * side) ** 2]
     return [half for part in parts for half in _apart(difference, part)]
 
 
