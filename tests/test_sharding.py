@@ -24,11 +24,17 @@ def sizes(tree):
 
 
 @pytest.mark.slow
-def test_every_form_is_bitwise_the_same_run_with_statistics_of_the_batch(digits16):
+def test_every_form_is_the_same_run_with_statistics_of_the_batch(digits16):
+    """To rounding: each form is compiled by itself, and not on all machines bitwise alike."""
+
+    def agree(a, b):
+        a, b = np.asarray(a), np.asarray(b)
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
+
     forms = ("pmap", *parallel.SHARED)
     runs = [play(config("gan", digits16, parallel=form, average=0.9), 3) for form in forms]
     for run in runs[1:]:
-        assert_same(runs[0], run)
+        jax.tree.map(agree, runs[0], run)
     start, end = (jax.tree.leaves(after[0].params) for after in (runs[0][0], runs[0][-1]))
     assert any(not np.array_equal(*pair) for pair in zip(start, end, strict=True))
 
