@@ -53,7 +53,7 @@ WORLD = {
         JUDGE, "bank.shapes[best] * np.array([part.fits for part in parts])", "bank.shapes[best]",
         WRONG,
     ),
-    "judge: noise is an object": Mutant(JUDGE, "(1.2 * SMALLEST * side) ** 2", "1", READS),
+    "judge: noise is an object": Mutant(JUDGE, "(1.1 * SMALLEST * side) ** 2", "1", READS),
     "judge: no smoothing": Mutant(JUDGE, "(3, 3, 1)", "(1, 1, 1)", READS),
     "judge: whole pixels": Mutant(JUDGE, "1.0 + REACH, 0.25", "1.0 + REACH, 1.0", READS),
     "judge: three objects are two": Mutant(
