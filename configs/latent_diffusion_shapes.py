@@ -4,8 +4,8 @@ paper: Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusio
   arXiv 2112.10752
 command: python launch.py --config=configs/latent_diffusion_shapes.py
   --workdir=runs/latent_diffusion_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 62 min for 4,321 rounds beside other runs, after 21 min of configs/first_stage_shapes.py
 metric: share of samples for 1,000 captions of unseen pairs of colour and shape that show all that
   the caption says, by the judge of the shapes world
 departs: drawn scenes, captions of words and latents of 8 x 8 x 4 (the paper: LAION, 32 x 32 x 4), a
@@ -13,10 +13,11 @@ departs: drawn scenes, captions of words and latents of 8 x 8 x 4 (the paper: LA
   predictions of v (of the noise), 5,000 rounds of 64 by Adam at 1e-3 with a cosine decay (390,000
   of 680 at 1e-4)
 reference: none on these data; configs/paella_shapes.py has the same text transformer and widths
-measured: not yet
+measured: 0.990 [0.982, 0.995] shown right after 4,321 of 5,000 rounds, where the run was stopped
+  (captions shuffled 0.064; the first stage's bound 1.000); of one object 0.994, of two 0.986
 target: at least 0.70 of captions of one object, 0.30 of those of two shown right
 again: python launch.py --workdir=runs/latent_diffusion_shapes --mode=evaluate
-status: unverified
+status: toy
 
 The first stage is configs/first_stage_shapes.py, trained first in the same workdir. To take one
 that is trained already: --config=configs/latent_diffusion_shapes.py:frozen
