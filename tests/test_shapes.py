@@ -7,8 +7,8 @@ import pytest
 import gm_jax
 from gm_jax import data
 from gm_jax.data import shapes
-from gm_jax.data.shapes_drawing import COLOURS, draw
-from gm_jax.evaluation.shapes import agreement, constant, judge
+from gm_jax.data.shapes_drawing import BACKGROUND, COLOURS, coverage, draw
+from gm_jax.evaluation.shapes import agreement, constant, judge, objects
 from gm_jax.judging import alignment
 from gm_jax.recipes import recipe
 from gm_jax.trained import Trained
@@ -108,23 +108,38 @@ def test_frames_are_of_shapes_alone():
         data.open_source(dict(name="digits", frames=9))
 
 
-def all_of_them(deviation, count, least=1.0):
-    return pytest.param(deviation, count, least, marks=pytest.mark.slow)
+def all_of_them(deviation, count):
+    return pytest.param(deviation, count, marks=pytest.mark.slow)
+
+
+def likelier(picture, true):
+    """Whether what the judge finds, drawn without noise, is nearer to a picture than the truth."""
+    side, seen = len(picture), np.float64(BACKGROUND)
+    for one in objects(picture[None])[0]:
+        drawn = np.array([one.shape]), side * one.centre[None], np.array([side * one.radius])
+        share = coverage(*drawn, side)[0][..., None]
+        seen = seen + share * (np.float64(list(COLOURS.values())[one.colour - 1]) - seen)
+    return np.sum((picture - seen) ** 2) < np.sum((picture - true.astype(float)) ** 2)
 
 
 @pytest.mark.parametrize(
-    "deviation, count, least",
+    "deviation, count",
     [
-        *[(0.0, 100, 1.0), (0.05, 40, 1.0), (0.1, 40, 1.0), (0.2, 40, 1.0)],
-        *[all_of_them(0.0, 2000), all_of_them(0.05, 400), all_of_them(0.1, 400)],
-        all_of_them(0.2, 400, 0.99),
+        *[(0.0, 100), (0.05, 40), (0.1, 40), (0.2, 40)],
+        *[all_of_them(0.0, 2000), *(all_of_them(noise, 400) for noise in (0.05, 0.1, 0.2))],
     ],
 )
-def test_the_judge_reads_every_picture(deviation, count, least):
+def test_the_judge_reads_every_picture(deviation, count):
+    """But those in which noise makes another picture likelier than the true one."""
     for split in ("train", "unseen"):
         batch = opened(split).load(np.arange(count))
-        right = agreement(judge(noisy(batch["image"], deviation)), batch["attributes"])
-        assert min(hits.mean() for hits in right.values()) >= least, right.keys()
+        pictures, wanted = noisy(batch["image"], deviation), batch["attributes"]
+        found = judge(pictures)
+        wrong = np.flatnonzero(~agreement(found, wanted)["all"])
+        excused = [n for n in wrong if likelier(pictures[n], batch["image"][n])]
+        right = agreement(*(np.delete(rows, excused, axis=0) for rows in (found, wanted)))
+        assert {name: hits.mean() for name, hits in right.items()} == dict.fromkeys(right, 1.0)
+        assert len(excused) <= 0.01 * count
 
 
 def test_two_large_objects_never_touch_and_are_two_as_near_as_they_come():
