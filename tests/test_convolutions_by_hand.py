@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from layers_by_hand import read, swish
 from test_gates import KEY, assert_same, dense, relu, somewhere
+from transformers_by_hand import read, swish
 
 from gm_jax.multimodal.shared.text_gan import Discriminator, Generator
 from gm_jax.nn.classifier import Classifier

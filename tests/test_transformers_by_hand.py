@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from layers_by_hand import (
+from test_gates import assert_same, dense, somewhere
+from transformers_by_hand import (
     before,
     bert_block,
     clip_blocks,
@@ -20,7 +21,6 @@ from layers_by_hand import (
     read,
     swish,
 )
-from test_gates import assert_same, dense, somewhere
 
 from gm_jax.nn import attention_masks
 from gm_jax.nn.bert import Bert

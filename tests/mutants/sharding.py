@@ -4,7 +4,7 @@ from mutants import Mutant
 
 SHARDING, PARALLEL = "training/sharding.py", "training/parallel.py"
 TESTS = "test_sharding.py::test_"
-SAME = TESTS + "every_form_is_bitwise_the_same_move_when_all_is_optimised"
+SAME = TESTS + "every_form_is_bitwise_the_same_move"
 HOLDS = TESTS + "a_device_holds_its_share_of_the_optimizer_and_the_average"
 MEMORY = TESTS + "peak_memory_falls_with_the_devices_by_what_is_split"
 COUNTED = TESTS + "a_round_reduces_the_gradient_once_and_gathers_what_was_split"

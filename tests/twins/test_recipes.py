@@ -10,7 +10,7 @@ import gm_jax
 from gm_jax import zoo
 from twins.inputs import small
 from twins.papers_of_diffusion import DIFFUSION
-from twins.published_numbers import NUMBERS
+from twins.papers_of_others import OTHERS
 
 # A recipe for each system, in which an average is asked for, too.
 RECIPES = {
@@ -439,7 +439,7 @@ PINNED = {
         "stages.features": {"network": "vgg19", "padding": "reflect", "weights": ""},
     },
 }  # fmt: skip
-PINNED |= DIFFUSION | NUMBERS
+PINNED |= DIFFUSION | OTHERS
 
 
 @pytest.mark.parametrize("recipe", PINNED)

@@ -1,6 +1,6 @@
 """What recipes have of their papers, or of their authors' code, as ../shared/reference quotes them.
 
-More of them are in test_recipes.py, whose test takes both.
+As `PINNED` of test_recipes.py has them, which holds them against the recipes.
 """
 
 TWO_RATES = {
@@ -16,7 +16,7 @@ FALLING = {
     "decay_steps": 100_001, "final_rate": 1e-5,
 }  # fmt: skip
 
-NUMBERS = {
+OTHERS = {
     "stylegan2_fashion:published": {
         "batch_size": 32,
         "generator": {
