@@ -28,7 +28,7 @@ SHARDINGS = {
     ),
     "sharding: parameters are split, too": Mutant(
         SHARDING, "placed = layout(variables, mesh, shared)",
-        'placed = layout(variables, mesh, (*shared, "params"))', HOLDS,
+        'placed = layout(variables, mesh, (*shared, "params"))', SAME,
     ),
     "sharding: nothing is donated": Mutant(
         SHARDING, "return jax.jit(grouped, donate_argnums=0)", "return jax.jit(grouped)", MEMORY
