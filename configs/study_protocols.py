@@ -4,16 +4,16 @@ paper: Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv 1611.02
   2018, PacGAN, arXiv 1712.04086, section 4.1
 command: python launch.py --config=configs/study_protocols.py --workdir=runs/study_protocols
   --mode=study
-hardware: one of 2 CPU cores (AMD EPYC), float32
-time: 6 min 20 s
+hardware: one of 2 CPU cores (Intel Xeon), float32, beside other work
+time: 7 min 45 s
 metric: modes with a sample within 3 deviations, share of such samples, KL(such samples || uniform)
   over the modes, of 2500 samples; every seed, mean and deviation
 departs: neither paper's experiment: 4,000 rounds of 128 (Metz et al.: 25,000 of 512, PacGAN:
   400,000 of 100), with Metz et al.'s networks throughout
 reference: PacGAN's table 1, modes / high quality / reverse KL: GAN 6.3 / 98.2 % / 0.45, PacGAN-4
   7.8 / 95.9 % / 0.07, after 400,000 rounds of 100 with wider networks than these
-measured: 8 of 8 modes on each of five seeds with Metz et al.'s data; 7.0 ± 1.2 on PacGAN's ring,
-  7.4 ± 0.9 with packs of four; table in docs/mode_coverage.md
+measured: on Metz et al.'s ring 7.6 ± 0.9 of 8 modes, 8 on each of five seeds with equal rates; on
+  PacGAN's ring 7.4 ± 1.3, with packs of four 7.2 ± 1.1; table in docs/mode_coverage.md
 target: what each difference does is recorded
 again: the same command in a new workdir; finished runs are not repeated
 status: toy

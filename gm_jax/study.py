@@ -164,6 +164,7 @@ def _play(run: Run, trainer: Run, devices) -> None:
         result["config"] = json.loads(run.recipe.to_json_best_effort())
         text = json.dumps(result, default=np.ndarray.tolist) + "\n"
         files.write(folder / "result.json", text)  # A run killed before this is unfinished.
+    jax.clear_caches()  # No other run uses this one's programs, which would fill the memory.
 
 
 def _use(run: Run, trainer: Run, devices) -> Trained:

@@ -37,7 +37,8 @@ def versions(values: dict, intervals: dict, runs: dict, config: ConfigDict, path
     for i, measure in enumerate(measures):
         left = len(seeds) + wide * i
         if config.evaluate.every:
-            _curves(figure, grid[:, left], [[runs[n, s] for s in seeds] for n in names], measure)
+            places = [grid[row, left] for row in range(len(names))]
+            _curves(figure, places, [[runs[n, s] for s in seeds] for n in names], measure)
             left += 1
         _dots(figure.add_subplot(grid[:, left : left + 2]), values, intervals, measure)
     figure.savefig(path)
@@ -66,13 +67,12 @@ def _dots(axes, values: dict, intervals: dict, measure: str) -> None:
     axes.grid(axis="x", alpha=0.3)
 
 
-def _curves(figure, column, folders: list[list[Path]], measure: str) -> None:
+def _curves(figure, places: list, folders: list[list[Path]], measure: str) -> None:
     """A measure over rounds: a row per entry, a line per seed, all on one scale."""
     rows = [[_over_rounds(folder, measure) for folder in seeds] for seeds in folders]
     highest = max((max(v, default=0.0) for lines in rows for _, v in lines), default=1.0)
-    grid = column.subgridspec(len(rows), 1)
-    for number, lines in enumerate(rows):
-        axes = figure.add_subplot(grid[number, 0])
+    for number, (place, lines) in enumerate(zip(places, rows, strict=True)):
+        axes = figure.add_subplot(place)
         for steps, heights in lines:
             axes.plot(steps, heights, color="black", alpha=0.5, lw=0.8)
         axes.set(xticks=[], yticks=[], ylim=(0.0, 1.05 * highest or 1.0))

@@ -1,5 +1,7 @@
 """Networks: gradients, per-example noise, and the shapes they take."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ import pytest
 
 from gm_jax.adversarial.shared import networks
 from gm_jax.errors import UserError
-from gm_jax.nn import layers
+from gm_jax.nn import dot_product_attention, layers
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder, GridDecoder, GridEncoder
 from gm_jax.nn.layers import Dropout, transposed_convolution
 from gm_jax.nn.time_features import sinusoidal_embedding
@@ -155,7 +157,7 @@ def test_short_sequences_are_attended_to_as_by_jax(dtype, kind):
 
         def ours(q, k, v):
             own = mask if kind == "seen" else None
-            return layers.attend(q, k, v, causal=kind == "causal", seen=own)
+            return dot_product_attention.attend(q, k, v, causal=kind == "causal", seen=own)
 
         def definition(q, k, v):
             weights = jnp.exp(jnp.einsum("bqhd,bkhd->bhqk", q, k) / 2.0) * mask
@@ -172,6 +174,27 @@ def test_short_sequences_are_attended_to_as_by_jax(dtype, kind):
 
         other = definition if dtype == jnp.float64 else of_jax
         assert_close(*jax.jit(lambda: (results(ours), results(other)))(), dtype)
+
+
+@pytest.mark.parametrize("length", [150, 640])
+def test_causal_sequences_are_attended_to_by_blocks(length):
+    """Values and gradients as by the definition; the last block is shorter, or they are longer."""
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        q, k, v, weights = (jnp.asarray(rng.normal(size=(1, length, 2, 3))) for _ in range(4))
+
+        def definition(q, k, v):
+            table = jnp.exp(jnp.einsum("bqhd,bkhd->bhqk", q, k) / 3**0.5) * np.tri(length)
+            table = table / jnp.sum(table, axis=-1, keepdims=True)
+            return jnp.einsum("bhqk,bkhd->bqhd", table, v)
+
+        def results(f):
+            value, pull = jax.vjp(f, q, k, v)
+            return value, *pull(weights)
+
+        ours = functools.partial(dot_product_attention.attend, causal=True)
+        for found, expected in zip(results(ours), results(definition), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("sides", [(6, 10), (6, 9), (5, 9)])
@@ -240,13 +263,17 @@ def test_long_sequences_are_attended_to_by_blocks(dtype):
     def loss(attend, q, k, v):
         return jnp.sum(jnp.sin(3.0 * attend(q, k, v).astype(jnp.float32)))
 
-    assert "scan" in str(jax.make_jaxpr(layers.attend)(q, k, v))
+    assert "scan" in str(jax.make_jaxpr(dot_product_attention.attend)(q, k, v))
     exact = 2e-5 if dtype == jnp.float32 else 3e-2
     whole = jax.nn.dot_product_attention
     np.testing.assert_allclose(
-        layers.attend(q, k, v).astype(jnp.float32), whole(q, k, v).astype(jnp.float32), atol=exact
+        dot_product_attention.attend(q, k, v).astype(jnp.float32),
+        whole(q, k, v).astype(jnp.float32),
+        atol=exact,
     )
-    gradients = [jax.grad(loss, (1, 2, 3))(f, q, k, v) for f in (layers.attend, whole)]
+    gradients = [
+        jax.grad(loss, (1, 2, 3))(f, q, k, v) for f in (dot_product_attention.attend, whole)
+    ]
     for a, b in zip(*gradients, strict=True):
         a, b = (np.asarray(x, np.float32) for x in (a, b))
         np.testing.assert_allclose(a, b, atol=10 * exact * np.abs(b).max())

@@ -4,7 +4,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import GroupNorm, attend
+from gm_jax.nn.dot_product_attention import attend
+from gm_jax.nn.layers import GroupNorm
 
 ZERO = nn.initializers.zeros
 

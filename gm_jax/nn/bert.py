@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Dropout, Rate, Size, attend, full_precision
+from gm_jax.nn.dot_product_attention import attend
+from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.truncated_normal(0.02)

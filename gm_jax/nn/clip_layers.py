@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import attend
+from gm_jax.nn.dot_product_attention import attend
 
 EPSILON = 1e-5  # of layer normalisation; Flax's own default is 1e-6
 

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from gm_jax import replicas
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, attend
+from gm_jax.nn.dot_product_attention import attend
+from gm_jax.nn.layers import Size
 from gm_jax.nn.vit import ImageFeatures
 from gm_jax.settings import at_least
 

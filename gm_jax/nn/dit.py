@@ -15,7 +15,8 @@ import numpy as np
 from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Attention
-from gm_jax.nn.layers import Size, attend, full_precision
+from gm_jax.nn.dot_product_attention import attend
+from gm_jax.nn.layers import Size, full_precision
 from gm_jax.nn.remat import rematerialised
 from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import at_least, one_of, part_of, schema

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import GroupNorm, Size, attend, doubled, full_precision
+from gm_jax.nn.dot_product_attention import attend
+from gm_jax.nn.layers import GroupNorm, Size, doubled, full_precision
 from gm_jax.settings import at_least, part_of
 
 EPSILON = 1e-6  # of group normalisation; the U-Nets over the latents have 1e-5

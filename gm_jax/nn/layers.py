@@ -19,7 +19,6 @@ from gm_jax.settings import at_least, below
 # Settings of many networks: a number of layers or features, a dropout rate.
 Size = Annotated[int, at_least(1)]
 Rate = Annotated[float, at_least(0.0), below(1.0)]
-LONG, BLOCK = 2**20, 512  # queries times keys from which attention is by blocks, and their length
 
 
 def full_precision(x: Array) -> Array:
@@ -51,56 +50,6 @@ def uniform(keys: Array, shape: tuple[int, ...]) -> Array:
 def gumbel(keys: Array, shape: tuple[int, ...]) -> Array:
     """Standard Gumbel noise, [B, *shape], by one key per example."""
     return jax.vmap(lambda key: jax.random.gumbel(key, shape))(keys)
-
-
-def attend(q: Array, k: Array, v: Array, causal: bool = False, seen: Array | None = None) -> Array:
-    """What queries [B, N, heads, D] read of keys and values [B, M, heads, D]; [B, N, heads, D].
-
-    causal  whether each reads what is at its position and before it
-    seen    [N, M], or what broadcasts to [B, heads, N, M]: which others each reads; None for all
-
-    The softmax is in float32, or in float64 if the inputs are. On a CPU, long sequences are read by
-    blocks of queries, which stay in its cache. JAX's own attention adds an axis for groups of
-    heads: on a CPU its products with their gradients then take up to twice as long.
-    """
-    if causal:
-        seen = jnp.tri(q.shape[1], k.shape[1], dtype=bool)
-    if seen is not None or q.shape[1] * k.shape[1] < LONG or q.shape[1] % BLOCK:
-        return _attend_at_once(q, k, v, seen)
-    return lax.platform_dependent(q, k, v, cpu=_attend_by_blocks, default=_attend_at_once)
-
-
-def _attend_at_once(q, k, v, seen=None):
-    wide = jnp.promote_types(q.dtype, jnp.float32)
-    scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=wide)
-    scores = scores * q.shape[-1] ** -0.5
-    if seen is not None:
-        scores = jnp.where(seen, scores, jnp.finfo(wide).min)
-    weights = jax.nn.softmax(scores).astype(v.dtype)
-    return jnp.einsum("bhqk,bkhd->bqhd", weights, v)
-
-
-def _attend_by_blocks(q, k, v):
-    """Head by head and block by block; the sum of the weights divides what they have summed."""
-
-    def heads(x):
-        return x.swapaxes(1, 2).reshape(-1, x.shape[1], x.shape[3])
-
-    def head(inputs):
-        q, k, v = inputs
-
-        @jax.checkpoint
-        def block(q):
-            scores = full_precision(q @ k.T) * q.shape[-1] ** -0.5
-            weights = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
-            read = weights.astype(v.dtype) @ v
-            return read / jnp.sum(weights, axis=-1, keepdims=True).astype(v.dtype)
-
-        return lax.map(block, q.reshape(-1, BLOCK, q.shape[-1])).reshape(q.shape)
-
-    batch, length, count, width = q.shape
-    read = lax.map(head, (heads(q), heads(k), heads(v)))
-    return read.reshape(batch, count, length, width).swapaxes(1, 2)
 
 
 class Dropout(nn.Module):

@@ -81,9 +81,7 @@ class TextImageTransformer(nn.Module):
         return self._logits(h, self._possible())
 
     def begin(self, batch_size: int, condition=None) -> list:
-        shape = (batch_size, self.total, self.heads, self.width // self.heads)
-        empty = jnp.zeros(shape, self.dtype)
-        return [(empty, empty) for _ in self.blocks]
+        return [block.empty(batch_size, self.total) for block in self.blocks]
 
     def step(self, cache: list, previous: Array, position: Array) -> tuple:
         known = self.tokens(self._own(previous, position - 1))

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Dropout, Rate, Size, attend, full_precision
+from gm_jax.nn.dot_product_attention import attend_by_head
+from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.normal(0.02)
@@ -17,9 +18,9 @@ WEIGHTS = nn.initializers.normal(0.02)
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); both branches end scaled by 1/sqrt(2 layers).
 
-    The cache of a block is its keys and values, [B, length, heads, width / heads] each. If it
-    `reads`, there is a branch between the two: attention to a memory, the keys and values of a
-    context, [B, L, heads, width / heads] each.
+    The cache of a block is its keys and values, [B, heads, length, width / heads] each (`empty`).
+    If it `reads`, there is a branch between the two: attention to a memory, the keys and values of
+    a context, [B, heads, L, width / heads] each.
     """
 
     width: int
@@ -49,9 +50,7 @@ class Block(nn.Module):
 
     def memory(self, context: Array) -> tuple[Array, Array]:
         """The keys and values of a context [B, L, D]."""
-        joint = self.read_key_value(context)
-        heads = joint.reshape(*context.shape[:2], 2 * self.heads, self.width // self.heads)
-        return tuple(jnp.split(heads, 2, axis=2))
+        return tuple(jnp.split(self._by_head(self.read_key_value(context)), 2, axis=1))
 
     def __call__(
         self, x: Array, keys: Array | None, seen: Array | None = None, memory: tuple | None = None
@@ -61,8 +60,13 @@ class Block(nn.Module):
         seen  [T, T], which others each reads; None for all before it
         """
         q, k, v = self._split(x)
-        attended = attend(q, k, v, causal=seen is None, seen=seen)
+        attended = attend_by_head(q, k, v, causal=seen is None, seen=seen)
         return self._mixed(x, attended, keys, memory)
+
+    def empty(self, batch_size: int, length: int) -> tuple[Array, Array]:
+        """The cache before the first of so many positions."""
+        shape = batch_size, self.heads, length, self.width // self.heads
+        return jnp.zeros(shape, self.dtype), jnp.zeros(shape, self.dtype)
 
     def step(
         self, cache: tuple[Array, Array], x: Array, position: Array, seen: Array | None = None,
@@ -71,24 +75,28 @@ class Block(nn.Module):
         """One position [B, 1, width] after those in the cache."""
         q, k, v = self._split(x)
         k, v = (
-            lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), position, 1)
+            lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), position, 2)
             for old, new in zip(cache, (k, v), strict=True)
         )
-        row = jnp.arange(k.shape[1]) <= position if seen is None else seen[position]
-        mixed = attend(q.astype(k.dtype), k, v, seen=row)
-        return (k, v), self._mixed(x, mixed, None, memory)
+        row = jnp.arange(k.shape[2]) <= position if seen is None else seen[position]
+        attended = attend_by_head(q.astype(k.dtype), k, v, seen=row)
+        return (k, v), self._mixed(x, attended, None, memory)
 
     def _split(self, x):
-        joint = self.query_key_value(self.attention_norm(x))
-        heads = joint.reshape(*x.shape[:2], 3 * self.heads, self.width // self.heads)
-        return jnp.split(heads, 3, axis=2)
+        return jnp.split(self._by_head(self.query_key_value(self.attention_norm(x))), 3, axis=1)
+
+    def _by_head(self, x):
+        """[B, T, n width] to [B, n heads, T, width / heads]."""
+        return x.reshape(*x.shape[:2], -1, self.width // self.heads).swapaxes(1, 2)
 
     def _mixed(self, x, attended, keys, memory):
-        x = x + self.attention_dropout(self.mix(attended.reshape(x.shape)), keys)
+        def joined(read):
+            return read.swapaxes(1, 2).reshape(x.shape)
+
+        x = x + self.attention_dropout(self.mix(joined(attended)), keys)
         if memory is not None:
-            query = self.read_query(self.read_norm(x))
-            query = query.reshape(*x.shape[:2], self.heads, self.width // self.heads)
-            read = attend(query, *memory).reshape(x.shape)
+            query = self._by_head(self.read_query(self.read_norm(x)))
+            read = joined(attend_by_head(query, *memory))
             x = x + self.read_dropout(self.read_mix(read), keys)
         hidden = nn.gelu(self.up(self.mlp_norm(x)), approximate=False)
         return x + self.mlp_dropout(self.down(hidden), keys)
@@ -151,9 +159,7 @@ class Transformer(nn.Module):
     def begin(
         self, batch_size: int, label: Array | None = None, context: Array | None = None
     ) -> tuple:
-        shape = (batch_size, self.length, self.heads, self.width // self.heads)
-        empty = jnp.zeros(shape, self.dtype)
-        caches = [(empty, empty) for _ in self.blocks]
+        caches = [block.empty(batch_size, self.length) for block in self.blocks]
         return self._start(batch_size, label), caches, self._memories(context)
 
     def step(self, cache: tuple, previous: Array, position: Array) -> tuple:

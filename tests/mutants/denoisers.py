@@ -3,6 +3,7 @@
 from mutants import Mutant
 
 UNET, ATTENTION, DIT, TIME = "nn/unet.py", "nn/attention.py", "nn/dit.py", "nn/time_features.py"
+DOT_PRODUCTS = "nn/dot_product_attention.py"
 PARTS = "test_denoiser_parts.py::test_"
 
 
@@ -142,30 +143,38 @@ DENOISERS = {
         "test_nn.py::test_groups_are_normalised_as_by_linen",
     ),
     "attention: scores that are not scaled": Mutant(
-        "nn/layers.py", "scores = scores * q.shape[-1] ** -0.5", "scores = scores * 1.0",
+        DOT_PRODUCTS, "scores = scores * q.shape[-1] ** -0.5", "scores = scores * 1.0",
         "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
     ),
     "attention: a mask turned round": Mutant(
-        "nn/layers.py", "jnp.where(seen, scores, jnp.finfo(wide).min)",
+        DOT_PRODUCTS, "jnp.where(seen, scores, jnp.finfo(wide).min)",
         "jnp.where(seen, jnp.finfo(wide).min, scores)",
         "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
     ),
     "attention: causal, and blind to itself": Mutant(
-        "nn/layers.py", "jnp.tri(q.shape[1], k.shape[1], dtype=bool)",
-        "jnp.tri(q.shape[1], k.shape[1], -1, dtype=bool)",
+        DOT_PRODUCTS, "k.shape[2], first, dtype=bool)", "k.shape[2], first - 1, dtype=bool)",
         "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
     ),
     "attention: of float64, a softmax in float32": Mutant(
-        "nn/layers.py", "jax.nn.softmax(scores).astype(v.dtype)",
+        DOT_PRODUCTS, "jax.nn.softmax(scores).astype(v.dtype)",
         "jax.nn.softmax(scores.astype(jnp.float32)).astype(v.dtype)",
         "test_nn.py::test_short_sequences_are_attended_to_as_by_jax",
     ),
+    "causal attention by blocks: all as if they were the first": Mutant(
+        DOT_PRODUCTS, "v[:, :, :end], first)", "v[:, :, :end])",
+        "test_nn.py::test_causal_sequences_are_attended_to_by_blocks",
+    ),
+    "causal attention by blocks: each reads its own block alone": Mutant(
+        DOT_PRODUCTS, "k[:, :, :end], v[:, :, :end], first)",
+        "k[:, :, first:end], v[:, :, first:end])",
+        "test_nn.py::test_causal_sequences_are_attended_to_by_blocks",
+    ),
     "attention by blocks: weights that do not sum to 1": Mutant(
-        "nn/layers.py", "return read / jnp.sum(weights, axis=-1, keepdims=True).astype(v.dtype)",
+        DOT_PRODUCTS, "return read / jnp.sum(weights, axis=-1, keepdims=True).astype(v.dtype)",
         "return read", "test_nn.py::test_long_sequences_are_attended_to_by_blocks",
     ),
     "attention by blocks: scores that are not scaled": Mutant(
-        "nn/layers.py", "full_precision(q @ k.T) * q.shape[-1] ** -0.5", "full_precision(q @ k.T)",
+        DOT_PRODUCTS, "full_precision(q @ k.T) * q.shape[-1] ** -0.5", "full_precision(q @ k.T)",
         "test_nn.py::test_long_sequences_are_attended_to_by_blocks",
     ),
 }  # fmt: skip

@@ -30,8 +30,8 @@ PARTIS = {
     ),
     "parti: a query that is not normalised": Mutant(
         TRANSFORMER,
-        "query = self.read_query(self.read_norm(x))",
-        "query = self.read_query(x)",
+        "query = self._by_head(self.read_query(self.read_norm(x)))",
+        "query = self._by_head(self.read_query(x))",
         TESTS + "a_block_reads_between_its_branches",
     ),
     "parti: what is read replaces what was known": Mutant(

@@ -20,6 +20,10 @@ LINE = "a_line_has_its_entries_by_growing_x_with_the_range_of_its_seeds"
 SWEEP = "a_sweep_of_guidance_is_one_noise_under_each_weight"
 
 STUDIES = {
+    "study: the programs of all runs are kept": Mutant(
+        STUDY, "    jax.clear_caches()  # No", "    # No",
+        _study("a_study_keeps_no_programs_of_finished_runs"),
+    ),
     "study: a training for each sampler": Mutant(
         RECIPES, "lambda mark: not mark.trains", "lambda mark: False",
         _study("settings_of_training_are_all_that_training_depends_on"),
