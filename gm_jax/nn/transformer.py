@@ -50,7 +50,8 @@ class Block(nn.Module):
 
     def memory(self, context: Array) -> tuple[Array, Array]:
         """The keys and values of a context [B, L, D]."""
-        return tuple(jnp.split(self._by_head(self.read_key_value(context)), 2, axis=1))
+        heads = self._by_head(self.read_key_value(context))
+        return tuple(jnp.split(heads, 2, axis=1))
 
     def __call__(
         self, x: Array, keys: Array | None, seen: Array | None = None, memory: tuple | None = None

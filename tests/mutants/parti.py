@@ -42,8 +42,8 @@ PARTIS = {
     ),
     "parti: keys and values exchanged": Mutant(
         TRANSFORMER,
-        "return tuple(jnp.split(heads, 2, axis=2))",
-        "return tuple(jnp.split(heads, 2, axis=2))[::-1]",
+        "return tuple(jnp.split(heads, 2, axis=1))",
+        "return tuple(jnp.split(heads, 2, axis=1))[::-1]",
         TESTS + "a_block_reads_between_its_branches",
     ),
     "parti: an encoder that is always causal": Mutant(
