@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -174,6 +175,27 @@ def test_short_sequences_are_attended_to_as_by_jax(dtype, kind):
 
         other = definition if dtype == jnp.float64 else of_jax
         assert_close(*jax.jit(lambda: (results(ours), results(other)))(), dtype)
+
+
+@pytest.mark.parametrize("size", [(), (1, 1)])
+def test_layers_at_each_position_are_linens_with_gradients_of_one_product(size):
+    """Values and gradients on the same parameters; that of the kernel sums over one axis."""
+    ours = layers.Pointwise(5) if size else layers.Dense(5)
+    linens = nn.Conv(5, size) if size else nn.Dense(5)
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(0)
+        x, weights = (jnp.asarray(rng.normal(size=(2, 3, 4, n))) for n in (6, 5))
+        params = jax.tree.map(lambda leaf: leaf.astype(float) + 0.5, linens.init(KEY, x))
+
+        def results(module):
+            value, pull = jax.vjp(module.apply, params, x)
+            return value, pull(weights)
+
+        chex.assert_trees_all_close(results(ours), results(linens), rtol=1e-12)
+        gradient = jax.make_jaxpr(lambda: results(ours)[1])()
+        products = [e for e in gradient.eqns if e.primitive.name == "dot_general"]
+        sums = [len(e.params["dimension_numbers"][0][0]) for e in products]
+        assert sums == [1] * 3 and "conv" not in str(gradient)
 
 
 @pytest.mark.parametrize("length", [150, 640])

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from gm_jax.autoregressive.shared import pixels
 from gm_jax.losses import logistic_mixture
 from gm_jax.model import Array, Phase, classes_of, field_of
-from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dense, Dropout, Rate, Size, full_precision
 from gm_jax.nn.masked import MaskedConv, Pixel, Reach, RowConv, scaled, shift_down
 from gm_jax.settings import arguments, part_of, schema
 
@@ -123,7 +123,7 @@ class _Horizontal(nn.Module):
         block = _block(self, conv, label, keys)
         first, *maps = maps
         x = MaskedConv(self.width, ABOVE, "A", dtype=self.dtype)(x, pixel)
-        x += nn.Dense(self.width, dtype=self.dtype)(concat_elu(first))
+        x += Dense(self.width, dtype=self.dtype)(concat_elu(first))
         skips = [x]
         for above in maps[: self.blocks]:
             x = block(x, above)
@@ -131,7 +131,7 @@ class _Horizontal(nn.Module):
         x = skips.pop()
         for above in maps[self.blocks :]:
             x = block(x, jnp.concatenate([above, skips.pop()], axis=-1))
-        return full_precision(nn.Dense(self.outputs, dtype=self.dtype)(nn.elu(x)))
+        return full_precision(Dense(self.outputs, dtype=self.dtype)(nn.elu(x)))
 
 
 def concat_elu(x: Array) -> Array:
@@ -145,7 +145,7 @@ def _block(module, conv, label, keys):
     def block(x, extra=None):
         y = conv(module.width)(concat_elu(x))
         if extra is not None:
-            y += nn.Dense(module.width, dtype=module.dtype)(concat_elu(extra))
+            y += Dense(module.width, dtype=module.dtype)(concat_elu(extra))
         y = Dropout(module.dropout)(concat_elu(y), keys)
         y = conv(2 * module.width)(y)
         if module.classes:

@@ -22,7 +22,7 @@ from gm_jax.causal import of_module, sample
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Array, Aux, Phase, classes_of, example_keys, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Dense, Size, full_precision
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, Restartable, arguments, at_least, part_of, schema
 
@@ -43,12 +43,12 @@ class GatedLayer(nn.Module):
     dtype: jnp.dtype
 
     def setup(self):
-        self.taps = nn.Dense(2 * self.width, dtype=self.dtype)
+        self.taps = Dense(2 * self.width, dtype=self.dtype)
         if self.classes:
             self.condition = nn.Embed(self.classes, 2 * self.width, dtype=self.dtype)
         if not self.last:
-            self.residual = nn.Dense(self.width, dtype=self.dtype)
-        self.out = nn.Dense(self.skip, dtype=self.dtype)
+            self.residual = Dense(self.width, dtype=self.dtype)
+        self.out = Dense(self.skip, dtype=self.dtype)
 
     def __call__(self, x: Array, label: Array | None) -> tuple[Array, Array]:
         """All positions [B, T, width] at once: (input of the next layer, skip)."""
@@ -100,8 +100,8 @@ class Dilated(nn.Module):
             )
             for i, d in enumerate(self.dilations)
         ]
-        self.hidden = nn.Dense(self.skip, dtype=self.dtype)
-        self.logits = nn.Dense(self.symbols, kernel_init=nn.initializers.zeros, dtype=self.dtype)
+        self.hidden = Dense(self.skip, dtype=self.dtype)
+        self.logits = Dense(self.symbols, kernel_init=nn.initializers.zeros, dtype=self.dtype)
 
     def __call__(self, x: Array, label: Array | None = None) -> Array:
         h = jnp.pad(self.tokens(x[:, :-1]), ((0, 0), (1, 0), (0, 0)))

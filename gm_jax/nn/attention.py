@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.dot_product_attention import attend
-from gm_jax.nn.layers import GroupNorm
+from gm_jax.nn.layers import Dense, GroupNorm
 
 ZERO = nn.initializers.zeros
 
@@ -40,10 +40,10 @@ class SelfAttention(nn.Module):
     def __call__(self, x: Array) -> Array:
         b, height, width, c = x.shape
         tokens = Norm(self.dtype, self.groups, self.epsilon)(x).reshape(b, height * width, 1, c)
-        joint = nn.Dense(3 * c, dtype=self.dtype)(tokens)
+        joint = Dense(3 * c, dtype=self.dtype)(tokens)
         q, k, v = jnp.split(joint.reshape(b, height * width, self.heads, -1), 3, axis=-1)
         mixed = attend(q, k, v).reshape(b, height, width, c)
-        return x + nn.Dense(c, kernel_init=ZERO, dtype=self.dtype)(mixed)
+        return x + Dense(c, kernel_init=ZERO, dtype=self.dtype)(mixed)
 
 
 class Attention(nn.Module):
@@ -61,12 +61,12 @@ class Attention(nn.Module):
     @nn.compact
     def __call__(self, x: Array, context: Array) -> Array:
         def heads_of(name, inputs):
-            y = nn.Dense(x.shape[-1], self.bias, dtype=self.dtype, name=name)(inputs)
+            y = Dense(x.shape[-1], self.bias, dtype=self.dtype, name=name)(inputs)
             return y.reshape(*y.shape[:2], self.heads, -1)
 
         q, k, v = heads_of("q", x), heads_of("k", context), heads_of("v", context)
         mixed = attend(q, k, v).reshape(x.shape)
-        return nn.Dense(x.shape[-1], kernel_init=self.last, dtype=self.dtype, name="out")(mixed)
+        return Dense(x.shape[-1], kernel_init=self.last, dtype=self.dtype, name="out")(mixed)
 
 
 class TransformerBlock(nn.Module):
@@ -89,9 +89,9 @@ class TransformerBlock(nn.Module):
         x = x + Attention(self.heads, self.dtype, name="cross_attention")(h, context)
         h = norm("gated_norm")(x)
         # One layer makes the values and, in its second half, the gates.
-        h, gate = jnp.split(nn.Dense(8 * x.shape[-1], dtype=self.dtype, name="up")(h), 2, axis=-1)
+        h, gate = jnp.split(Dense(8 * x.shape[-1], dtype=self.dtype, name="up")(h), 2, axis=-1)
         h = h * nn.gelu(gate, approximate=False)
-        return x + nn.Dense(x.shape[-1], dtype=self.dtype, name="down")(h)
+        return x + Dense(x.shape[-1], dtype=self.dtype, name="down")(h)
 
 
 class SpatialTransformer(nn.Module):
@@ -110,8 +110,8 @@ class SpatialTransformer(nn.Module):
         b, height, width, c = x.shape
         # 1e-6 in every published network, whatever its other norms have.
         h = Norm(self.dtype, self.groups, 1e-6, name="norm")(x).reshape(b, height * width, c)
-        h = nn.Dense(c, dtype=self.dtype, name="enter")(h)
+        h = Dense(c, dtype=self.dtype, name="enter")(h)
         for number in range(self.blocks):
             h = TransformerBlock(self.heads, self.dtype, name=f"block_{number}")(h, context)
-        h = nn.Dense(c, kernel_init=ZERO, dtype=self.dtype, name="leave")(h)
+        h = Dense(c, kernel_init=ZERO, dtype=self.dtype, name="leave")(h)
         return x + h.reshape(x.shape)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.dot_product_attention import attend
-from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dense, Dropout, Rate, Size, tied_logits
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.truncated_normal(0.02)
@@ -28,7 +28,7 @@ class Block(nn.Module):
         width = x.shape[-1]
 
         def dense(features, name):
-            return nn.Dense(features, kernel_init=WEIGHTS, dtype=self.dtype, name=name)
+            return Dense(features, kernel_init=WEIGHTS, dtype=self.dtype, name=name)
 
         def added(x, branch, name):
             dropped = Dropout(self.dropout, name=f"{name}_dropout")(branch, keys)
@@ -89,17 +89,17 @@ class Bert(nn.Module):
         if self.classes:
             h = jnp.concatenate([embedding(self.classes + 1, "labels")(label)[:, None], h], axis=1)
         if context is not None:
-            read = nn.Dense(self.width, kernel_init=WEIGHTS, dtype=self.dtype, name="context")
+            read = Dense(self.width, kernel_init=WEIGHTS, dtype=self.dtype, name="context")
             h = jnp.concatenate([read(context), h], axis=1)
         positions = self._positions(h.shape[1], count, embedding)
         h = Dropout(self.dropout, name="dropout")(norm("norm")(h + positions), keys)
         for number in range(self.layers):
             own = self.heads, self.hidden, self.dropout, self.dtype
             h = Block(*own, name=f"block_{number}")(h, keys)
-        h = nn.Dense(self.width, kernel_init=WEIGHTS, dtype=self.dtype, name="last")(h[:, -count:])
+        h = Dense(self.width, kernel_init=WEIGHTS, dtype=self.dtype, name="last")(h[:, -count:])
         h = norm("last_norm")(nn.gelu(h, approximate=False))
         bias = self.param("bias", nn.initializers.zeros, (self.symbols,))
-        return full_precision(tokens.attend(h)[..., : self.symbols] + bias)
+        return tied_logits(tokens, h)[..., : self.symbols] + bias
 
     def _positions(self, length, count, embedding):
         """Of a sequence whose last `count` are the tokens, [length, width]."""

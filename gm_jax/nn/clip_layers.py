@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.dot_product_attention import attend
+from gm_jax.nn.layers import Dense
 
 EPSILON = 1e-5  # of layer normalisation; Flax's own default is 1e-6
 
@@ -41,7 +42,7 @@ class SelfAttention(nn.Module):
 
         def dense(name, deviation):
             init = nn.initializers.normal(deviation)
-            return nn.Dense(width, kernel_init=init, dtype=self.dtype, name=name)
+            return Dense(width, kernel_init=init, dtype=self.dtype, name=name)
 
         def heads_of(name):
             return dense(name, width**-0.5)(x).reshape(*x.shape[:2], self.heads, -1)
@@ -62,7 +63,7 @@ class MLP(nn.Module):
     def __call__(self, x: Array) -> Array:
         def dense(features, name, deviation):
             init = nn.initializers.normal(deviation)
-            return nn.Dense(features, kernel_init=init, dtype=self.dtype, name=name)
+            return Dense(features, kernel_init=init, dtype=self.dtype, name=name)
 
         h = dense(self.hidden, "fc1", (2 * x.shape[-1]) ** -0.5)(x)
         return dense(x.shape[-1], "fc2", self.out)(ACTIVATIONS[self.activation](h))

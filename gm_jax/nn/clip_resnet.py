@@ -15,7 +15,7 @@ from gm_jax import replicas
 from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.dot_product_attention import attend
-from gm_jax.nn.layers import Size
+from gm_jax.nn.layers import Dense, Size
 from gm_jax.nn.vit import ImageFeatures
 from gm_jax.settings import at_least
 
@@ -83,7 +83,7 @@ class AttentionPool(nn.Module):
         x = x + self.param("positional_embedding", init, x.shape[1:]).astype(self.dtype)
 
         def dense(features, name):
-            return nn.Dense(features, dtype=self.dtype, kernel_init=init, name=name)
+            return Dense(features, dtype=self.dtype, kernel_init=init, name=name)
 
         def heads_of(name, inputs):
             y = dense(width, name)(inputs)

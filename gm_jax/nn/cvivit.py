@@ -12,7 +12,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.clip_layers import Encoder
 from gm_jax.nn.dit import image_of, patches_of
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Dense, Size, full_precision
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.normal(0.02)
@@ -135,7 +135,7 @@ class FilmEncoder(nn.Module):
         times, *_ = grid_of(video.shape[1:], self.frames, self.patch)
 
         def dense(features, name):
-            return nn.Dense(features, dtype=self.dtype, name=name)
+            return Dense(features, dtype=self.dtype, name=name)
 
         h = dense(self.width, "first")(blocks_of(video[:, :1], 1, self.patch))
         if times > 1:
@@ -164,7 +164,7 @@ class FilmDecoder(nn.Module):
     @nn.compact
     def __call__(self, z: Array) -> Array:
         def dense(features, name):
-            return nn.Dense(features, dtype=self.dtype, name=name)
+            return Dense(features, dtype=self.dtype, name=name)
 
         h = dense(self.width, "enter")(z)
         own = self.spatial, self.temporal, self.heads, self.hidden

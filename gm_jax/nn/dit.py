@@ -16,7 +16,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Attention
 from gm_jax.nn.dot_product_attention import attend
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Dense, Size, full_precision
 from gm_jax.nn.remat import rematerialised
 from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import at_least, one_of, part_of, schema
@@ -42,7 +42,7 @@ class Block(nn.Module):
         width = x.shape[-1]
 
         def dense(features, name, init=XAVIER):
-            return nn.Dense(features, kernel_init=init, dtype=self.dtype, name=name)
+            return Dense(features, kernel_init=init, dtype=self.dtype, name=name)
 
         modulation = dense(6 * width, "modulation", ZERO)(nn.swish(c))[:, None]
         shift, scale, gate, *second = jnp.split(modulation, 6, axis=-1)
@@ -107,7 +107,7 @@ class DiT(nn.Module):
                 " images: choose another patch or another size"
             )
         grid = height // self.patch, width // self.patch
-        h = nn.Dense(self.width, kernel_init=XAVIER, dtype=self.dtype, name="patches")(
+        h = Dense(self.width, kernel_init=XAVIER, dtype=self.dtype, name="patches")(
             patches_of(x, self.patch)
         )
         h = h + jnp.asarray(positions(grid, self.width), self.dtype)
@@ -115,19 +115,19 @@ class DiT(nn.Module):
         block = rematerialised(Block, self.remat)
         for number in range(self.layers):
             h = block(self.heads, self.ratio, self.dtype, name=f"block_{number}")(h, c, context)
-        modulation = nn.Dense(
+        modulation = Dense(
             2 * self.width, kernel_init=ZERO, dtype=self.dtype, name="last_modulation"
         )(nn.swish(c))[:, None]
         h = modulated(h, *jnp.split(modulation, 2, axis=-1), self.dtype)
         outputs = self.patch**2 * (self.out_channels or channels)
-        h = nn.Dense(outputs, kernel_init=ZERO, dtype=self.dtype, name="last")(h)
+        h = Dense(outputs, kernel_init=ZERO, dtype=self.dtype, name="last")(h)
         return full_precision(image_of(h, grid, self.patch))
 
     def _embed(self, level, label):
         """The levels and the label, if there is one, [B, width]."""
 
         def dense(name):
-            return nn.Dense(self.width, kernel_init=NORMAL, dtype=self.dtype, name=name)
+            return Dense(self.width, kernel_init=NORMAL, dtype=self.dtype, name=name)
 
         def embed(number, level):
             features = features_of(level, FEATURES, self.time_features, shift=0, dtype=self.dtype)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Rate, Size, full_precision
+from gm_jax.nn.layers import Dense, Rate, Size, full_precision
 from gm_jax.nn.time_features import features_of
 from gm_jax.nn.transformer import WEIGHTS, Block
 from gm_jax.settings import part_of, schema
@@ -37,7 +37,7 @@ class EmbeddingTransformer(nn.Module):
         self, x: Array, level: Array, embedding: Array, keys: Array | None, context: Array
     ) -> Array:
         def dense(name, features=self.width):
-            return nn.Dense(features, kernel_init=WEIGHTS, dtype=self.dtype, name=name)
+            return Dense(features, kernel_init=WEIGHTS, dtype=self.dtype, name=name)
 
         time = dense("level_in")(features_of(level, self.width, dtype=self.dtype))
         time = dense("level_out")(nn.swish(time))
@@ -69,7 +69,7 @@ class EmbeddingReader(nn.Module):
     def __call__(self, embedding: Array, hidden: Array) -> tuple[Array, Array]:
         none = self.param("none", nn.initializers.zeros, embedding.shape[-1:])
         seen = jnp.where(hidden[:, None], none, embedding)
-        words = nn.Dense(self.words * self.width, dtype=self.dtype, name="words")(seen)
+        words = Dense(self.words * self.width, dtype=self.dtype, name="words")(seen)
         return seen, words.reshape(-1, self.words, self.width)
 
 
@@ -90,7 +90,7 @@ class PrefixReader(nn.Module):
         width = words.shape[-1]
         embedding = jnp.where(hidden[:, None], 0.0, embedding)
         near = jnp.where(hidden, self.buckets, near)
-        text = nn.Dense(width, kernel_init=WEIGHTS, dtype=self.dtype, name="embedding")(embedding)
+        text = Dense(width, kernel_init=WEIGHTS, dtype=self.dtype, name="embedding")(embedding)
         table = nn.Embed(self.buckets + 1, width, self.dtype, embedding_init=WEIGHTS, name="near")
         return jnp.concatenate([words, jnp.stack([text, table(near)], axis=1)], axis=1)
 

@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Dense, Size, full_precision
 from gm_jax.nn.masked import (
     Kernel,
     MaskedConv,
@@ -129,7 +129,7 @@ class _Horizontal(nn.Module):
         for layer, (size, from_above) in enumerate(zip(self.sizes, maps, strict=True)):
             kind, reach = "B" if layer else "A", Reach(0, size // 2, 0)
             pre = masked(2 * self.width, reach=reach, kind=kind, parts=2)(x, pixel)
-            pre += nn.Dense(2 * self.width, dtype=self.dtype)(from_above)
+            pre += Dense(2 * self.width, dtype=self.dtype)(from_above)
             y = masked(self.width)(gate(_conditioned(self, pre, label)), pixel)
             x = x + y if layer else y  # A residual would bypass mask A.
         x = nn.relu(masked(self.head)(nn.relu(x), pixel))

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import TransposedConv, full_precision
+from gm_jax.nn.layers import Pointwise, TransposedConv, full_precision
 from gm_jax.settings import Rule, at_least, part_of
 
 Widths = Annotated[
@@ -37,7 +37,7 @@ class Residual(nn.Module):
         features = x.shape[-1]
         for _ in range(self.blocks):
             h = nn.Conv(features, (3, 3), dtype=self.dtype)(nn.relu(x))
-            x = x + nn.Conv(features, (1, 1), dtype=self.dtype)(nn.relu(h))
+            x = x + Pointwise(features, dtype=self.dtype)(nn.relu(h))
         return nn.relu(x)
 
 
@@ -59,7 +59,7 @@ class GridEncoder(nn.Module):
             x = x if number == 0 else nn.relu(x)
             x = nn.Conv(width, (4, 4), strides=2, dtype=self.dtype)(x)
         x = Residual(self.blocks, self.dtype)(x)
-        return full_precision(nn.Conv(self.features, (1, 1), dtype=self.dtype)(x))
+        return full_precision(Pointwise(self.features, dtype=self.dtype)(x))
 
 
 class GridDecoder(nn.Module):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from gm_jax.model import Array
 from gm_jax.nn.dot_product_attention import attend
-from gm_jax.nn.layers import GroupNorm, Size, doubled, full_precision
+from gm_jax.nn.layers import Dense, GroupNorm, Pointwise, Size, doubled, full_precision
 from gm_jax.settings import at_least, part_of
 
 EPSILON = 1e-6  # of group normalisation; the U-Nets over the latents have 1e-5
@@ -52,7 +52,7 @@ class SelfAttention(nn.Module):
         b, height, width, c = x.shape
 
         def dense(h, name):
-            return nn.Dense(c, dtype=self.dtype, name=name)(h)
+            return Dense(c, dtype=self.dtype, name=name)(h)
 
         h = norm(self.groups, self.dtype, "group_norm")(x).reshape(b, height * width, 1, c)
         mixed = attend(dense(h, "to_q"), dense(h, "to_k"), dense(h, "to_v"))
@@ -173,8 +173,8 @@ class KLAutoencoder(nn.Module):
         inner = self.widths, self.blocks, self.groups
         self.encoder = Encoder(*inner, 2 * self.latents, self.dtype)
         self.decoder = Decoder(*inner, self.channels, self.dtype)
-        self.quant_conv = nn.Conv(2 * self.latents, (1, 1), dtype=self.dtype)
-        self.post_quant_conv = nn.Conv(self.latents, (1, 1), dtype=self.dtype)
+        self.quant_conv = Pointwise(2 * self.latents, dtype=self.dtype)
+        self.post_quant_conv = Pointwise(self.latents, dtype=self.dtype)
 
     def __call__(self, x: Array) -> Array:
         """The reconstruction from the mean."""
@@ -219,8 +219,8 @@ class VQAutoencoder(nn.Module):
         inner = self.widths, self.blocks, self.groups
         self.encoder = Encoder(*inner, self.latents, self.dtype)
         self.decoder = Decoder(*inner, self.channels, self.dtype)
-        self.quant_conv = nn.Conv(self.code, (1, 1), dtype=self.dtype)
-        self.post_quant_conv = nn.Conv(self.latents, (1, 1), dtype=self.dtype)
+        self.quant_conv = Pointwise(self.code, dtype=self.dtype)
+        self.post_quant_conv = Pointwise(self.latents, dtype=self.dtype)
         self.quantize = CodeBook(self.codes, self.code)
 
     def __call__(self, x: Array) -> Array:

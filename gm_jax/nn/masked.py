@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import full_precision
+from gm_jax.nn.layers import full_precision, product_of_rows
 from gm_jax.settings import Rule
 
 ODD = Rule(lambda size: "" if size > 0 and size % 2 else "must be odd: a kernel needs a centre")
@@ -155,6 +155,8 @@ def scaled(x: Array, levels: int) -> Array:
 
 
 def _convolve(x: Array, kernel: Array, reach: Reach) -> Array:
+    if reach.size == (1, 1):
+        return product_of_rows(x, kernel[0, 0])
     padding = ((reach.up, 0), (reach.left, reach.right))
     return lax.conv_general_dilated(
         x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")

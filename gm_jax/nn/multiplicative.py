@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Dense, Pointwise, Size, full_precision
 from gm_jax.nn.masked import Kernel, MaskedConv, Pixel, Reach, half_plane, scaled
 
 
@@ -92,7 +92,7 @@ class FilmEncoder(nn.Module):
             def near(features, dilation=dilation):
                 return nn.Conv(features, (3, 3), kernel_dilation=dilation, dtype=self.dtype)
 
-            x = residual(x, self.width, lambda d: nn.Conv(d, (1, 1), dtype=self.dtype), near)
+            x = residual(x, self.width, lambda d: Pointwise(d, dtype=self.dtype), near)
         return ConvLSTM(2 * self.width, self.dtype)(x, start)
 
 
@@ -152,7 +152,7 @@ class FrameDecoder(nn.Module):
             start = (0, pixel.row, pixel.column, 0)
             known = lax.dynamic_slice(known, start, (len(known), 1, 1, known.shape[-1]))
         x = point(2 * self.width, reach=self.reach, kind="A")(x)
-        x = x + nn.Dense(2 * self.width, dtype=self.dtype)(known)
+        x = x + Dense(2 * self.width, dtype=self.dtype)(known)
         for _ in range(self.blocks):
             x = residual(x, self.width, point, near)
         x = full_precision(point(self.colors * self.outputs)(x))

@@ -14,7 +14,7 @@ import numpy as np
 from gm_jax.model import Array
 from gm_jax.nn import attention_masks
 from gm_jax.nn.attention_masks import MASKS
-from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dropout, Rate, Size, tied_logits
 from gm_jax.nn.transformer import WEIGHTS, Block
 from gm_jax.settings import Rule, at_least, one_of, part_of, schema
 
@@ -125,7 +125,7 @@ class TextImageTransformer(nn.Module):
         return jnp.asarray(code == (np.arange(self.total) >= self.length)[:, None])
 
     def _logits(self, h, possible):
-        logits = full_precision(self.tokens.attend(self.norm(h)))
+        logits = tied_logits(self.tokens, self.norm(h))
         return jnp.where(possible, logits, NEVER)
 
 

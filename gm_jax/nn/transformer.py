@@ -9,7 +9,7 @@ from jax import lax
 
 from gm_jax.model import Array
 from gm_jax.nn.dot_product_attention import attend_by_head
-from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dense, Dropout, Rate, Size, tied_logits
 from gm_jax.settings import part_of, schema
 
 WEIGHTS = nn.initializers.normal(0.02)
@@ -33,7 +33,7 @@ class Block(nn.Module):
 
     def setup(self):
         def dense(features, init=WEIGHTS):
-            return nn.Dense(features, self.bias, kernel_init=init, dtype=self.dtype)
+            return Dense(features, self.bias, kernel_init=init, dtype=self.dtype)
 
         def norm():
             return nn.LayerNorm(use_bias=self.bias, dtype=self.dtype)
@@ -180,7 +180,7 @@ class Transformer(nn.Module):
         return [block.memory(context) if self.reads else None for block in self.blocks]
 
     def _logits(self, h):
-        return full_precision(self.tokens.attend(self.norm(h)))
+        return tied_logits(self.tokens, self.norm(h))
 
 
 @schema

@@ -19,7 +19,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.attention import ZERO, Norm, SelfAttention, SpatialTransformer
 from gm_jax.nn.film_layers import along_time, attention_along_time
-from gm_jax.nn.layers import Dropout, Rate, Size, full_precision
+from gm_jax.nn.layers import Dense, Dropout, Rate, Size, full_precision
 from gm_jax.nn.remat import rematerialised
 from gm_jax.nn.time_features import TIME_FEATURES, features_of, one_by_one
 from gm_jax.settings import above, at_least, one_of, part_of, schema
@@ -52,7 +52,7 @@ class ResidualBlock(nn.Module):
             h, x = resample(h), resample(x)
         h = along_time(nn.Conv(self.features, (3, 3), dtype=self.dtype)(h), self.frames)
         features = 2 * self.features if self.adaptive else self.features
-        level = nn.Dense(features, dtype=self.dtype)(nn.swish(embedding))[:, None, None]
+        level = Dense(features, dtype=self.dtype)(nn.swish(embedding))[:, None, None]
         if self.adaptive:
             scale, shift = jnp.split(level, 2, axis=-1)
             h = norm(h) * (1 + scale) + shift
@@ -62,7 +62,7 @@ class ResidualBlock(nn.Module):
         h = nn.Conv(self.features, (3, 3), kernel_init=ZERO, dtype=self.dtype)(h)
         h = along_time(h, self.frames)
         if x.shape[-1] != self.features:
-            x = nn.Dense(self.features, dtype=self.dtype)(x)
+            x = Dense(self.features, dtype=self.dtype)(x)
         return x + h
 
 
@@ -182,15 +182,15 @@ class UNet(nn.Module):
         def embed(level):
             kind = self.time_features, self.time_shift, self.dtype
             features = features_of(level, self.width, *kind)
-            hidden = nn.swish(nn.Dense(4 * self.width, dtype=self.dtype)(features))
-            return nn.Dense(4 * self.width, dtype=self.dtype)(hidden)
+            hidden = nn.swish(Dense(4 * self.width, dtype=self.dtype)(features))
+            return Dense(4 * self.width, dtype=self.dtype)(hidden)
 
         embedding = sum(map(embed, one_by_one(level)))
         if self.classes:
             labels = self.classes + self.null_label
             embedding += nn.Embed(labels, 4 * self.width, dtype=self.dtype)(label)
         elif label is not None and label.ndim == 2:
-            embedding += nn.Dense(4 * self.width, dtype=self.dtype)(label)
+            embedding += Dense(4 * self.width, dtype=self.dtype)(label)
         return embedding
 
     def _attend(self, x, context, depth):

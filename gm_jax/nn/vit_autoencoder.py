@@ -11,7 +11,7 @@ from gm_jax.errors import UserError
 from gm_jax.model import Array
 from gm_jax.nn.clip_layers import EPSILON, Encoder
 from gm_jax.nn.dit import image_of, patches_of
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Dense, Size, full_precision
 from gm_jax.settings import part_of, schema
 
 POSITIONS = nn.initializers.normal(0.02)
@@ -30,7 +30,7 @@ class Tower(nn.Module):
     @nn.compact
     def __call__(self, tokens: Array) -> Array:
         def dense(features, name):
-            return nn.Dense(features, dtype=self.dtype, name=name)
+            return Dense(features, dtype=self.dtype, name=name)
 
         h = dense(self.width, "read")(tokens)
         positions = self.param("positions", POSITIONS, (tokens.shape[1], self.width))

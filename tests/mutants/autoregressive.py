@@ -162,7 +162,8 @@ AUTOREGRESSIVE = {
         "nn/transformer.py", "self.up(self.mlp_norm(x))", "self.up(x)", _whole("gpt")
     ),
     "gpt: no norm before the logits": Mutant(
-        "nn/transformer.py", "self.tokens.attend(self.norm(h))", "self.tokens.attend(h)",
+        "nn/transformer.py", "tied_logits(self.tokens, self.norm(h))",
+        "tied_logits(self.tokens, h)",
         _whole("gpt"),
     ),
     "gpt: attention without its short cut": Mutant(

@@ -113,7 +113,7 @@ DENOISERS = {
         f"{PARTS}each_block_of_a_dit_begins_as_the_identity",
     ),
     "DiT: an output that does not begin at zero": Mutant(
-        DIT, "h = nn.Dense(outputs, kernel_init=ZERO,", "h = nn.Dense(outputs,",
+        DIT, "h = Dense(outputs, kernel_init=ZERO,", "h = Dense(outputs,",
         f"{PARTS}a_denoiser_begins_as_zero_reads_all_its_inputs_and_runs_in_bfloat16",
     ),
     "DiT: rows before columns": Mutant(
@@ -141,6 +141,15 @@ DENOISERS = {
         "nn/layers.py", "wide = full_precision(x)\n\n        def of_group", 
         "wide = x\n\n        def of_group",
         "test_nn.py::test_groups_are_normalised_as_by_linen",
+    ),
+    "dense layers: gradients that sum over several axes": Mutant(
+        "nn/layers.py", "functools.partial(nn.Dense, dot_general=product_of_rows)",
+        "functools.partial(nn.Dense)",
+        "test_nn.py::test_layers_at_each_position_are_linens_with_gradients_of_one_product",
+    ),
+    "convolutions of 1x1: gradients of convolutions": Mutant(
+        "nn/layers.py", ", conv_general_dilated=_at_each_pixel", "",
+        "test_nn.py::test_layers_at_each_position_are_linens_with_gradients_of_one_product",
     ),
     "attention: scores that are not scaled": Mutant(
         DOT_PRODUCTS, "scores = scores * q.shape[-1] ** -0.5", "scores = scores * 1.0",

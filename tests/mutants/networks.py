@@ -270,8 +270,8 @@ NETWORKS = {
         _first("adversarial_autoencoders_begin_with_the_recipes_deviation"),
     ),
     "grid: blocks without their short cut": Mutant(
-        GRID, "x = x + nn.Conv(features, (1, 1), dtype=self.dtype)(nn.relu(h))",
-        "x = nn.Conv(features, (1, 1), dtype=self.dtype)(nn.relu(h))",
+        GRID, "x = x + Pointwise(features, dtype=self.dtype)(nn.relu(h))",
+        "x = Pointwise(features, dtype=self.dtype)(nn.relu(h))",
         _codes("networks_of_grids_of_codes"),
     ),
     "grid: the image rectified before its first convolution": Mutant(

@@ -83,10 +83,8 @@ RESIDUAL_GANS = {
         'hidden.shape[-1], bias=False, name="embedding")(y)', SPECTRAL,
     ),
     "sn trap: 1x1 convolutions left out": Mutant(
-        RESIDUAL, "        return self._layer(nn.Conv(features, (size, size),"
-        " **self._common(bias, begin)))",
-        "        made = nn.Conv(features, (size, size), **self._common(bias, begin))\n"
-        "        return self._layer(made) if size > 1 else made", SPECTRAL,
+        RESIDUAL, "self._layer(Pointwise(features, **self._common(bias, self.weights.outer)))",
+        "Pointwise(features, **self._common(bias, self.weights.outer))", SPECTRAL,
     ),
     "biggan trap: spectral norm of G's embedding": Mutant(
         RESNETS, "plain = layers._replace(spectral=False)", "plain = layers", SPECTRAL

@@ -78,8 +78,8 @@ UNCLIPS = {
     ),
     "unclip: the vector is not told to a U-Net": Mutant(
         "nn/unet.py",
-        "embedding += nn.Dense(4 * self.width, dtype=self.dtype)(label)",
-        "embedding += 0.0 * nn.Dense(4 * self.width, dtype=self.dtype)(label)",
+        "embedding += Dense(4 * self.width, dtype=self.dtype)(label)",
+        "embedding += 0.0 * Dense(4 * self.width, dtype=self.dtype)(label)",
         VECTOR,
     ),
     "unclip: the vector is not told to a DiT": Mutant(

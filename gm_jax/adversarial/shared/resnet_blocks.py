@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax.linen.initializers import Initializer, zeros
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, doubled, full_precision, layer
+from gm_jax.nn.layers import BatchNorm, Pointwise, doubled, full_precision, layer
 
 
 def halvings(size: int) -> int:
@@ -60,8 +60,11 @@ class Layers(NamedTuple):
 
     def conv(self, features: int, size: int = 3, bias: bool = True):
         """A convolution: within a block if of 3x3, else beside it."""
-        begin = self.weights.inner if size > 1 else self.weights.outer
-        return self._layer(nn.Conv(features, (size, size), **self._common(bias, begin)))
+        if size == 1:
+            return self._layer(Pointwise(features, **self._common(bias, self.weights.outer)))
+        return self._layer(
+            nn.Conv(features, (size, size), **self._common(bias, self.weights.inner))
+        )
 
     def last_conv(self, features: int):
         """The 3x3 convolution to an image."""

@@ -12,7 +12,7 @@ from jax import lax
 
 from gm_jax.autoregressive.shared.lstm import skew, unskew
 from gm_jax.model import Array
-from gm_jax.nn.layers import full_precision
+from gm_jax.nn.layers import Dense, full_precision
 
 
 def cell(gates: Array, left: Array, above: Array) -> tuple[Array, Array]:
@@ -36,7 +36,7 @@ class SpatialLSTM(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
-        self.inputs = nn.Dense(5 * self.units, kernel_init=_uniform, dtype=self.dtype)
+        self.inputs = Dense(5 * self.units, kernel_init=_uniform, dtype=self.dtype)
         self.states = self.param("states", _uniform, (2 * self.units, 5 * self.units))
 
     def __call__(self, x: Array) -> Array:

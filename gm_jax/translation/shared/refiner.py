@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, full_precision
+from gm_jax.nn.layers import Pointwise, Size, full_precision
 
 
 class Refiner(nn.Module):
@@ -30,7 +30,7 @@ class Refiner(nn.Module):
         x = nn.relu(conv(x))
         for _ in range(self.blocks):
             x = nn.relu(x + conv(nn.relu(conv(x))))
-        return jnp.tanh(full_precision(nn.Conv(self.features, (1, 1), dtype=self.dtype)(x)))
+        return jnp.tanh(full_precision(Pointwise(self.features, dtype=self.dtype)(x)))
 
 
 class Critic(nn.Module):
