@@ -11,11 +11,11 @@ demo: .venv/installed
 	$(BIN)/python launch.py --workdir=runs/demo --mode=evaluate
 
 test: .venv/tested lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist=worksteal -m "not slow"
 
 # Hours; `make test-all SHARD=2/4` runs the second of four parts.
 test-all: .venv/tested lint
-	$(BIN)/python -m pytest -n 2 --shard=$(SHARD)
+	$(BIN)/python -m pytest -n 2 --dist=worksteal --shard=$(SHARD)
 
 # Plants mistakes one by one: the tests must notice each (tests/mutants).
 mutants: .venv/tested
