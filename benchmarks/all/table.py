@@ -25,7 +25,7 @@ def line(name: str, row: dict) -> str:
     """A row in short: milliseconds a round of each side, and the ratios."""
     sides = [f"{k} {1e3 * statistics.median(side['seconds']):.3g} ms" for k, side in row.items()]
     found = [f"x{_spread(ratio(row, kind))}" for kind in row if kind != "ours"]
-    return f"{name:<20}{'   '.join(sides + found)}"
+    return f"{name:<26}{'   '.join(sides + found)}"
 
 
 def cells(name: str, row: dict, peaks: dict[str, float]) -> list[str]:
