@@ -1,8 +1,8 @@
 """Dot-product attention, softmax(q k^T / sqrt(D)) v: Vaswani et al. 2017 (1706.03762), eq. 1.
 
-The softmax is in float32, or in float64 if the inputs are. Products of one head's positions are
-those of plain matrices: so heads come first within, and a CPU copies nothing. JAX's own attention
-adds an axis for groups of heads, and takes up to twice as long there with its gradients.
+The softmax is in float32, or in float64 if the inputs are. Heads come first within, so that the
+products of each are those of plain matrices. JAX's own attention adds an axis for groups of heads,
+and takes up to twice as long on a CPU with its gradients.
 """
 
 import jax
