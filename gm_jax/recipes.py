@@ -12,7 +12,16 @@ from ml_collections.config_dict import FieldReference
 
 from gm_jax import zoo
 from gm_jax.errors import UserError, choose
-from gm_jax.settings import Recipes, Rest, Restartable, defaults, fields, is_schema, unknown_setting
+from gm_jax.settings import (
+    Recipes,
+    Rest,
+    Restartable,
+    defaults,
+    fields,
+    is_schema,
+    nearest,
+    unknown_setting,
+)
 
 
 def schema_of(settings: Mapping) -> type:
@@ -124,7 +133,8 @@ def load_config(name: str | Path) -> ConfigDict:
     """
     path, _, variant = str(name).partition(":")
     if not Path(path).is_file():
-        raise UserError(f"no recipe at {path}; docs/zoo.md shows all recipes")
+        files = [*Path(path).parent.glob("*.py"), *Path("configs").glob("*.py")]
+        raise UserError(f"no recipe at {path}{nearest(path, files)}; docs/zoo.md shows all recipes")
     if path.endswith(".json"):
         try:
             return complete(json.loads(Path(path).read_text()))

@@ -116,7 +116,7 @@ def test_an_npz_is_a_source_with_its_own_test_split(tmp_path):
 
 
 BAD = [
-    (lambda p: ConfigDict({"name": "minst"}), "did you mean 'mnist'"),
+    (lambda p: ConfigDict({"name": "minst"}), r"did you mean mnist\?"),
     (
         lambda p: ConfigDict({"name": "mnist", "directory": str(p)}),
         r"not prepared in .*tfds build mnist --file_format=array_record",

@@ -52,7 +52,11 @@ def fresh_flags():
         ([GOOD, "--", "hello"], "'hello' is not a flag"),
         (["--config.steps=3"], "needs a recipe: give --config=configs/NAME.py"),
         ([GOOD, "--config.batch_size=many"], "batch_size"),
-        (["--config=configs/ddpm_digitz.py"], "no recipe at configs/ddpm_digitz.py"),
+        (
+            ["--config=configs/ddpm_digitz.py"],
+            r"no recipe at configs/ddpm_digitz.py \(did you mean configs/ddpm_digits.py\?\)",
+        ),
+        (["--config=gan_digits"], r"did you mean configs/gan_digits.py\?"),
         (["--config=configs/ddpm_digits.py:smok"], "no variant 'smok'.* it has: smoke"),
         ([GOOD, "--config.optimizer=adam"], "optimizer is a group: set one of its settings"),
         (["--confg=x"], "confg"),

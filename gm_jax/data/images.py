@@ -1,6 +1,5 @@
 """Image data sets: digits, and those of TensorFlow Datasets."""
 
-import difflib
 import functools
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from gm_jax.data.records import reader
 from gm_jax.data.source import SPLITS, Source, from_arrays
 from gm_jax.errors import UserError, one_of
 from gm_jax.model import Field
+from gm_jax.settings import nearest
 
 DIGITS_TRAIN = 1500  # of 1,797; the rest is the test split
 
@@ -44,10 +44,9 @@ def tfds_images(config, split: str, others: tuple[str, ...] = ()) -> Source:
     known = _builders()
     base = config.name.split("/")[0].split(":")[0]
     if base not in known:
-        near = difflib.get_close_matches(base, [*known, *others], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UserError(
-            f"unknown data set {config.name!r}{hint} ({', '.join(others)} or a name of TFDS)"
+            f"unknown data set {config.name!r}{nearest(base, [*known, *others])}; there are: "
+            f"{', '.join(others)} or a name of TFDS"
         )
     return _tfds(config, split)
 

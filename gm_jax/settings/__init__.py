@@ -10,6 +10,7 @@ from gm_jax.settings.marks import (
     at_least,
     at_most,
     below,
+    nearest,
     one_of,
 )
 from gm_jax.settings.parts import arguments, part_of
@@ -41,6 +42,7 @@ __all__ = [
     "describe",
     "fields",
     "is_schema",
+    "nearest",
     "one_of",
     "part_of",
     "read",
