@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("a", metavar="A", help="the images to evaluate, or their statistics")
     p.add_argument("b", metavar="B", nargs="?", help="the reference")
     p.add_argument(
-        "--metrics", default="fid", help="some of fid, fid_768, sfid, is, kid, prdc, swd, msssim"
+        "--metrics",
+        default="fid",
+        help="some of fid, fid_64, fid_192, fid_768, sfid, is, kid, prdc, swd, msssim",
     )
     p.add_argument("--protocol", choices=PROTOCOLS, help="default: tf2015")
     p.add_argument("--grey", choices=("refuse", "repeat"), default="refuse")

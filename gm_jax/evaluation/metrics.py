@@ -37,9 +37,8 @@ def parse_metrics(text: str) -> tuple[Metric, ...]:
     for word in filter(None, (w.strip() for w in text.split(","))):
         kind, _, layer = word.partition("_")
         if kind not in KINDS or (layer and kind in ("sfid", "is", "swd", "msssim")):
-            raise EvaluationError(
-                f"unknown metric {word!r}; choose from: {', '.join(KINDS)}, fid_768"
-            )
+            known = (*KINDS, "fid_64", "fid_192", "fid_768")
+            raise EvaluationError(f"unknown metric {word!r}; choose from: {', '.join(known)}")
         metrics.append(Metric(kind, "sfid" if kind == "sfid" else layer or None))
     if not metrics:
         raise EvaluationError(f"no metric in {text!r}")
