@@ -2,17 +2,19 @@
 
 paper: Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv 2006.11239
 command: python launch.py --config=configs/ddpm_mnist.py --workdir=runs/ddpm_mnist
-hardware: 2 CPU cores (AMD EPYC, shared), float32
-time: not measured yet
-metric: as evaluate.score and evaluate.counts say
+hardware: one core of an Intel Xeon, float32
+time: 44 min 39 s of training beside other runs, 10 min of evaluation
+metric: fd_classifier_mnist: Fréchet distance of 1000 samples to 1000 training images on the 64
+  features of a small classifier of the same data (held-out accuracy .987), mean of ten random
+  choices of the reals; not FID
 departs: MNIST (the paper: CIFAR-10 and larger images), a cosine schedule (the paper: linear), a
   network of 24 channels, 4,000 rounds of 32 by Adam at 1e-3 with a cosine decay (128 at 2e-4),
   averages of 0.999 (0.9999), and 100 steps of the sampler (1,000)
-reference: none yet
-measured: not yet
-target: not set yet
+reference: 6.28, real against real at the same N (mean of ten random splits)
+measured: fd 23.5 (3.7 x real against real)
+target: as configs/ddpm_fashion_mnist.py: a person recognises the samples; the score recorded
 again: python launch.py --workdir=runs/ddpm_mnist --mode=evaluate
-status: unverified
+status: toy
 """
 
 from gm_jax.recipes import recipe
