@@ -12,7 +12,7 @@ DEFAULTS = {
     # The fusion emitters lower every loop through MLIR, which was most of what a test took.
     "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
     "JAX_COMPILATION_CACHE_DIR": str(CACHE),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
 }
 # Instead, where a test needs programs as a user's run has them.
 OPTIMIZED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""}

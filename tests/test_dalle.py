@@ -37,7 +37,7 @@ def symbols(rows=3):
 @functools.cache
 def opened(**changes):
     own = module(**changes)
-    params = own.init(KEY, symbols())["params"]
+    params = jax.jit(own.init)(KEY, symbols())["params"]
     return own, jax.tree.map(
         lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params
     )
@@ -94,7 +94,8 @@ def test_what_a_code_reads_is_what_its_mask_says(name):
         return own.apply({"params": params}, known, method=call)[0]
 
     reads = (
-        np.abs(np.asarray(jax.jacobian(lambda e: logits(e).max(-1))(known))[:, 0]).max(-1) > 1e-9
+        np.abs(np.asarray(jax.jit(jax.jacobian(lambda e: logits(e).max(-1)))(known))[:, 0]).max(-1)
+        > 1e-9
     )
     mask = attention_masks.MASKS[name](*GRID, 3)
     expected = np.tri(TOTAL, k=-1, dtype=bool)
