@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from sample_files import text_file, wav_folder
 
@@ -648,8 +649,14 @@ def play(settings, rounds: int, devices=None, dtype=None) -> list:
     return [jax.device_get(after[2:]) for after in itertools.islice(game, rounds)]
 
 
-perturb = functools.partial(
-    jax.tree.map,
-    # Blocks that begin at zero hide the gradient of what is before them: move off the start.
-    lambda x: x + 0.05 * jax.random.normal(jax.random.key(x.size), x.shape, x.dtype),
-)
+def perturb(variables, scale: float = 0.05):
+    """All arrays moved by normal noise, which is a function of their sizes, and compiles nothing.
+
+    A block that begins at zero would hide the gradient of what is before it.
+    """
+
+    def move(x):
+        noise = np.random.default_rng(x.size).normal(scale=scale, size=x.shape)
+        return jnp.asarray(x + noise.astype(x.dtype))
+
+    return jax.tree.map(move, jax.device_get(variables))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch_files
 from games import config as config_of_game
-from games import opening
+from games import opening, perturb
 
 import gm_jax
 from gm_jax.evaluation import lpips
@@ -126,7 +126,7 @@ def test_every_layer_by_hand(network, side):
     module = Backbone(layers, order)
     x = jax.random.normal(KEY, (1, side, side - 2, 3))
     params = jax.jit(module.init)(jax.random.key(1), x)["params"]
-    params = jax.tree.map(lambda p: p + 0.05 * jax.random.normal(KEY, p.shape), params)
+    params = perturb(params)
     found = jax.jit(module.apply)({"params": params}, x)
     weights = export(torch_names(params), params)
     for name, expected in zip(order, by_hand(layers, weights, x[0]), strict=True):

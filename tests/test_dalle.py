@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import refuses
+from games import perturb, refuses
 
 import gm_jax
 from gm_jax import causal
@@ -38,9 +38,7 @@ def symbols(rows=3):
 def opened(**changes):
     own = module(**changes)
     params = jax.jit(own.init)(KEY, symbols())["params"]
-    return own, jax.tree.map(
-        lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params
-    )
+    return own, perturb(params, 0.3)
 
 
 def test_each_mask_by_brute_force():

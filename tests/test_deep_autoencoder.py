@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config, create
+from games import config, create, perturb
 from twins.numbers import sigmoid
 
 from gm_jax import run
@@ -29,10 +29,7 @@ def phases_of(digits16, **overrides):
 def test_a_layers_gradient_is_outer_products_of_what_is_below(name, digits16):
     """Of probabilities of the layers below; means, never draws, are visible."""
     phases, start, batch = phases_of(digits16, **{"pretraining.decay": 0.3})
-    variables = jax.tree.map(
-        lambda x: x + 0.2 * jax.random.normal(jax.random.key(x.size), x.shape),
-        start[name]._replace(opt={}, average={}),
-    )
+    variables = perturb(start[name]._replace(opt={}, average={}), 0.2)
     p, v = variables.params["machine"], np.float64(machine.pixels(batch))
     assert len(variables.state["below"]) == int(name[-1])
     for layer in variables.state["below"]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config, create
+from games import config, create, perturb
 from scipy.special import logsumexp
 from twins.game import also
 from twins.numbers import sigmoid, softplus
@@ -97,11 +97,7 @@ def phases(digits16):
 
 def moved(variables):
     """Away from the start, chains and means as they are."""
-
-    def away(x):
-        return x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape)
-
-    return variables._replace(params=jax.tree.map(away, variables.params))
+    return variables._replace(params=perturb(variables.params, 0.3))
 
 
 def test_layers_are_handed_on(phases):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config, create, opening
+from games import config, create, opening, perturb
 from scipy.special import logsumexp
 from twins.numbers import sigmoid
 
@@ -101,10 +101,7 @@ def test_assembly_adds_the_biases_of_the_layer_that_both_machines_have():
 def test_annealing_of_a_recipe_finds_its_own_z(system, digits16):
     settings = config(system, digits16, **{"annealing.steps": (10, 20, 20)})
     phase, _, variables = opening(settings, jax.devices()[:1])
-    params = jax.tree.map(
-        lambda x: x + 0.2 * jax.random.normal(jax.random.key(x.size), x.shape),
-        variables.params["machine"],
-    )
+    params = perturb(variables.params["machine"], 0.2)
     variables = variables._replace(params={"machine": params})
     exact = (
         DeepMachine().log_z(params) if "w1" in params else Machine(machine.binary()).log_z(params)
@@ -160,10 +157,7 @@ def test_a_layers_gradient_is_outer_products_with_doubled_drives(name, digits16)
     batches = run.batches_of(phase, recipe, slice(0, 16))
     batch = jax.jit(batches.prepare)(batches.first, KEY)
     variables = create(phase.model, batches.prepare, batches.first, KEY)
-    variables = jax.tree.map(
-        lambda x: x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape),
-        variables._replace(opt={}, average={}),
-    )
+    variables = perturb(variables._replace(opt={}, average={}), 0.3)
     p, keys = variables.params["machine"], gm_jax.model.example_keys(KEY, batch)
     v = machine.pixels(batch)
     if name == "second":

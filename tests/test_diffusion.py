@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config
+from games import config, perturb
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -176,11 +176,7 @@ def test_guidance_moves_away_from_the_unconditional_prediction_and_needs_one():
     (phase,) = gm_jax.build(off)
     batch = {"image": jnp.zeros((2, 8, 8, 1)), "label": jnp.array([1, 2]), "index": jnp.arange(2)}
     variables = phase.model.init(jax.random.key(0), batch, None)
-    variables = Variables(
-        jax.tree.map(
-            lambda x: x + 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), variables.params
-        )
-    )
+    variables = Variables(perturb(variables.params, 0.1))
     samples = {}
     for guidance in (0.0, 2.0):
         settings = config("ddpm", None, **{"sampler.guidance": guidance})

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import perturb
 
 from gm_jax.adversarial.shared import networks
 from gm_jax.errors import UserError
@@ -79,7 +80,7 @@ def test_the_unet_begins_as_zero_and_takes_odd_sizes_and_labels():
     variables = net.init(KEY, x, t, label)
     out = net.apply(variables, x, t, label)
     assert out.shape == x.shape and np.all(out == 0)
-    rich = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(KEY, p.shape), variables)
+    rich = perturb(variables, 0.1)
     a, b = (net.apply(rich, x, t, jnp.array([0, k])) for k in (1, 3))
     np.testing.assert_array_equal(a[0], b[0])
     assert not np.allclose(a[1], b[1])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import refuses
+from games import perturb, refuses
 from twins.game import game
 
 import gm_jax
@@ -26,11 +26,8 @@ def opened():
     own = Transformer(CODES, LENGTH, width=16, layers=2, heads=2, reads=True)
     x = jax.random.randint(KEY, (3, LENGTH), 0, CODES)
     contexts = jax.random.normal(KEY, (2, 3, 4, 5))
-    params = own.init(KEY, x, context=contexts[0])["params"]
-    moved = jax.tree.map(
-        lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params
-    )
-    return own, moved, x, contexts
+    params = jax.jit(own.init)(KEY, x, context=contexts[0])["params"]
+    return own, perturb(params, 0.3), x, contexts
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.5])
@@ -41,9 +38,8 @@ def test_cached_is_uncached_with_a_text(weight):
     if weight:
         parts = (chosen(network, number) for number in (0, 1))
         network, condition = guided(*parts, weight), contexts
-    whole, cache = (
-        network.apply(params, x, condition), network.begin(params, len(x), condition)
-    )  # fmt: skip
+    whole = jax.jit(network.apply)(params, x, condition)
+    cache = jax.jit(network.begin, static_argnums=1)(params, len(x), condition)
     step = jax.jit(network.step)
     for position in range(LENGTH):
         cache, logits = step(params, cache, x[:, max(position - 1, 0)], position)
@@ -55,7 +51,8 @@ def test_cached_is_uncached_with_a_text(weight):
     ]
     np.testing.assert_array_equal(*drawn)
     if weight:
-        given, null = (own.apply({"params": params}, x, context=context) for context in contexts)
+        apply = jax.jit(own.apply)
+        given, null = (apply({"params": params}, x, context=context) for context in contexts)
         np.testing.assert_allclose(whole, (1 + weight) * given - weight * null, rtol=1e-4)
 
 
@@ -63,15 +60,16 @@ def test_each_code_reads_the_whole_text_and_the_codes_before_it():
     """By Jacobians of the logits by the context, and by changing one code."""
     own, params, x, contexts = opened()
 
-    def logits(context, x=x):
+    @jax.jit
+    def logits(context, x):
         return own.apply({"params": params}, x, context=context)[0].sum(-1)
 
-    slopes = np.abs(jax.jacobian(logits)(contexts[0]))[:, 0].sum(-1)
-    assert slopes.shape == (LENGTH, 4) and (slopes > 1e-6).all()
-    assert not np.abs(jax.jacobian(logits)(contexts[0]))[:, 1:].any()
+    slopes = np.abs(jax.jit(jax.jacobian(logits))(contexts[0], x)).sum(-1)
+    assert slopes.shape == (LENGTH, 3, 4) and (slopes[:, 0] > 1e-6).all()
+    assert not slopes[:, 1:].any()
     for changed in range(LENGTH):
         other = x.at[0, changed].set((x[0, changed] + 1) % CODES)
-        moved = np.abs(logits(contexts[0], other) - logits(contexts[0])) > 1e-6
+        moved = np.abs(logits(contexts[0], other) - logits(contexts[0], x)) > 1e-6
         assert not moved[: changed + 1].any() and moved[changed + 1 :].all()
 
 
@@ -84,12 +82,10 @@ def test_a_block_reads_between_its_branches():
     def run(module):
         return module(x, None, memory=module.memory(context)), module(x, None)
 
-    params = nn.init(run, block)(KEY)["params"]
-    noise = jax.tree.map(lambda p: jax.random.normal(jax.random.key(p.size), p.shape), params)
-    params = jax.tree.map(lambda p, n: p + 0.3 * n, params, noise)
+    params = perturb(jax.jit(nn.init(run, block))(KEY)["params"], 0.3)
     params["mix"] = jax.tree.map(jnp.zeros_like, params["mix"])
     params["down"] = jax.tree.map(jnp.zeros_like, params["down"])
-    found, without = nn.apply(run, block)({"params": params})
+    found, without = jax.jit(nn.apply(run, block))({"params": params})
     p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
     normed = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
     normed = normed * p["read_norm"]["scale"] + p["read_norm"]["bias"]
@@ -127,8 +123,8 @@ def test_an_encoder_that_is_not_causal_reads_what_comes_after():
     ids = jnp.array([[3, 4, 5, 0]])
     for is_causal in (True, False):
         tower = TextTower(7, 0, 4, width=8, layers=1, heads=2, hidden=8, causal=is_causal)
-        params = tower.init(KEY, ids)
-        one, other = (tower.apply(params, i).tokens for i in (ids, ids.at[0, 2].set(6)))
+        params, apply = jax.jit(tower.init)(KEY, ids), jax.jit(tower.apply)
+        one, other = (apply(params, i).tokens for i in (ids, ids.at[0, 2].set(6)))
         assert bool(np.allclose(one[0, :2], other[0, :2], atol=1e-6)) is is_causal
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import perturb
 
 from gm_jax import UserError, zoo
 from gm_jax.autoregressive import fvbn, nade
@@ -196,9 +197,7 @@ def test_nade_keeps_one_order_and_completes_what_comes_later_in_it():
     variables = phase.model.init(KEY, batch, None)
     order = np.asarray(variables.state["order"])
     assert sorted(order) == list(range(6)) and list(order) != list(range(6))
-    variables = variables._replace(
-        params=jax.tree.map(lambda p: p + jax.random.normal(KEY, p.shape), variables.params)
-    )
+    variables = variables._replace(params=perturb(variables.params, 1.0))
     functions = phase.model.functions
     values = jax.jit(functions["log_prob"])(variables, batch, KEY)
     np.testing.assert_allclose(np.exp(values["log_likelihood"]).sum(), 1.0, rtol=1e-5)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.linen.initializers import normal
-from games import config, opening
+from games import config, opening, perturb
 from jax import lax
 from scipy import stats
 
@@ -32,10 +32,7 @@ Y = jax.nn.one_hot(jnp.array([2, 0, 1]), 4)
 
 def away(module, *inputs):
     """Variables of a module, all of them off their start."""
-    variables = module.init(jax.random.key(1), *inputs)
-    return jax.tree.map(
-        lambda x: x + 0.2 * jax.random.normal(jax.random.key(x.size), x.shape), variables
-    )
+    return perturb(jax.jit(module.init)(jax.random.key(1), *inputs), 0.2)
 
 
 def run(module, variables, *inputs):
@@ -182,10 +179,7 @@ def test_spectral_norm_is_everywhere_and_reaches_the_largest_singular_value():
         variables = module.init(KEY, x, Y, train=True)
         own = {"batch_stats": variables["batch_stats"]}
         # Orthogonal weights, as they begin, have no largest singular value.
-        params = jax.tree.map(
-            lambda x: x + 0.5 * jax.random.normal(jax.random.key(x.size), x.shape),
-            variables["params"],
-        )
+        params = perturb(variables["params"], 0.5)
 
         @jax.jit
         def step(own, module=module, params=params, x=x):

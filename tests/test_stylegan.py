@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config, refuses
+from games import config, perturb, refuses
 from scipy.signal import convolve2d, correlate2d
 
 import gm_jax
@@ -25,13 +25,6 @@ from gm_jax.weights.assigning import count
 KEY = jax.random.key(0)
 SMALL = {"density": 64, "most": 6}
 BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
-
-
-def shaken(params):
-    """Parameters a little off their start, where strengths and biases are 0."""
-    return jax.tree.map(
-        lambda x: x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape), params
-    )
 
 
 def drawn(module, *inputs):
@@ -172,7 +165,7 @@ def test_a_phase_takes_over_layers_the_average_of_w_and_the_noise(digits16):
                     )
             assert "block_4" in previous.params["synthesis"]
         state = variables.state | {"w_average": variables.state["w_average"] + 1.0}
-        previous = variables._replace(state=state, params=shaken(variables.params))
+        previous = variables._replace(state=state, params=perturb(variables.params, 0.3))
     assert set(previous.params["synthesis"]) == {"block_4", "block_8", "to_image_8"}
 
 

@@ -1,10 +1,12 @@
 """unCLIP: its networks, its published size, and what it refuses."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import refuses
+from games import perturb, refuses
 
 import gm_jax
 from gm_jax.clip_stage import Clip
@@ -27,8 +29,9 @@ ORDER = ("context", "context", "context", "embedding", "level", "x", None)
 
 def hidden_states(**changes):
     """What leaves the last block, [7, 8]."""
-    variables = SMALL.init(jax.random.key(3), **INPUTS)
-    _, state = SMALL.apply(variables, **{**INPUTS, **changes}, capture_intermediates=True)
+    variables = jax.jit(SMALL.init)(jax.random.key(3), **INPUTS)
+    apply = jax.jit(functools.partial(SMALL.apply, capture_intermediates=True))
+    _, state = apply(variables, **{**INPUTS, **changes})
     return np.asarray(state["intermediates"]["block_1"]["__call__"][0][0])
 
 
@@ -60,10 +63,7 @@ def test_the_published_prior_has_a_billion_parameters():
 def test_a_vector_is_told_beside_the_level(module):
     x, level, label = jnp.ones((1, 4, 4, 1)), jnp.ones(1), jnp.ones((1, 6))
     variables = jax.jit(module.init)(KEY, x, level, label)
-    leaves, structure = jax.tree.flatten(variables)
-    keys = jax.random.split(KEY, len(leaves))
-    leaves = [0.3 * jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
-    variables = jax.tree.unflatten(structure, leaves)
+    variables = perturb(variables, 0.3)
     apply = jax.jit(module.apply)
     outputs = [apply(variables, x, level, share * label) for share in (0.0, 1.0)]
     assert not np.allclose(*outputs, atol=1e-4)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import config
+from games import config, perturb
 
 import gm_jax
 from gm_jax.autoencoders import vae
@@ -24,10 +24,7 @@ def model(values: int = 2, **overrides):
     (phase,) = vae.build(read(vae.Settings, settings), {"image": image}, {})
     variables = phase.model.init(jax.random.key(0), BATCH, None)
     # Away from q = p(z), where a wrong posterior would go unnoticed.
-    shift = jax.tree.map(
-        lambda x: x + 0.15 * jax.random.normal(jax.random.key(x.size), x.shape), variables.params
-    )
-    return phase.model, variables._replace(params=shift)
+    return phase.model, variables._replace(params=perturb(variables.params, 0.15))
 
 
 @pytest.mark.slow
