@@ -13,7 +13,7 @@ departs: drawn scenes, captions of words and 8 x 8 of 256 codes of a VQ-VAE (the
   to all earlier codes (to those near), AdamW at 1e-3 with a cosine decay (Adafactor)
 reference: none on these data; configs/dalle_shapes.py has the same codes and captions
 measured: 0.785 [0.759, 0.809] shown right (captions shuffled 0.054), of one object 0.813, of two
-  0.758; 1.280 ± 0.009 nats a code; one seed
+  0.758; 1.280 ± 0.009 nats a code; one seed, as `:frozen`
 target: at least 0.70 of captions of one object, 0.30 of those of two shown right
 again: python launch.py --workdir=runs/parti_shapes --mode=evaluate
 status: toy
