@@ -1,5 +1,6 @@
 """What every test may use, and where the data for development may lie."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def pytest_collection_modifyitems(config, items):
     items[:] = items[kept]
 
 
+def pytest_collection_finish():
+    """Spares the garbage collector what stays: tracing makes many objects, few of them old."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
 @pytest.fixture(autouse=True)
 def _few_programs():
     """Forgets compiled programs before a process has as many memory maps as Linux allows (65,530).
@@ -44,6 +52,7 @@ def _few_programs():
     yield
     if MAPS.exists() and MAPS.read_bytes().count(b"\n") > 20_000:
         jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

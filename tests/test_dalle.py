@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from games import perturb, refuses
+from twins.game import also
 
 import gm_jax
 from gm_jax import causal
@@ -124,7 +125,7 @@ def test_positions_are_of_rows_and_columns():
     np.testing.assert_array_equal(at[0], 0.0)
 
 
-@pytest.mark.parametrize("weight", [0.0, 1.5])
+@pytest.mark.parametrize("weight", [also(0.0), 1.5])
 def test_cached_is_uncached_with_text_and_codes_mixed(weight):
     """And the branch without a text has a cache of its own; the caller's symbols stay."""
     own, params = opened(layers=3, attention=("row", "column", "convolution"))

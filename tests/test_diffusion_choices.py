@@ -155,23 +155,28 @@ def test_all_predictions_and_the_preconditioning_have_the_same_loss_and_gradient
         batch = at(schedule)
         x0_hat = 0.7 * batch.x0 + 0.1
         kinds = [(kind, "none") for kind in LEVELS[name]] + [("x0", "edm")]
-        for weighting in WEIGHTINGS:
-            if weighting == "simple":
-                continue
-            values = []
-            for kind, preconditioning in kinds:
-                process = processes.process(
-                    schedule, kind, Weighting(name=weighting), preconditioning
-                )
+        weightings = [name for name in WEIGHTINGS if name != "simple"]
 
-                def loss(x0_hat, process=process):
-                    output = output_of(process, batch, x0_hat)
-                    return processes.loss(process, lambda x, level: output, batch).sum()
+        @jax.jit
+        def all_of_them(x0_hat):
+            return [
+                [jax.value_and_grad(loss_of(*kind, name))(x0_hat) for kind in kinds]
+                for name in weightings
+            ]
 
-                values.append(jax.value_and_grad(loss)(x0_hat))
-            for value, gradient in values[1:]:
-                np.testing.assert_allclose(value, values[0][0], rtol=1e-6)
-                np.testing.assert_allclose(gradient, values[0][1], rtol=1e-6)
+        def loss_of(kind, preconditioning, weighting):
+            process = processes.process(schedule, kind, Weighting(name=weighting), preconditioning)
+
+            def loss(x0_hat):
+                output = output_of(process, batch, x0_hat)
+                return processes.loss(process, lambda x, level: output, batch).sum()
+
+            return loss
+
+        for first, *others in all_of_them(x0_hat):
+            for value, gradient in others:
+                np.testing.assert_allclose(value, first[0], rtol=1e-6)
+                np.testing.assert_allclose(gradient, first[1], rtol=1e-6)
 
 
 def test_weights_are_the_papers():

@@ -110,7 +110,12 @@ def changed(model, **changes):
     return model._replace(config=settings)
 
 
-def test_frozen_features_are_what_encode_returns(model):
+@pytest.fixture
+def few_strengths(monkeypatch):
+    monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1.0))
+
+
+def test_frozen_features_are_what_encode_returns(model, few_strengths):
     """Each draw by hand: its own balanced labels, and its own folds."""
     parts = [features.labelled(model, split) for split in ("train", "test")]
     results = features.transfer(model, (50, 0))
@@ -129,7 +134,7 @@ def test_frozen_features_are_what_encode_returns(model):
     assert not results
 
 
-def test_pixels_are_a_baseline_without_a_model(model):
+def test_pixels_are_a_baseline_without_a_model(model, few_strengths):
     pixels = changed(model, features_of="image", features_tuned=(50,), features_rounds=5)
     results = features.transfer(pixels._replace(functions={}), (0,))
     x, y = (features.labelled(model, split) for split in ("train", "test"))

@@ -77,6 +77,7 @@ def test_training_goes_on_bitwise_as_without_the_stage(small, tmp_path):
     assert gm_jax.load(tmp_path / "parts", plain, ONE).step == 4
 
 
+@pytest.mark.slow
 def test_a_stage_that_the_run_itself_trains_may_not_change(small, tmp_path):
     plain, _, folder = small
     judge = gm_jax.load_config("configs/classifier_digits.py:smoke")

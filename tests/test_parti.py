@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from games import perturb, refuses
-from twins.game import game
+from twins.game import also, game
 
 import gm_jax
 from gm_jax import causal
@@ -30,7 +30,7 @@ def opened():
     return own, perturb(params, 0.3), x, contexts
 
 
-@pytest.mark.parametrize("weight", [0.0, 1.5])
+@pytest.mark.parametrize("weight", [also(0.0), 1.5])
 def test_cached_is_uncached_with_a_text(weight):
     """And without one, which has a cache and a memory of its own."""
     own, params, x, contexts = opened()

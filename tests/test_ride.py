@@ -158,11 +158,11 @@ def test_what_each_pixel_sees():
     for layers in (0, 1):
         net, image = ride.Ride(layers=layers, **SMALL), np.random.default_rng(3).normal(size=shape)
         params = filled(net, jnp.zeros((1, 1, 1, 13)))
-        slopes = jax.jacobian(
-            lambda x, net=net, params=params: net.apply({"params": params}, ride.vectors(x[None]))[
-                0
-            ]
-        )(jnp.float32(image))
+
+        def logits(x, net=net, params=params):
+            return net.apply({"params": params}, ride.vectors(x[None]))[0]
+
+        slopes = jax.jit(jax.jacobian(logits))(jnp.float32(image))
         for i, j in np.ndindex(slopes.shape[:2]):
             expected = np.zeros(shape, bool)
             for a, b in itertools.product(range(i + 1), range(j + 1)):

@@ -198,6 +198,7 @@ def test_another_number_of_styles_is_refused():
             jax.eval_shape(module.init, KEY, jnp.zeros((1, styles, 2)), None)
 
 
+@pytest.mark.slow
 def test_a_levels_image_has_the_style_of_the_next_levels_first_convolution():
     """Which of six styles the maps and images of three levels depend on."""
     module = Synthesis(16, 1, 32, 2)

@@ -71,6 +71,7 @@ print(train_classifier(images, load_digits().target[:140], 10, epochs=1).feature
 """
 
 
+@pytest.mark.slow
 def test_the_weights_are_the_same_on_any_number_of_cores():
     settings = {"JAX_NUM_CPU_DEVICES": "1", "JAX_ENABLE_COMPILATION_CACHE": "0"}
     runs = [

@@ -1,6 +1,7 @@
 """By hand, in float64: the first-order motion model's loss and functions."""
 
 import numpy as np
+import pytest
 
 from gm_jax.model import example_keys
 from gm_jax.translation.shared.warping import random_deformation
@@ -130,6 +131,7 @@ def test_the_motion_is_a_mixture_of_the_keypoints_maps():
     np.testing.assert_allclose(flow, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_functions():
     """Relative motion is p_S + p_D - p_D0 and J_D J_D0^-1 J_S; absolute that of the driver."""
     of = game(RECIPE, **PLAIN)

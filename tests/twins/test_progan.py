@@ -78,6 +78,7 @@ def check(of, x, share, step=0):
     agree(played.value, -judged.output.mean())
 
 
+@pytest.mark.slow
 def test_a_stable_phase():
     """With a drift of a size that is seen beside the other terms."""
     of = lively(game(RECIPE, drift=2.0))

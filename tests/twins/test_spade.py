@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from twins.game import game
+from twins.game import also, game
 from twins.numbers import agree, gaussian_kl, hot
 
 RECIPE = "spade_scenes"
@@ -43,7 +43,7 @@ def judged(of, played):
     ]
 
 
-@pytest.mark.parametrize("overrides", [{}, PLAIN])
+@pytest.mark.parametrize("overrides", [also({}), PLAIN])
 def test_spades_generator(overrides):
     """-D, D's maps times 10 / scales, features times 10, .05 KL summed over the batch."""
     of = game(RECIPE, **overrides)

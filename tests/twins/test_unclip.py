@@ -167,7 +167,8 @@ def angle(a, b):
     return np.arccos(np.clip(np.sum(unit(a) * unit(b), -1), -1, 1))
 
 
-@pytest.mark.parametrize("name", [also("blend"), "text_difference"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["blend", "text_difference"])
 def test_the_way_of_embeddings(name):
     """Equal angles from the image's own embedding, to the target's or halfway to the difference."""
     of = game(DECODER, **TEXT)
