@@ -93,8 +93,10 @@ def score_images(trained: Trained, count: int) -> dict[str, dict]:
         parts = evaluation.extract(classifier.features, [images], batch_size=256)
         return np.concatenate([part["64"] for part in parts])
 
-    reals, fakes = features(real["image"]), features(sample(trained, count)["image"])
+    reals = features(real["image"])
+    # Before the samples are drawn: it refuses more of them than the data allows.
     floor, floor_deviation = evaluation.real_floor(reals, count, DRAWS)
+    fakes = features(sample(trained, count)["image"])
     draws = [np.random.default_rng([1, i]).choice(len(reals), count, False) for i in range(DRAWS)]
     values = [evaluation.frechet_of_features(fakes, reals[rows]) for rows in draws]
     return {

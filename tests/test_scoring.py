@@ -35,6 +35,7 @@ def test_the_score_of_the_data_itself_is_the_floor(digits16, tmp_path, monkeypat
         (row,) = scoring.score_images(model, 100).values()
         scores[name] = row["value"] / row["real_against_real"]
     assert scores["real"] < 1.3 < 10 < scores["noise"]
+    monkeypatch.setattr(scoring, "sample", None)  # Refused before any is drawn.
     with pytest.raises(gm_jax.UserError, match="202 real images, there are 200"):
         scoring.score_images(model, 101)
 
