@@ -17,9 +17,9 @@ test: .venv/tested lint
 test-all: .venv/tested lint
 	$(BIN)/python -m pytest -n 2 --dist=worksteal --shard=$(SHARD)
 
-# Plants mistakes one by one: the tests must notice each (tests/mutants).
+# Plants mistakes one by one: the tests must notice each (tests/mutants). Hours, and in parts, too.
 mutants: .venv/tested
-	$(BIN)/python tests/mutants
+	$(BIN)/python tests/mutants --shard=$(SHARD)
 
 lint: .venv/tested
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import environment
+import shards
 
 ROOT = Path(__file__).parent.parent
 environment.prepare()
@@ -25,15 +26,13 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Keeps every N-th test from the K-th on: those of one file are spread over the parts."""
-    part, _, parts = config.getoption("--shard").partition("/")
-    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
-        raise pytest.UsageError(f"--shard={part}/{parts}: give K/N, the K-th of N parts, as in 2/4")
-    kept = slice(int(part) - 1, None, int(parts))
-    left = items[:]
-    del left[kept]
-    config.hook.pytest_deselected(items=left)
-    items[:] = items[kept]
+    try:
+        kept = shards.part(items, config.getoption("--shard"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    names = {item.nodeid for item in kept}
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in names])
+    items[:] = kept
 
 
 def pytest_collection_finish():

@@ -1,11 +1,12 @@
 """Plants each mistake of the tables in a copy of the tree, and runs the tests that must notice.
 
-    python tests/mutants [NAME ...]
+    python tests/mutants [NAME ...] [--shard=K/N]
 
-NAME is the beginning of a mutant's name; without one all are planted. Reports what no test noticed
-and what could not be planted, and exits with 1 if there is any.
+NAME is the beginning of a mutant's name; without one all are planted, or the K-th of N parts of
+them. Reports what no test noticed and what could not be planted, and exits with 1 if there is any.
 """
 
+import argparse
 import importlib
 import os
 import shutil
@@ -22,6 +23,7 @@ ROOT = TESTS.parent
 sys.path.insert(0, str(TESTS))
 
 import environment
+import shards
 
 from mutants.adversarial import ADVERSARIAL
 from mutants.autoencoders import AUTOENCODERS
@@ -213,12 +215,20 @@ def _fate(code: int, said: str):
     return failed[0].removeprefix("FAILED tests/")[:150] if failed else ""
 
 
-def main(wanted: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Plants the wanted mutants, and says what became of them."""
-    chosen = {n: m for n, m in MUTANTS.items() if not wanted or n.startswith(tuple(wanted))}
-    if not chosen:
-        print("no mutant of that name")
-        return 1
+    parser = argparse.ArgumentParser(prog="python tests/mutants")
+    parser.add_argument("wanted", nargs="*", metavar="NAME")
+    parser.add_argument("--shard", default="1/1", metavar="K/N")
+    options = parser.parse_args(arguments)
+    wanted = tuple(options.wanted) or ("",)
+    try:
+        names = shards.part([name for name in MUTANTS if name.startswith(wanted)], options.shard)
+    except ValueError as error:
+        parser.error(str(error))
+    if not names:
+        parser.error("no mutant of that name")
+    chosen = {name: MUTANTS[name] for name in names}
     environment.prepare()
     os.environ.setdefault("GM_JAX_SHARED", str(ROOT.parent / "shared"))
     for name in HEAVY:
