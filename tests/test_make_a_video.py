@@ -210,6 +210,29 @@ def test_a_sample_is_clipped_then_filled_then_enlarged(monkeypatch):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_frames_are_made_between_those_of_the_last_rate(monkeypatch):
+    """Frame t has the value (t / 10)^2: what is given, made, and on the line, and the errors."""
+    monkeypatch.setattr(films.core, "chain", lambda *given: (jnp.full((1, 5, 2, 2, 1), 0.5), None))
+    value = (jnp.arange(9.0) / 10) ** 2
+    batch = {"video": jnp.broadcast_to(value[None, :, None, None, None], (1, 9, 2, 2, 1))}
+    settings = SimpleNamespace(frames=5, given_frames=2, strides=(1, 2))
+    model, known = SimpleNamespace(shape=(5, 2, 2, 1)), films.known_frames(5, 2)
+    firsts = []
+
+    def of_frame(variables, batch, key, frame):
+        firsts.append(frame)
+
+    functions = films.functions(model, settings, {}, known, of_frame)
+    made = functions["fill"](None, batch, KEY)["video"][0, :, 0, 0, 0]
+    np.testing.assert_allclose(made, [0.0, 0.5, 0.16, 0.5, 0.64], atol=1e-6)
+    np.testing.assert_array_equal(firsts[0], batch["video"][:, 0])
+    errors = functions["interpolation"](None, batch, KEY)
+    expected = np.mean((0.5 - np.array([0.04, 0.36])) ** 2)
+    np.testing.assert_allclose(errors["squared_error"], [expected], rtol=1e-5)
+    expected = np.mean((np.array([0.08, 0.40]) - np.array([0.04, 0.36])) ** 2)
+    np.testing.assert_allclose(errors["squared_error_line"], [expected], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "overrides, message",
     [

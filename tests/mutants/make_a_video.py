@@ -15,6 +15,7 @@ TWINS = "twins/test_make_a_video.py::test_"
 LOSS = TWINS + "the_loss_of_films_at_strides"
 SAMPLE = TWINS + "a_film_is_of_the_first_frame_at_the_last_rate"
 FILL = TWINS + "what_is_given_is_seen_and_stays"
+BETWEEN = TESTS + "frames_are_made_between_those_of_the_last_rate"
 NOISE = TESTS + "all_frames_are_enlarged_with_one_noise"
 
 MAKE_A_VIDEOS = {
@@ -113,6 +114,15 @@ MAKE_A_VIDEOS = {
     ),
     "make_a_video: errors of given frames, too": Mutant(
         FILMS, "jnp.mean((film - truth)[:, hidden] ** 2", "jnp.mean((film - truth) ** 2", FILL
+    ),
+    "make_a_video: frames between those of the first rate": Mutant(
+        FILMS,
+        "settings.strides[-1])\n        return shrunk",
+        "settings.strides[0])\n        return shrunk",
+        BETWEEN,
+    ),
+    "make_a_video: frames between of the embedding of the last": Mutant(
+        FILMS, "batch, key, given[:, 0])", "batch, key, given[:, -1])", BETWEEN
     ),
     "make_a_video: no positions in time": Mutant(
         LAYERS,
