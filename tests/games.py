@@ -594,12 +594,12 @@ def refuses(recipe: str, overrides: dict, message: str) -> None:
         gm_jax.build(settings)
 
 
-def opening(settings, devices=None, dtype=None):
+def opening(settings, devices=None, dtype=None, before=0):
     """The last phase, its batches, and its variables before the first move, on the devices given.
 
-    Its stages are as they begin.
+    Its stages are as they begin. With `before` the phase that many before the last.
     """
-    phase, batches, variables = _begin(settings, devices, dtype, create)
+    phase, batches, variables = _begin(settings, devices, dtype, create, before=before)
     return phase, batches, parallel.replicate(variables, devices)
 
 
@@ -621,29 +621,27 @@ def create(model, prepare, raw, key):
     return state.create(model, jax.random.fold_in(key, 2), first, None)
 
 
-def _begin(settings, devices, dtype, create, averaged=state.averaged):
+def _begin(settings, devices, dtype, create, averaged=state.averaged, before=0):
     ended, phase, variables = {}, None, None
-    for own, phases in run.plan(settings):
-        for following in phases:
-            if phase:
-                ended[phase.name] = averaged(phase.model, variables)
-            phase = run.with_stages(following, ended)
-            batches = run.batches_of(phase, own, run.rows_of(own, devices))
-            variables = create(
-                phase.model, batches.prepare, batches.first, jax.random.key(own.seed)
+    plan = [(own, following) for own, phases in run.plan(settings) for following in phases]
+    for own, following in plan[: len(plan) - before]:
+        if phase:
+            ended[phase.name] = averaged(phase.model, variables)
+        phase = run.with_stages(following, ended)
+        batches = run.batches_of(phase, own, run.rows_of(own, devices))
+        variables = create(phase.model, batches.prepare, batches.first, jax.random.key(own.seed))
+        if dtype is not None:
+            variables = jax.tree.map(
+                lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+                variables,
             )
-            if dtype is not None:
-                variables = jax.tree.map(
-                    lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
-                    variables,
-                )
-            variables = variables._replace(frozen=state.frozen(phase))
+        variables = variables._replace(frozen=state.frozen(phase))
     return phase, batches, variables
 
 
-def play(settings, rounds: int, devices=None, dtype=None) -> list:
-    """The variables and metrics, on the host, after each round."""
-    phase, batches, variables = opening(settings, devices, dtype)
+def play(settings, rounds: int, devices=None, dtype=None, before=0) -> list:
+    """The variables and metrics, on the host, after each round of a phase; see `opening`."""
+    phase, batches, variables = opening(settings, devices, dtype, before)
     start = jax.random.key(0), Progress(), devices, 0, settings.parallel
     game = loop.rounds(phase.model, variables, batches, *start)
     return [jax.device_get(after[2:]) for after in itertools.islice(game, rounds)]

@@ -7,6 +7,7 @@ them. Reports what no test noticed and what could not be planted, and exits with
 """
 
 import argparse
+import functools
 import importlib
 import os
 import shutil
@@ -128,16 +129,18 @@ SAID = "said.txt"
 
 def file_of(mutant, root: Path = ROOT) -> Path:
     """The file that a mutant is planted in. Raises ValueError unless it can be."""
-    files = [
-        path for folder in ("gm_jax", "configs") for path in (root / folder).rglob("*.py")
-        if path.as_posix().endswith("/" + mutant.file)
-    ]  # fmt: skip
+    files = [path for path in _sources(root) if path.as_posix().endswith("/" + mutant.file)]
     if len(files) != 1:
         raise ValueError(f"{len(files)} files end in {mutant.file}")
     count = files[0].read_text().count(mutant.old)
     if count != 1:
         raise ValueError(f"{count} times in {files[0].relative_to(root)}: {mutant.old}")
     return files[0]
+
+
+@functools.cache
+def _sources(root: Path) -> list[Path]:
+    return [p for folder in ("gm_jax", "configs") for p in (root / folder).rglob("*.py")]
 
 
 def copied(mutant, root: Path) -> None:

@@ -25,7 +25,7 @@ CLIPS = {
     ),
     "clip: gradients of one device's own rows": Mutant(
         CLIP, "every, all_ids = replicas.gather((own, ids))",
-        "every, all_ids = jax.lax.stop_gradient(replicas.gather((own, ids)))", DEVICES,
+        "every, all_ids = replicas.jax.lax.stop_gradient(replicas.gather((own, ids)))", DEVICES,
     ),
     "clip: pairs numbered by the device": Mutant(
         CLIP, 'pair = batch["index"]', 'pair = jnp.arange(len(batch["index"]))', DEVICES
