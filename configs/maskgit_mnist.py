@@ -3,16 +3,16 @@
 paper: Chang, Zhang, Jiang, Liu & Freeman 2022, MaskGIT: Masked Generative Image Transformer,
   arXiv 2202.04200
 command: python launch.py --config=configs/maskgit_mnist.py --workdir=runs/maskgit_mnist
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 13 min for the first stage and 34 min beside other runs
 metric: share of 10,000 samples in which a classifier sees the class asked for; fd as in
   configs/gan_mnist.py
 reference: configs/vqvae_prior_mnist.py, a PixelCNN over the same codes in 49 passes: agreement
   0.904, fd 16.2
-measured: not yet
+measured: agreement 0.937 ± 0.002, fd 12.6 (10.6 x real against real) in 12 passes; one seed
 target: agreement and fd at least those of the PixelCNN in a fourth of its passes
 again: python launch.py --workdir=runs/maskgit_mnist --mode=evaluate
-status: unverified
+status: toy
 departs: a transformer of 4 layers of 128 features over 7x7 codes of MNIST (24 of 768 over 16x16 of
   ImageNet), Adam's rate 1e-3 with a cosine decay (1e-4)
 

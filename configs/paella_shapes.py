@@ -3,12 +3,15 @@
 paper: Rampas, Pernias & Aubreville 2022, A Novel Sampling Scheme for Text- and Image-Conditional
   Image Synthesis in Quantized Latent Spaces, arXiv 2211.07292
 command: python launch.py --config=configs/paella_shapes.py --workdir=runs/paella_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 84 min beside other runs, after 10 min of configs/vqvae_shapes.py
 metric: share of 1,000 samples for captions of unseen scenes that show all their caption says, by
   the judge of the shapes world
 reference: none on these data; configs/maskgit_shapes.py has the same codes and captions
-measured: not yet
+measured: 0.731 [0.703, 0.758] shown right (captions shuffled 0.049), of one object 0.780, of two
+  0.683, in 12 passes; with a guidance of 0, 1 and 2 0.598, 0.604 and 0.343. Of pairs that training
+  has (300 of the split `test`; 1,000 without guidance) 0.967, 0.990, 0.980 and 0.750 by guidance of
+  0, 0.5, 1 and 2, by which 0.5 was chosen; one seed, as `:frozen`
 target: at least the share of configs/maskgit_shapes.py in as many rounds
 again: python launch.py --workdir=runs/paella_shapes --mode=evaluate
 status: unverified
@@ -53,7 +56,7 @@ def get_config(variant=""):
                 clip_norm=1.0, weight_decay=0.01,
             ),
             sampler=dict(
-                steps=12, renoise_steps=11, temperature=0.7, last_temperature=0.3, guidance=2.0
+                steps=12, renoise_steps=11, temperature=0.7, last_temperature=0.3, guidance=0.5
             ),
             show=dict(every=1000, counts=dict(sample=16, inpaint=8, vary=8)),
             evaluate=dict(attributes=dict(sample=1000), split="unseen"),

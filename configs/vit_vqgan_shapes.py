@@ -2,17 +2,19 @@
 
 paper: Yu et al. 2021, Vector-quantized Image Modeling with Improved VQGAN, arXiv 2110.04627
 command: python launch.py --config=configs/vit_vqgan_shapes.py --workdir=runs/vit_vqgan_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 21 min beside other runs
 metric: share of 1,000 scenes of unseen pairs of colour and shape whose reconstruction shows all
   that the scene does, by the judge of the shapes world; mean squared error (pixels -1 and 1)
 departs: drawn scenes, 256 codes of 8 numbers (the paper: 8,192 of 32) that follow moving averages
   and restart when unused (moved by the gradient), two transformers of 3 blocks of 64 features on
   patches of 4 pixels (8 of 512 and more on patches of 8), logit-Laplace of scale 1, a discriminator
-  of patches with two strided layers from round 2,000 (StyleGAN's), no perceptual term (.1), Adam at
-  1e-3 with a cosine decay, 3,000 steps of 32 pictures (1e-4, 500,000 of 256)
+  of patches with two strided layers from round 6,000, weighed 0.01 (StyleGAN's, .1), no perceptual
+  term (.1), Adam at 1e-3 with a cosine decay, 8,000 steps of 32 pictures (1e-4, 500,000 of 256)
 reference: none on these data; configs/vqvae_shapes.py has the same pictures and convolutions
-measured: not yet
+measured: 0.883 [0.862, 0.902] (shape 0.923, colour 0.954), squared error 0.0047, 255 codes in use:
+  the share is missed. After 3,000 steps, with the discriminator from 2,000 on and a weight of 0.1,
+  0.714 and 0.0156: it drew textures, which were not there at 2,000
 target: at least 0.9 of the reconstructions show all; more than half of the codes in use
 again: python launch.py --workdir=runs/vit_vqgan_shapes --mode=evaluate
 status: unverified
@@ -37,7 +39,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="vit_vqgan",
-            steps=3000,
+            steps=8000,
             batch_size=32,
             data=dict(name="shapes", captions="words"),
             quantizer=dict(
@@ -48,11 +50,11 @@ def get_config(variant=""):
             perceptual=0.0,
             network=dict(patch=4, width=64, layers=3, heads=4, hidden=256),
             discriminator=dict(
-                width=8, layers=2, normalization="batch", start=2000, weight=0.1,
+                width=8, layers=2, normalization="batch", start=6000, weight=0.01,
                 optimizer=dict(name="adam", learning_rate=5e-4, b1=0.5, b2=0.9),
             ),
             optimizer=dict(
-                name="adam", learning_rate=1e-3, b2=0.99, warmup_steps=100, decay_steps=3000,
+                name="adam", learning_rate=1e-3, b2=0.99, warmup_steps=100, decay_steps=8000,
             ),
             show=dict(every=1000, counts=dict(sample=0, reconstruct=16)),
             evaluate=dict(
@@ -64,7 +66,7 @@ def get_config(variant=""):
             data=dict(name="folder", size=256),
             quantizer=dict(name="learned", count=8192, width=32),
             network=dict(patch=8, width=512, layers=8, heads=8, hidden=2048),
-            discriminator=dict(width=64, layers=3, start=0),
+            discriminator=dict(width=64, layers=3, start=0, weight=0.1),
             optimizer=dict(
                 name="adamw", learning_rate=1e-4, weight_decay=1e-4, warmup_steps=50_000,
                 decay_steps=500_000,

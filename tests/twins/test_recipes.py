@@ -268,9 +268,9 @@ PINNED = {
     "vit_vqgan_shapes": {
         "quantizer": {"beta": 0.25, "normalised": True},
         "pixels": {"squared": 1.0, "absolute": 0.0, "logit_laplace": 0.1},
-        "discriminator.weight": 0.1,
         "optimizer.b2": 0.99,
     },
+    "vit_vqgan_shapes:published": {"discriminator.weight": 0.1},
     "ddpm_mnist": {"times": 1000, "prediction": "noise"},
     "rbm_mnist:published": {
         "hidden": 500, "batch_size": 100, "decay": 2e-4,

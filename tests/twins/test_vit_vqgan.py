@@ -11,6 +11,7 @@ from twins.test_codes import grey_laplace
 
 RECIPE = "vit_vqgan_shapes"
 PIXELS = {"pixels.squared": 0.7, "pixels.absolute": 0.3, "pixels.logit_laplace": 0.2}
+WEIGHT = {"discriminator.weight": 0.1}
 
 
 def unit(x):
@@ -45,7 +46,7 @@ def logit_laplace(x, logits):
 @pytest.mark.parametrize("name", ["averaged", "learned"])
 def test_the_autoencoders_loss(name, step):
     """L_VQ + w_D softplus(-D(x')) + the terms of pixels, each a mean; D's from round 2 on."""
-    of = game(RECIPE, **PIXELS, **{"quantizer.name": name})
+    of = game(RECIPE, **PIXELS, **WEIGHT, **{"quantizer.name": name})
     played, x = of.play("autoencoder", step=step), image_of(of)
     ((z,), (made,)) = played.outputs("encoder"), played.calls["decoder"]
     chosen, codes, far = looked_up(of, z)
