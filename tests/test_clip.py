@@ -75,6 +75,16 @@ def test_loss_and_gradients_on_eight_devices_are_those_on_one():
         eight = jax.pmap(mapped, replicas.NAME, in_axes=(None, 0), out_axes=None)
         found = eight(jax.device_get(variables.params), parts)
         one, found = jax.device_get((one, found))
+        # Along the gradient: both sides of a pair learn.
+        slope, step = optax.global_norm(one[1]), 1e-6
+        low, high = (
+            jax.jit(value)(
+                jax.tree.map(lambda x, g, far=far: x + far * g / slope, variables.params, one[1]),
+                batch,
+            )
+            for far in (-step, step)
+        )
+        np.testing.assert_allclose((high - low) / (2 * step), slope, rtol=1e-5)
     assert one[0] > 0.1
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), one, found)
 

@@ -14,6 +14,7 @@ TWIN = "twins/test_clip.py::test_the_loss"
 DEVICES = (
     "test_games.py::test_one_and_eight_devices_are_the_same_run_and_trace_every_move_once[clip]"
 )
+GRADIENTS = "test_clip.py::test_loss_and_gradients_on_eight_devices_are_those_on_one"
 END = "test_clip.py::test_every_caption_has_an_end_the_longest_too"
 FORM = "test_clip.py::test_cmmd_and_clip_score_in_closed_form"
 PROMPTS = "test_clip.py::test_prompts_of_a_class_count_alike_however_long_their_vectors"
@@ -23,9 +24,15 @@ CLIPS = {
     "clip: negatives of one device": Mutant(
         CLIP, "every, all_ids = replicas.gather((own, ids))", "every, all_ids = own, ids", DEVICES
     ),
-    "clip: gradients of one device's own rows": Mutant(
+    "clip: gradients of one side of a pair": Mutant(
         CLIP, "every, all_ids = replicas.gather((own, ids))",
-        "every, all_ids = replicas.jax.lax.stop_gradient(replicas.gather((own, ids)))", DEVICES,
+        "every, all_ids = replicas.lax.stop_gradient(replicas.gather((own, ids)))", GRADIENTS,
+    ),
+    "clip: gradients of one device's own rows": Mutant(
+        "gm_jax/replicas.py",
+        "lax.all_gather(jnp.asarray(x)",
+        "lax.all_gather(lax.stop_gradient(x)",
+        f"{GRADIENTS} {DEVICES}",
     ),
     "clip: pairs numbered by the device": Mutant(
         CLIP, 'pair = batch["index"]', 'pair = jnp.arange(len(batch["index"]))', DEVICES
