@@ -13,11 +13,11 @@ demo: .venv/installed
 test: .venv/tested lint
 	$(BIN)/python -m pytest -n 2 --dist=worksteal -m "not slow"
 
-# Hours; `make test-all SHARD=2/4` runs the second of four parts.
+# About two hours on two cores; `make test-all SHARD=2/4` runs the second of four parts.
 test-all: .venv/tested lint
 	$(BIN)/python -m pytest -n 2 --dist=worksteal --shard=$(SHARD)
 
-# Plants mistakes one by one: the tests must notice each (tests/mutants). Hours, and in parts, too.
+# Plants mistakes one by one: the tests must notice each (tests/mutants). Hours; in parts, too.
 mutants: .venv/tested
 	$(BIN)/python tests/mutants --shard=$(SHARD)
 
