@@ -9,7 +9,7 @@ import pytest
 from games import EVERY_GAME, GAMES, GAMES_WITH_MEMORY, config, opening, outline, perturb, play
 
 import gm_jax
-from gm_jax import zoo
+from gm_jax import run, zoo
 from gm_jax.model import example_keys
 from gm_jax.trained import _used, mapped_functions
 from gm_jax.training import parallel, step
@@ -103,6 +103,13 @@ def test_one_and_eight_devices_are_the_same_run_and_trace_every_move_once(
 
 
 @pytest.mark.slow
+def test_earlier_phases_are_tested_of_every_game_that_has_them(digits16):
+    plans = {name: run.plan(config(name, digits16)) for name in GAMES}
+    several = {name: len(phases) for name, (*_, (_, phases)) in plans.items() if len(phases) > 1}
+    assert several == PHASES
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "system, before", [(name, n) for name, count in PHASES.items() for n in range(1, count)]
 )
@@ -112,8 +119,10 @@ def test_one_and_eight_devices_are_the_same_in_earlier_phases(system, before, di
         one, eight = (
             play(settings, 3, jax.devices()[:count], np.float64, before) for count in (1, 8)
         )
-    # Not the metrics: a penalty's slope at the images is rounded as they are, to float32.
     assert_near(one[-1][0], eight[-1][0])
+    # A penalty's slope at the images is rounded as they are, to float32.
+    for name, value in one[-1][1].items():
+        np.testing.assert_allclose(eight[-1][1][name], value, rtol=1e-6, atol=1e-8, err_msg=name)
     start, end = (_by_path(variables.params) for variables, _ in (one[0], one[-1]))
     # Principal components are counted, not learned.
     assert max((np.abs(end[p] - start[p]).max() for p in end), default=1.0) > 1e-6

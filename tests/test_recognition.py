@@ -62,7 +62,7 @@ def test_the_mode_of_a_stacked_image_is_the_classes_of_its_channels_in_turn(digi
     config = {"name": "stacked", "base": "npz", "path": str(digits16)}
     judge = SimpleNamespace(predict=lambda images: images[:, 0, 0, 0], accuracy=0.9)
     monkeypatch.setattr(recognition, "classifier_of_source", lambda source: judge)
-    image = np.array([[1, 2, 3], [1, 2, 3], [3, 2, 1], [0, 0, 9]])[:, None, None]
+    image = np.array([[1, 2, 3], [1, 2, 3], [1, 5, 3], [1, 2, 9]])[:, None, None]
     found = recognition.mode_coverage(stand_in(config, {"image": image}, monkeypatch), 4)
     assert found["modes"]["value"] == 3 and found["modes"]["of_modes"] == 1000
     assert np.isclose(found["reverse_kl"]["value"], np.log(1000) - 1.5 * np.log(2))
