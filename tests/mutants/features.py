@@ -23,7 +23,17 @@ BOUND = _belief("the_bound_is_that_of_all_states_and_below_log_p")
 TURNED = _belief("each_draw_is_log_p_if_the_top_is_the_machine_below_turned_round")
 HANDED = _belief("layers_are_handed_on")
 
+RECOGNITION = "judging/recognition.py"
+
 FEATURES = {
+    "modes of stacked images: one channel for all": Mutant(
+        RECOGNITION, '["image"][..., i, None]) for i', '["image"][..., 0, None]) for i',
+        "test_recognition.py::test_the_mode_of_a_stacked_image_is_the_classes_of_its_channels_in_turn",
+    ),
+    "preserved: an image is always of its own class": Mutant(
+        RECOGNITION, "== classifier.predict(pairs[:, 1])", "== classifier.predict(pairs[:, 0])",
+        "test_recognition.py::test_a_reconstruction_preserves_what_a_classifier_sees",
+    ),
     "features: each column blown up to variance 1": Mutant(
         LINEAR, "np.float64).mean()) or 1.0", "np.float64))",
         _features("scaled_features_keep_their_proportions_and_use_the_first_alone"),
