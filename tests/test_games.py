@@ -120,9 +120,8 @@ def test_one_and_eight_devices_are_the_same_in_earlier_phases(system, before, di
             play(settings, 3, jax.devices()[:count], np.float64, before) for count in (1, 8)
         )
     assert_near(one[-1][0], eight[-1][0])
-    # A penalty's slope at the images is rounded as they are, to float32.
     for name, value in one[-1][1].items():
-        np.testing.assert_allclose(eight[-1][1][name], value, rtol=1e-6, atol=1e-8, err_msg=name)
+        np.testing.assert_allclose(eight[-1][1][name], value, rtol=0, atol=1e-8, err_msg=name)
     start, end = (_by_path(variables.params) for variables, _ in (one[0], one[-1]))
     # Principal components are counted, not learned.
     assert max((np.abs(end[p] - start[p]).max() for p in end), default=1.0) > 1e-6

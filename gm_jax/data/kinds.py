@@ -1,7 +1,8 @@
 """Kinds of data: all that the name of a batch's entry says about it, in one table.
 
 The kind is the part of the name before "_": `image_b` is an image, `label_b` a label. On the host
-entries have `dtype`, images in uint8; on the device images and audio are float32 in [-1, 1].
+entries have `dtype`, images in uint8; on the device images and audio are in [-1, 1], in float32, or
+in float64 where JAX computes in it (jax_enable_x64).
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +26,8 @@ from gm_jax.tokenizers.words import encode_prompt
 
 
 def to_float(image: Array) -> Array:
-    """uint8 0..255 to float32 [-1, 1]."""
-    return image.astype(jnp.float32) / 127.5 - 1.0
+    """uint8 0..255 to [-1, 1], in JAX's default float."""
+    return image.astype(jnp.result_type(float)) / 127.5 - 1.0
 
 
 def to_uint8(image: Array) -> Array:
@@ -35,8 +36,8 @@ def to_uint8(image: Array) -> Array:
 
 
 def from_int16(audio: Array) -> Array:
-    """int16 to float32 [-1, 1)."""
-    return audio.astype(jnp.float32) / 2**15
+    """int16 to [-1, 1), in JAX's default float."""
+    return audio.astype(jnp.result_type(float)) / 2**15
 
 
 def to_int16(audio: Array) -> Array:

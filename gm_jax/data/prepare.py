@@ -15,7 +15,7 @@ from gm_jax.settings import Data, read
 def preparation(config, training: bool = True, spec: Spec | None = None):
     """(batch, key) -> batch for the `data` part of a recipe: scaling, flips, binarisation.
 
-    Images of uint8 and audio of int16 become float32 in [-1, 1].
+    Images of uint8 and audio of int16 become floats in [-1, 1].
 
     flip      in training, mirror each example left to right with probability 1/2: all entries of
               one `Field.domain` together, each of several domains by itself

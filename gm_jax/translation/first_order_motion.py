@@ -39,14 +39,14 @@ Generator = part_of(motion.Generator, "features", "dtype")
 class Settings(Recipe):
     """The first-order motion model.
 
-    perceptual   weight of the distance of features; stages.features says whose. 0 for none
-    pixels       weight of the mean absolute error of pixels; the paper has none
-    scales       of images that are compared, each half as large as the one before
-    equivariance weight of the keypoints' error under a random deformation, and of their maps'
-    detector     of keypoints
-    dense_motion from keypoints to the motion of each pixel
-    generator    from the source and its motion to the driving frame
-    optimizer    of all three, one of optax's
+    perceptual    weight of the distance of features; stages.features says whose. 0 for none
+    pixels        weight of the mean absolute error of pixels; the paper has none
+    scales        of images that are compared, each half as large as the one before
+    equivariance  weight of the keypoints' error under a random deformation, and of their maps'
+    detector      of keypoints
+    dense_motion  from keypoints to the motion of each pixel
+    generator     from the source and its motion to the driving frame
+    optimizer     of all three, one of optax's
     """
 
     perceptual: Weight = 0.0
