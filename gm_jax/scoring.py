@@ -54,7 +54,8 @@ def evaluate(trained: Trained, workdir: str | Path) -> dict[str, dict]:
     features  (numbers of labelled examples): as in `gm_jax.judging.features`
     lpips    N: LPIPS between N examples and their reconstructions, see `lpips_distance`
     score    N: Fréchet distance of N samples to the data, see `score_images`
-    variation  N: as in `gm_jax.judging.variation`, of N samples
+    variation  N: as in `gm_jax.judging.variation`, of N samples, and
+    diversity  N: of N pairs of them
     arithmetic  N: as in `gm_jax.judging.concepts`, of N latents
     metrics  FID and its relatives on Inception's features, see `inception_metrics`
     """
@@ -165,6 +166,7 @@ def lpips_distance(trained: Trained, count: int) -> dict[str, dict]:
 METRICS = {
     "score": score_images,
     "variation": variation.variation,
+    "diversity": variation.diversity,
     "modes": recognition.mode_coverage,
     "agreement": recognition.agreement,
     "preserved": recognition.preservation,

@@ -59,3 +59,55 @@ def test_more_samples_than_half_of_the_images_are_refused(photographs, monkeypat
     path, image = photographs
     with pytest.raises(gm_jax.UserError, match="41, but photographs has 80 images"):
         scores(monkeypatch, path, np.repeat(image[:1], 41, axis=0))
+
+
+def diverse(monkeypatch, path, draw, count=20):
+    """What is said of a model that draws draw(labels), and the labels that it was given."""
+    evaluate = types.SimpleNamespace(split="train")
+    settings = Data(name="npz", path=str(path))
+    trained = types.SimpleNamespace(
+        phase=types.SimpleNamespace(data=settings), config=types.SimpleNamespace(evaluate=evaluate)
+    )
+    told = []
+
+    def sample(trained, count, function, split, given):
+        told.append(given["label"])
+        assert (function, split, len(told[0])) == ("sample", "train", count)
+        return {"image": draw(told[0])}
+
+    monkeypatch.setattr(variation, "sample", sample)
+    return variation.diversity(trained, count)["diversity"], told[0]
+
+
+def test_diversity_is_of_pairs_that_say_the_same(photographs, monkeypatch):
+    """Pictures of three classes: those of class 0 are all equal, others are all different."""
+    _, image = photographs
+    path, label = photographs[0].with_name("labelled.npz"), np.arange(80) % 3
+    image = np.where(label[:, None, None, None] == 0, image[:1], image)
+    np.savez(path, image=image, label=label)
+
+    alike, told = diverse(monkeypatch, path, lambda labels: image[labels])
+    np.testing.assert_array_equal(told[::2], told[1::2])
+    assert sorted(set(told.tolist())) == [0, 1, 2]
+    np.testing.assert_allclose(alike["value"], 0.0, atol=1e-5)
+
+    # The data's own: a pair of class 0 has 0, one of another class what two pictures have.
+    others = variation.similarity(image[label > 0])
+    expected = (1.0 - others) * np.mean(told > 0)
+    np.testing.assert_allclose(alike["truth"], expected, atol=0.03)
+    assert alike["examples"] == 40
+
+    own, _ = diverse(monkeypatch, path, lambda labels: image[:40:2].repeat(2, axis=0))
+    np.testing.assert_allclose(own["value"], 0.0, atol=1e-5)
+    free, _ = diverse(monkeypatch, path, lambda labels: image[label > 0][: len(labels)])
+    np.testing.assert_allclose(free["value"], 1.0 - others, atol=0.03)
+
+
+def test_diversity_needs_captions_or_labels_and_pairs_of_them(photographs, monkeypatch):
+    path, image = photographs
+    with pytest.raises(gm_jax.UserError, match="needs images with captions or labels"):
+        diverse(monkeypatch, path, lambda labels: image)
+    few = path.with_name("few.npz")
+    np.savez(few, image=image[:10], label=np.arange(10) // 2)
+    with pytest.raises(gm_jax.UserError, match="is 20, and few has 5 pairs of one label"):
+        diverse(monkeypatch, few, lambda labels: image)

@@ -1,5 +1,7 @@
 """How well texts and pictures agree: of a model of captions by a judge or by CLIP, and of CLIP."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gm_jax import data
@@ -102,22 +104,30 @@ def _distinct(source: data.Source, count: int) -> dict[str, np.ndarray]:
     """The first `count` examples whose captions mean something different, [count, ...] each."""
     if not {"image", "caption"} <= set(source.spec):
         raise UserError("evaluate.retrieval needs images with captions: set data.captions")
-    kept, seen, start = [], set(), 0
+    kept, seen = [], set()
     last = SEARCHED * count if source.size is None else source.size
-    while len(kept) < count:
-        indices = np.arange(start, min(start + 4 * GROUP, last))
-        if not len(indices):
-            raise UserError(
-                f"evaluate.retrieval is {count}, and {source.name} has {len(kept)} different"
-                " captions in this split"
-            )
-        batch, start = source.load(indices), start + len(indices)
-        own = meanings(batch["attributes"]) if "attributes" in batch else batch["caption"]
-        for row, meaning in enumerate(map(bytes, own)):
-            if meaning not in seen and len(kept) < count:
-                seen.add(meaning)
-                kept.append({name: batch[name][row] for name in ("image", "caption")})
-    return {name: np.stack([example[name] for example in kept]) for name in kept[0]}
+    for index, meaning in meanings_in(source, "caption", last):
+        if meaning not in seen:
+            seen.add(meaning)
+            kept.append(index)
+        if len(kept) == count:
+            batch = source.load(np.array(kept))
+            return {name: batch[name] for name in ("image", "caption")}
+    raise UserError(
+        f"evaluate.retrieval is {count}, and {source.name} has {len(kept)} different captions in"
+        " this split"
+    )
+
+
+def meanings_in(source: data.Source, entry: str, last: int) -> Iterator[tuple[int, bytes]]:
+    """(index, what `entry` says of it) of the examples below `last`.
+
+    Captions of the shapes world that mean the same, in whatever words, are equal.
+    """
+    for start in range(0, last, 4 * GROUP):
+        batch = source.load(np.arange(start, min(start + 4 * GROUP, last)))
+        own = meanings(batch["attributes"]) if "attributes" in batch else batch[entry]
+        yield from enumerate((row.tobytes() for row in own), start)
 
 
 def zero_shot(trained: Trained, count: int) -> dict[str, dict]:

@@ -2,7 +2,8 @@
 
 The sliced Wasserstein distance of patches at each level of a Laplacian pyramid (section 5), and the
 mean multi-scale structural similarity of pairs of samples: near that of real pairs if samples vary
-as much.
+as much. The same of samples that were drawn for one class or caption, as Odena et al. 2017 (AC-GAN,
+section 4.2) have it.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from gm_jax import data
 from gm_jax.errors import UserError
 from gm_jax.evaluation import sliced
 from gm_jax.evaluation.ssim import ms_ssim
+from gm_jax.judging.alignment import SEARCHED, meanings_in
 from gm_jax.trained import Trained, sample
 
 PAIRS = 250  # compared at once
@@ -46,6 +48,42 @@ def variation(trained: Trained, count: int) -> dict[str, dict]:
     }
     results["msssim"] = {"value": similarity(fakes), "truth": similarity(reals)}
     return {name: {**row, "examples": count} for name, row in results.items()}
+
+
+def diversity(trained: Trained, count: int) -> dict[str, dict]:
+    """1 - the mean MS-SSIM of `count` pairs of samples, each pair drawn for one caption or label.
+
+    0 if a sample is decided by what it is given. The captions or labels are those that two examples
+    of the split share; `truth` is the same of these examples. Raises UserError if the data has
+    neither, or too few such pairs.
+    """
+    split = trained.config.evaluate.split
+    source = data.open_source(trained.phase.data, split)
+    name = next((entry for entry in ("caption", "label") if entry in source.spec), None)
+    if name is None or "image" not in source.spec:
+        raise UserError("evaluate.diversity needs images with captions or labels")
+    batch = source.load(_twins(source, name, count).ravel())
+    told = batch[name][::2].repeat(2, axis=0)
+    made = sample(trained, 2 * count, "sample", split, {name: told})["image"]
+    own, truth = (1.0 - similarity(images) for images in (made, batch["image"]))
+    return {"diversity": {"value": own, "truth": truth, "examples": 2 * count, "split": split}}
+
+
+def _twins(source: data.Source, name: str, count: int) -> np.ndarray:
+    """The first `count` pairs of examples that say the same, [count, 2]."""
+    pairs, waiting = [], {}
+    last = SEARCHED * count if source.size is None else source.size
+    for index, said in meanings_in(source, name, last):
+        if said not in waiting:
+            waiting[said] = index
+            continue
+        pairs.append((waiting.pop(said), index))
+        if len(pairs) == count:
+            return np.array(pairs)
+    raise UserError(
+        f"evaluate.diversity is {count}, and {source.name} has {len(pairs)} pairs of one {name} in"
+        " this split"
+    )
 
 
 def similarity(images: np.ndarray) -> float:

@@ -127,6 +127,7 @@ class Evaluate:
     split       of the data
     score       samples for the Frechet distance on a small classifier's features; 0 for none
     variation   samples whose patches are compared with the data's, and whose MS-SSIM is taken
+    diversity   pairs of samples, each of one caption or label, whose MS-SSIM is taken
     modes       samples for mode coverage
     agreement   samples whose class, by a classifier, is compared with their label or pair
     preserved   examples whose class, by a classifier, is compared with their reconstruction's
@@ -172,6 +173,7 @@ class Evaluate:
     split: str = "test"
     score: Count = 0
     variation: Count = 0
+    diversity: Count = 0
     modes: Count = 0
     agreement: Count = 0
     preserved: Count = 0

@@ -145,6 +145,15 @@ PROGANS = {
         "judging/variation.py", '{"value": similarity(fakes),', '{"value": similarity(reals),',
         "test_variation.py::test_samples_that_are_all_alike_are_found_out",
     ),
+    "diversity: similarity under its name": Mutant(
+        "judging/variation.py", "(1.0 - similarity(images) for", "(similarity(images) for",
+        "test_variation.py::test_diversity_is_of_pairs_that_say_the_same",
+    ),
+    "diversity: of the data's neighbours, whatever they say": Mutant(
+        "judging/variation.py", "pairs.append((waiting.pop(said), index))",
+        "pairs.append((index - 1, index))",
+        "test_variation.py::test_diversity_is_of_pairs_that_say_the_same",
+    ),
     "variation: a window whose width does not shrink": Mutant(
         "evaluation/ssim.py", "(SIGMA * window / WINDOW) ** 2", "SIGMA**2",
         "evaluation/test_scores.py::"
