@@ -38,7 +38,7 @@ def get_config(variant=""):
         variant,
         dict(
             system="parti",
-            steps=5000,
+            steps=10_000,
             batch_size=32,
             average=0.999,
             condition=dict(
@@ -49,7 +49,7 @@ def get_config(variant=""):
             network=dict(width=96, layers=5, heads=3, dropout=0.1),
             optimizer=dict(
                 name="adamw", learning_rate=1e-3, b2=0.96, weight_decay=0.045, warmup_steps=100,
-                decay_steps=5000,
+                decay_steps=10_000,
             ),
             sampler=dict(guidance=1.0, temperature=1.0, best_of=1),
             show=dict(every=1000, counts=dict(sample=16)),
