@@ -1,0 +1,60 @@
+"""Study: the weight of guidance by captions, of five models of the shapes world.
+
+paper: Ho & Salimans 2022, Classifier-Free Diffusion Guidance, arXiv 2207.12598; each model's own
+command: python launch.py --config=configs/study_caption_guidance.py
+  --workdir=runs/study_caption_guidance --mode=study
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: not measured yet
+metric: sample_right: share of samples for 500 captions of unseen pairs of colour and shape that
+  show all that the caption says, by the judge of the shapes world; diversity: 1 - the mean MS-SSIM
+  of 150 pairs of samples, each pair for one caption (Odena et al. 2017)
+departs: drawn scenes of 32 x 32 (the papers: photographs); weights w of (1 + w) c - w u on logits
+  (codes) or predictions (diffusion)
+reference: diversity of pairs of scenes of one caption, which `truth` has in each result.json
+measured: not yet
+target: diversity falls as the weight grows, of each model; the recipes' weights are near the best
+again: the same command in a new workdir; finished runs are not repeated
+status: unverified
+
+Each model is trained once, as its recipe says, on configs/first_stage_shapes.py (latent diffusion)
+or configs/vqvae_shapes.py, which are trained before: to runs/first_stage_shapes, and to
+runs/vqvae_shapes or where --config.stages.codes= says. Entries are named by ten times the weight.
+"""
+
+from pathlib import Path
+
+from gm_jax.recipes import load_config
+
+HERE = Path(__file__).parent
+MODELS = ("paella", "maskgit", "dalle", "parti", "latent_diffusion")
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
+
+
+SHARED = ("data", "evaluate", "seed", "show", "stages", "study")  # with the study itself
+
+
+def own(model, variant, weight, config):
+    """What differs for a model and a weight; of its stages those that the study does not name."""
+    theirs = load_config(f"{HERE}/{model}_shapes.py:{variant or 'frozen'}").to_dict()
+    stages = {k: v for k, v in theirs["stages"].items() if v and k not in config.stages}
+    entry = {k: v for k, v in theirs.items() if k not in SHARED} | dict(stages=stages)
+    return entry | dict(sampler=theirs["sampler"] | dict(guidance=weight))
+
+
+def get_config(variant=""):
+    few = variant == "smoke"
+    config = load_config(f"{HERE}/paella_shapes.py:{variant or 'frozen'}")
+    config.show = dict(config.show, every=0, counts=dict(sample=16))
+    config.evaluate.attributes.sample = 16 if few else 500
+    config.evaluate.diversity = 4 if few else 150
+    config.study.update(
+        entries={
+            f"{model}_{10 * weight:02.0f}": own(model, variant, weight, config)
+            for model in MODELS
+            for weight in (WEIGHTS[:2] if few else WEIGHTS)
+        },
+        seeds=(0,),
+        measures=("sample_right", "diversity"),
+        against="diversity",
+    )
+    return config
