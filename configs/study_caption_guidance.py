@@ -55,6 +55,6 @@ def get_config(variant=""):
         },
         seeds=(0,),
         measures=("sample_right", "diversity"),
-        against="diversity",
+        against="sampler.guidance",
     )
     return config

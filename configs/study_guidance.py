@@ -37,7 +37,7 @@ def get_config(variant=""):
             entries=entries,
             seeds=(0,) if variant == "smoke" else (0, 1, 2),
             measures=("fd_classifier_digits", "agreement"),
-            against="agreement",
+            against="sampler.guidance",
         ),
     )
     return derive(Path(__file__).with_name(f"guided_ddpm_digits.py:{variant}"), changes)

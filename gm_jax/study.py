@@ -5,7 +5,8 @@ A recipe's `study` has
     entries   {name: settings that differ from the recipe's}
     seeds     (0, 1, ...)
     measures  names among the values that `evaluate` returns
-    against   the measure on the figure's x-axis, if there is one
+    against   what is on the figure's x-axis, if anything: a measure, or a setting whose number
+              differs between entries (sampler.guidance)
 
 Every run has the workdir WORKDIR/NAME/seed_N, and is trained, evaluated and reported regardless of
 its result, even if its loss becomes NaN. Runs that train alike, because they differ only in the use
@@ -24,7 +25,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gm_jax import files, study_figure
-from gm_jax.errors import NotFinite, UserError, choose, one_of
+from gm_jax.errors import NotFinite, UserError, choose
 from gm_jax.recipes import changed, complete, differences, of_training
 from gm_jax.run import load, train
 from gm_jax.scoring import evaluate
@@ -47,10 +48,8 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     workdir, plan = files.path_of(workdir), config.study
     if not (plan.entries and plan.seeds and plan.measures):
         raise UserError("this recipe is not a study: set study.entries, .seeds and .measures")
-    if plan.against:
-        one_of("study.against", plan.against, plan.measures)
-        if set(plan.measures) == {plan.against}:
-            raise UserError("study.measures must hold another one than study.against")
+    if set(plan.measures) == {plan.against}:
+        raise UserError("study.measures must hold another one than study.against")
     if jax.process_count() > 1:
         raise UserError(
             "each run of a study is one process: start it without --pod, once per shell"
@@ -62,6 +61,9 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
         for seed in plan.seeds
         for name in plan.entries
     }
+    axis = {}  # Of settings it is known before the first run, and refused before it.
+    if plan.against not in ("", *plan.measures):
+        axis = {pair: _setting(run.recipe, plan) for pair, run in runs.items()}
     trainers = _trainers(runs)
     # Seed by seed, so that every entry has its first result early; those that train come first.
     for pair in sorted(runs, key=lambda p: (plan.seeds.index(p[1]), trainers[p] is not runs[p])):
@@ -80,6 +82,8 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     (workdir / "table.md").write_text(table(values, intervals) + "\n")
     if plan.against:
         floors = _floors(list(results.values()), plan.measures)
+        for name, row in values.items() if axis else ():
+            row[plan.against] = [axis[name, seed] for seed in plan.seeds]
         study_figure.against(values, plan.against, floors, workdir / "figure.png")
     else:
         folders = {pair: run.folder for pair, run in runs.items()}
@@ -107,6 +111,19 @@ def version(config: ConfigDict, name: str, seed: int) -> ConfigDict:
     settings = config.to_dict()
     changes = settings.pop("study")["entries"][name]
     return ConfigDict(changed(complete({**settings, "seed": seed}).to_dict(), changes))
+
+
+def _setting(recipe: ConfigDict, plan) -> float:
+    """The number of the setting that `study.against` names. Raises UserError if it names none."""
+    value = recipe
+    for name in plan.against.split("."):
+        value = value.get(name) if isinstance(value, ConfigDict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(
+            f"study.against is {plan.against!r}: choose from {', '.join(plan.measures)}, or name a"
+            " setting that is a number, such as sampler.guidance"
+        )
+    return float(value)
 
 
 def table(values: dict, intervals: dict) -> str:

@@ -212,9 +212,27 @@ def test_a_study_against_a_measure_draws_it_and_needs_it(tmp_path):
     config.study.measures = ("high_quality",)
     with pytest.raises(gm_jax.UserError, match="measures must hold another one"):
         play(config, tmp_path)
-    config.study.against = "reverse_kl"
-    with pytest.raises(gm_jax.UserError, match="unknown study.against 'reverse_kl'"):
-        play(config, tmp_path)
+    for name in ("reverse_kl", "system", "evaluate", "discriminator.nothing"):
+        config.study.against = name
+        with pytest.raises(gm_jax.UserError, match=f"against is '{name}': choose from high_qual"):
+            play(config, tmp_path)
+
+
+def test_a_study_against_a_setting_draws_each_entry_at_its_own(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(study_figure, "against", lambda *given: drawn.append(given))
+    entries = {f"modes_{n}": {"evaluate": {"modes": n}} for n in (200, 300)}
+    play(
+        ring(entries=entries, measures=("modes", "high_quality"), against="evaluate.modes"),
+        tmp_path,
+    )
+    ((values, x, _, path),) = drawn
+    assert (x, path) == ("evaluate.modes", tmp_path / "figure.png")
+    assert [row[x] for row in values.values()] == [[200.0], [300.0]]
+    assert set(values["modes_200"]) == {"modes", "high_quality", x}
+    # The table and the file of results have what was measured alone.
+    assert x not in (tmp_path / "table.md").read_text()
+    assert x not in (tmp_path / "results.json").read_text()
 
 
 @pytest.mark.slow

@@ -224,8 +224,9 @@ class Study:
               share its training
     seeds     of every entry
     measures  names among the values that the evaluation returns
-    against   the measure that the figure's x-axis shows, such as evaluations: entries are then
-              points of lines, named by what stands before the last "_" (heun_5, heun_10)
+    against   the measure (evaluations) or setting (sampler.guidance) that the figure's x-axis
+              shows: entries are then points of lines, named by what stands before the last "_"
+              (heun_5, heun_10)
     """
 
     entries: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
