@@ -20,6 +20,10 @@ LINE = "a_line_has_its_entries_by_growing_x_with_the_range_of_its_seeds"
 SWEEP = "a_sweep_of_guidance_is_one_noise_under_each_weight"
 
 STUDIES = {
+    "study: an axis of seeds for one of settings": Mutant(
+        STUDY, "[axis[name, seed] for seed in plan.seeds]", "[float(seed) for seed in plan.seeds]",
+        _study("a_study_against_a_setting_draws_each_entry_at_its_own"),
+    ),
     "study: the programs of all runs are kept": Mutant(
         STUDY, "    jax.clear_caches()  # No", "    # No",
         _study("a_study_keeps_no_programs_of_finished_runs"),
