@@ -9,10 +9,12 @@ metric: sample_right: share of samples for 500 captions of unseen pairs of colou
   show all that the caption says, by the judge of the shapes world; diversity: 1 - the mean MS-SSIM
   of 150 pairs of samples, each pair for one caption (Odena et al. 2017)
 departs: drawn scenes of 32 x 32 (the papers: photographs); weights w of (1 + w) c - w u on logits
-  (codes) or predictions (diffusion)
+  (codes) or predictions (diffusion); `limited` draws no code less likely, given the caption, than a
+  tenth of the likeliest (Li et al. 2022), which the papers do not
 reference: diversity of pairs of scenes of one caption, which `truth` has in each result.json
 measured: not yet
-target: diversity falls as the weight grows, of each model; the recipes' weights are near the best
+target: a greater share at some weight than at 0, of each model; of samples that are limited,
+  diversity falls as the weight grows
 again: the same command in a new workdir; finished runs are not repeated
 status: unverified
 
@@ -26,33 +28,35 @@ from pathlib import Path
 from gm_jax.recipes import load_config
 
 HERE = Path(__file__).parent
-MODELS = ("paella", "maskgit", "dalle", "parti", "latent_diffusion")
+OF_CODES = ("paella", "maskgit", "dalle", "parti")
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
-
-
 SHARED = ("data", "evaluate", "seed", "show", "stages", "study")  # with the study itself
 
 
-def own(model, variant, weight, config):
-    """What differs for a model and a weight; of its stages those that the study does not name."""
+def own(model, variant, config, **sampler):
+    """What differs for a model and its sampler; of its stages those that the study does not name."""
     theirs = load_config(f"{HERE}/{model}_shapes.py:{variant or 'frozen'}").to_dict()
     stages = {k: v for k, v in theirs["stages"].items() if v and k not in config.stages}
     entry = {k: v for k, v in theirs.items() if k not in SHARED} | dict(stages=stages)
-    return entry | dict(sampler=theirs["sampler"] | dict(guidance=weight))
+    return entry | dict(sampler=theirs["sampler"] | sampler)
 
 
 def get_config(variant=""):
-    few = variant == "smoke"
+    few, entries = variant == "smoke", {}
     config = load_config(f"{HERE}/paella_shapes.py:{variant or 'frozen'}")
+    for weight in WEIGHTS[:2] if few else WEIGHTS:
+        name, guided = f"{10 * weight:02.0f}", dict(guidance=weight)
+        for model in OF_CODES:
+            entries[f"{model}_{name}"] = own(model, variant, config, plausible=0.0, **guided)
+            if weight:
+                limited = own(model, variant, config, plausible=0.1, **guided)
+                entries[f"{model}_limited_{name}"] = limited
+        entries[f"latent_diffusion_{name}"] = own("latent_diffusion", variant, config, **guided)
     config.show = dict(config.show, every=0, counts=dict(sample=16))
     config.evaluate.attributes.sample = 16 if few else 500
     config.evaluate.diversity = 4 if few else 150
     config.study.update(
-        entries={
-            f"{model}_{10 * weight:02.0f}": own(model, variant, weight, config)
-            for model in MODELS
-            for weight in (WEIGHTS[:2] if few else WEIGHTS)
-        },
+        entries=entries,
         seeds=(0,),
         measures=("sample_right", "diversity"),
         against="sampler.guidance",

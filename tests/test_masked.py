@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from twins.game import game
 
+import gm_jax
 from gm_jax.multimodal.shared import masked
 
 KEYS = jax.random.split(jax.random.key(3), 4000)
@@ -101,3 +103,42 @@ def test_guidance_of_weight_zero_is_the_conditional_model():
     given, null = (jax.random.normal(k, (2, 3, 4)) for k in KEYS[:2])
     np.testing.assert_array_equal(masked.guided(given, null, 0.0), given)
     np.testing.assert_allclose(masked.guided(given, null, 2.0), 3 * given - 2 * null, rtol=1e-5)
+
+
+def test_guidance_prefers_nothing_that_is_not_plausible():
+    """The third is the least likely of all, and 50 times less so without the condition."""
+    given = jnp.log(jnp.array([[0.6, 0.3, 0.01, 0.09]]))
+    null = jnp.log(jnp.array([[0.6, 0.3, 0.0002, 0.0998]]))
+    assert masked.guided(given, null, 4.0).argmax() == 2
+    moved = 5 * given - 4 * null
+    for plausible, left in ((0.1, [0, 1, 3]), (0.3, [0, 1]), (1.0, [0]), (0.01, [0, 1, 2, 3])):
+        found = masked.guided(given, null, 4.0, plausible)[0]
+        np.testing.assert_array_equal(np.flatnonzero(np.isfinite(found)), left)
+        np.testing.assert_allclose(found[jnp.array(left)], moved[0, jnp.array(left)], rtol=1e-5)
+
+
+COLD = {"sampler.temperature": 1e-6}
+
+
+@pytest.mark.parametrize(
+    "recipe, cold",
+    [
+        ("parti_shapes", COLD),
+        ("dalle_shapes", COLD),
+        ("paella_shapes", COLD | {"sampler.last_temperature": 1e-6}),
+        ("unclip_causal_prior_shapes", COLD),
+    ],
+)
+def test_if_the_likeliest_alone_is_plausible_guidance_changes_nothing(recipe, cold):
+    limited = {"sampler.guidance": 3.0, "sampler.plausible": 1.0}
+    changes = ({"sampler.guidance": 0.0} | cold, limited, limited | {"sampler.plausible": 0.0})
+    drawn = []
+    for change in changes:
+        of = game(recipe, **change)
+        drawn.append(
+            next(iter(of.functions["sample"](of.variables, of.batch, KEYS[0])[0].values()))
+        )
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert np.mean(drawn[0] != drawn[2]) > 0.01
+    with pytest.raises(gm_jax.UserError, match="sampler.plausible limits what guidance prefers"):
+        game(recipe, **{"sampler.guidance": 0.0, "sampler.plausible": 0.1})

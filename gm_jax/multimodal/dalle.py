@@ -22,6 +22,7 @@ from gm_jax.clip_stage import check_clip, nearest
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
+from gm_jax.multimodal.shared import masked
 from gm_jax.multimodal.shared.guided_causal import Sampler, guided, unranked
 from gm_jax.networks import Network
 from gm_jax.nn.text_image_transformer import (
@@ -74,6 +75,7 @@ class Settings(Recipe):
                 " there is nothing to move away from"
             )
         yield from unranked(self)
+        yield from masked.unguided(self.sampler)
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -89,11 +91,12 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         dtype=jnp.dtype(settings.dtype),
     )  # fmt: skip
     network, first_code = Network("transformer", module), module.first_code
-    own = arguments(sampler, "guidance", "best_of", "prompt")
+    own = arguments(sampler, "guidance", "plausible", "best_of", "prompt")
     asked = conditions.prompted(sampler.prompt, spec)
     drawing = of_module(module)
     if sampler.guidance:
-        drawing = guided(drawing, without_text(drawing, length), sampler.guidance)
+        away = without_text(drawing, length)
+        drawing = guided(drawing, away, sampler.guidance, sampler.plausible)
 
     def sequence(variables, batch, key, hidden):
         """The text, empty where it is hidden [B], and the codes after it, [B, T]."""

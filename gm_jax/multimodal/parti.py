@@ -67,10 +67,11 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         settings, spec, stages, module_of, lambda codes: (codes,), others=("clip",)
     )
     count, decoder = model.tokens.length, reading(model.network.module)
-    own = arguments(sampler, "guidance", "best_of", "prompt")
+    own = arguments(sampler, "guidance", "plausible", "best_of", "prompt")
     asked = conditions.prompted(sampler.prompt, spec)
     if sampler.guidance:
-        decoder = guided(chosen(decoder, 0), chosen(decoder, 1), sampler.guidance)
+        both = chosen(decoder, 0), chosen(decoder, 1)
+        decoder = guided(*both, sampler.guidance, sampler.plausible)
 
     def negative_log_prob(variables, batch, key, step):
         hide_keys, dropout_keys = (example_keys(k, batch) for k in jax.random.split(key))

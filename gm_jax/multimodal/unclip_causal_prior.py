@@ -24,7 +24,7 @@ from gm_jax.conditions import TowerSettings
 from gm_jax.errors import UserError
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Array, Aux, Move, Phase, Player, Variables, example_keys, field_of
-from gm_jax.multimodal.shared import components, guided_causal
+from gm_jax.multimodal.shared import components, guided_causal, masked
 from gm_jax.multimodal.shared.code_model import Share
 from gm_jax.multimodal.shared.guided_causal import chosen, guided, reading
 from gm_jax.networks import Network
@@ -71,6 +71,7 @@ class Settings(Recipe):
         yield from super().wrong()
         if self.sampler.guidance and not self.condition_dropout:
             yield "sampler.guidance needs a prior trained with condition_dropout > 0"
+        yield from masked.unguided(self.sampler)
 
 
 class Nearness(NamedTuple):
@@ -97,7 +98,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     reader = Network("reader", PrefixReader(buckets, dtype))
     drawing = reading(module)
     if sampler.guidance:
-        drawing = guided(chosen(drawing, 0), chosen(drawing, 1), sampler.guidance)
+        both = chosen(drawing, 0), chosen(drawing, 1)
+        drawing = guided(*both, sampler.guidance, sampler.plausible)
 
     init_counting, count = counting(clip)
 
@@ -141,7 +143,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         batch = asked(batch)
         text, of = clip.text(variables, batch, key), variables.state["near"]
         params = variables.params["network"]
-        cold = arguments(sampler, "guidance", "best_of", "prompt")
+        cold = arguments(sampler, "guidance", "plausible", "best_of", "prompt")
 
         def draw(key):
             near_keys, code_keys = (example_keys(k, batch) for k in jax.random.split(key))

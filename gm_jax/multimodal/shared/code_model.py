@@ -26,13 +26,16 @@ Share = Annotated[float, at_least(0.0), at_most(1.0)]
 class Sampler:
     """From noise to codes.
 
-    steps     rounds
-    guidance  w; 0 for the conditional model as it is
-    prompt    what all samples show, for a model of captions; "" for the captions of the data
+    steps      rounds
+    guidance   w; 0 for the conditional model as it is
+    plausible  of the likeliest code's probability, the share that a code needs to be drawn at all
+               when guided; 0 for no limit
+    prompt     what all samples show, for a model of captions; "" for the captions of the data
     """
 
     steps: Annotated[int, at_least(1)] = 12
     guidance: Annotated[float, at_least(0.0)] = 0.0
+    plausible: Share = 0.0
     prompt: str = ""
 
 
@@ -64,6 +67,7 @@ class Settings(Recipe):
             )
         if self.sampler.prompt and self.condition.name != "caption":
             yield "sampler.prompt needs a model trained with condition.name=caption"
+        yield from masked.unguided(self.sampler)
 
 
 class CodeModel(NamedTuple):
@@ -101,10 +105,10 @@ def begin(
     inputs     codes [B, N] -> an example of what the network is given before the label
     others     names of stages that the system may have besides
     """
-    tokens, guidance = code_tokens.tokens(spec, stages, others), settings.sampler.guidance
+    tokens, sampler = code_tokens.tokens(spec, stages, others), settings.sampler
     dtype = jnp.dtype(settings.dtype)
     condition = conditions.make(settings.condition, spec, dtype)
-    asked = conditions.prompted(settings.sampler.prompt, spec)
+    asked = conditions.prompted(sampler.prompt, spec)
     network = Network("network", module_of(tokens.code, condition.classes, dtype))
 
     def logits(variables, batch, inputs, hidden, keys=None):
@@ -114,10 +118,10 @@ def begin(
     def guided(variables, batch, inputs):
         batch = asked(batch)
         given = logits(variables, batch, inputs, False)
-        if not guidance:
+        if not sampler.guidance:
             return given
         null = logits(variables, batch, inputs, True)
-        return masked.guided(given, null, guidance)
+        return masked.guided(given, null, sampler.guidance, sampler.plausible)
 
     def init(key, batch, previous):
         network_key, condition_key = jax.random.split(key)

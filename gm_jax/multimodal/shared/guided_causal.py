@@ -9,6 +9,7 @@ from typing import Annotated
 from gm_jax import causal
 from gm_jax.causal import Causal
 from gm_jax.multimodal.shared import masked
+from gm_jax.multimodal.shared.code_model import Share
 from gm_jax.nn.transformer import Transformer
 from gm_jax.settings import at_least, schema
 
@@ -17,12 +18,15 @@ from gm_jax.settings import at_least, schema
 class Sampler(causal.Sampler):
     """How codes are drawn.
 
-    guidance  w; 0 for the model as it is
-    best_of   images drawn for each text; the one that stages.clip finds nearest to it is shown
-    prompt    what all samples show; "" for the captions of the data
+    guidance   w; 0 for the model as it is
+    plausible  of the likeliest code's probability, the share that a code needs to be drawn at all
+               when guided; 0 for no limit
+    best_of    images drawn for each text; the one that stages.clip finds nearest to it is shown
+    prompt     what all samples show; "" for the captions of the data
     """
 
     guidance: Annotated[float, at_least(0.0)] = 0.0
+    plausible: Share = 0.0
     best_of: Annotated[int, at_least(1)] = 1
     prompt: str = ""
 
@@ -36,11 +40,12 @@ def unranked(settings):
         )
 
 
-def guided(given: Causal, null: Causal, weight: float) -> Causal:
-    """The network of a text moved away from that of none."""
+def guided(given: Causal, null: Causal, weight: float, plausible: float = 0.0) -> Causal:
+    """The network of a text moved away from that of none, as `masked.guided` has it."""
 
     def apply(params, x, condition):
-        return masked.guided(*(c.apply(params, x, condition) for c in (given, null)), weight)
+        logits = (c.apply(params, x, condition) for c in (given, null))
+        return masked.guided(*logits, weight, plausible)
 
     def begin(params, batch_size, condition):
         return tuple(c.begin(params, batch_size, condition) for c in (given, null))
@@ -51,7 +56,7 @@ def guided(given: Causal, null: Causal, weight: float) -> Causal:
             for own, cache in zip((given, null), caches, strict=True)
         ]
         after, logits = zip(*steps, strict=True)
-        return after, masked.guided(*logits, weight)
+        return after, masked.guided(*logits, weight, plausible)
 
     return Causal(apply, begin, step)
 

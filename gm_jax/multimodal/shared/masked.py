@@ -3,7 +3,8 @@
 Chang et al. 2022 (MaskGIT, arXiv 2202.04200), sections 3.2 and 3.3.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -66,9 +67,24 @@ def decode(
     return codes
 
 
-def guided(conditional: Array, null: Array, weight: float) -> Array:
-    """Logits (1 + w) conditional - w null."""
-    return conditional + weight * (conditional - null)
+def guided(conditional: Array, null: Array, weight: float, plausible: float = 0.0) -> Array:
+    """Logits (1 + w) conditional - w null, of what is plausible given the condition.
+
+    What is unlikely with the condition and still less likely without it would gain the most. So it
+    is never drawn if its probability is less than `plausible` times that of the likeliest, as in
+    contrastive decoding (Li et al. 2022, arXiv 2210.15097, eq. 2); 0 for no such limit.
+    """
+    moved = conditional + weight * (conditional - null)
+    if not plausible:
+        return moved
+    least = jnp.max(conditional, axis=-1, keepdims=True) + math.log(plausible)
+    return jnp.where(conditional >= least, moved, -jnp.inf)
+
+
+def unguided(sampler) -> Iterator[str]:
+    """A line if guidance is limited to what is plausible, and there is none."""
+    if sampler.plausible and not sampler.guidance:
+        yield "sampler.plausible limits what guidance prefers: set sampler.guidance"
 
 
 def _rank(x: Array) -> Array:
