@@ -34,7 +34,7 @@ SHARED = ("data", "evaluate", "seed", "show", "stages", "study")  # with the stu
 
 
 def own(model, variant, config, **sampler):
-    """What differs for a model and its sampler; of its stages those that the study does not name."""
+    """What differs for a model and its sampler; of its stages those the study does not name."""
     theirs = load_config(f"{HERE}/{model}_shapes.py:{variant or 'frozen'}").to_dict()
     stages = {k: v for k, v in theirs["stages"].items() if v and k not in config.stages}
     entry = {k: v for k, v in theirs.items() if k not in SHARED} | dict(stages=stages)

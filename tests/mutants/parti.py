@@ -8,12 +8,44 @@ CODES, TOWER = "multimodal/shared/code_model.py", "nn/text_tower.py"
 TESTS, TWINS = "test_parti.py::test_", "twins/test_parti.py::test_"
 CACHED = TESTS + "cached_is_uncached_with_a_text"
 LOSS = TWINS + "the_loss"
+LIKELIEST = "test_masked.py::test_if_the_likeliest_alone_is_plausible_guidance_changes_nothing"
 
 PARTIS = {
+    "codes: plausible once guided": Mutant(
+        "multimodal/shared/masked.py",
+        "least = jnp.max(conditional,",
+        "least = jnp.max(moved,",
+        "test_masked.py::test_guidance_prefers_nothing_that_is_not_plausible",
+    ),
+    "codes: one by one, whatever is plausible": Mutant(
+        "multimodal/shared/guided_causal.py",
+        "return after, masked.guided(*logits, weight, plausible)",
+        "return after, masked.guided(*logits, weight)",
+        LIKELIEST + "[parti_shapes-cold0]",
+    ),
+    "dalle: whatever is plausible": Mutant(
+        "multimodal/dalle.py",
+        "guided(drawing, away, sampler.guidance, sampler.plausible)",
+        "guided(drawing, away, sampler.guidance)",
+        LIKELIEST + "[dalle_shapes-cold1]",
+    ),
+    "codes: in a few rounds, whatever is plausible": Mutant(
+        "multimodal/shared/code_model.py",
+        "masked.guided(given, null, sampler.guidance, sampler.plausible)",
+        "masked.guided(given, null, sampler.guidance)",
+        LIKELIEST + "[paella_shapes-cold2]",
+    ),
+    "unclip_causal_prior: whatever is plausible": Mutant(
+        "multimodal/unclip_causal_prior.py",
+        "guided(*both, sampler.guidance, sampler.plausible)",
+        "guided(*both, sampler.guidance)",
+        "twins/test_unclip_causal_prior.py::"
+        "test_if_the_likeliest_code_alone_is_plausible_guidance_changes_nothing",
+    ),
     "parti: the null network reads the text": Mutant(
         PARTI,
-        "guided(chosen(decoder, 0), chosen(decoder, 1), sampler.guidance)",
-        "guided(chosen(decoder, 0), chosen(decoder, 0), sampler.guidance)",
+        "both = chosen(decoder, 0), chosen(decoder, 1)",
+        "both = chosen(decoder, 0), chosen(decoder, 0)",
         TESTS + "guidance_is_away_from_an_empty_text",
     ),
     "parti: a cache without a memory": Mutant(

@@ -82,8 +82,8 @@ CAUSAL_PRIORS = {
     ),
     "causal prior: guided towards no text": Mutant(
         PRIOR,
-        "guided(chosen(drawing, 0), chosen(drawing, 1), sampler.guidance)",
-        "guided(chosen(drawing, 1), chosen(drawing, 0), sampler.guidance)",
+        "both = chosen(drawing, 0), chosen(drawing, 1)",
+        "both = chosen(drawing, 1), chosen(drawing, 0)",
         TWINS + "the_likeliest_codes_are_drawn",
     ),
     "causal prior: samples of no text": Mutant(

@@ -125,6 +125,17 @@ def test_the_likeliest_codes_are_drawn(weight, prompt):
 
 
 @pytest.mark.slow
+def test_if_the_likeliest_code_alone_is_plausible_guidance_changes_nothing():
+    limited = {"sampler.guidance": 3.0, "sampler.plausible": 1.0}
+    cold, alone, free = (
+        away(condition_dropout=0.5, **own).work("sample", moves=False)[0]["embedding"]
+        for own in ({"sampler.temperature": 0.0}, limited, limited | {"sampler.plausible": 0.0})
+    )
+    assert np.isfinite(cold).all()
+    np.testing.assert_array_equal(cold, alone)
+    assert np.mean(cold != free) > 0.5
+
+
 def test_of_several_embeddings_that_nearest_to_the_text_is_kept():
     one, several = (away(**{"sampler.best_of": n}).work("sample") for n in (1, 8))
     text = unit(scaled(of_clip(one[1])[0]))
