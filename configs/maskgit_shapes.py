@@ -3,8 +3,8 @@
 paper: Chang, Zhang, Jiang, Liu & Freeman 2022, MaskGIT: Masked Generative Image Transformer,
   arXiv 2202.04200
 command: python launch.py --config=configs/maskgit_shapes.py --workdir=runs/maskgit_shapes
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 65 min beside other runs, after 10 min of configs/vqvae_shapes.py
 metric: share of 1,000 samples for captions of unseen scenes that show all their caption says, by
   the judge of the shapes world
 reference: none on these data

@@ -4,14 +4,17 @@ paper: Shrivastava et al. 2017, Learning from Simulated and Unsupervised Images 
   Training, arXiv 1612.07828
 command: python launch.py --config=configs/simgan_scenes.py --workdir=runs/simgan_scenes
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+time: 23 min beside other runs
 metric: of 1,000 held-out scenes: L1 distance to the true photograph on the scale 0 to 1; pixel
   accuracy, class accuracy and class IoU by a segmenter of photographs; share of the first 500 whose
   nearest true photograph is their own
 departs: scenes of 32 pixels in colour (the paper: grey eyes of 55 x 35), width 32 (64), batches of
-  16 (512), a history of 1,000 (25,600), lambda 0.02 (0.5 for eyes)
+  16 (512), a history of 1,000 (25,600), lambda 0.1 (0.5 for eyes)
 reference: the drawing as it is, which `copied` has beside each number
-measured: not yet
+measured: L1 0.0804 ± 0.0004 (drawings 0.0713), pixel 0.959 (0.991), class 0.930 (0.960), IoU 0.799
+  (0.924), own partner nearest 0.960 (0.974), contrast of discs 0.496 of the truth's: the target is
+  missed. Grass has stripes, squares have bands and discs light, but the same false objects stand at
+  the bottom of every picture. With lambda 0.02 L1 0.114 and IoU 0.592, with 0.3 0.0831 and 0.704
 target: L1 below that of the drawings, and no score below theirs, which are near the truth's
 again: python launch.py --workdir=runs/simgan_scenes --mode=evaluate
 status: unverified
@@ -37,7 +40,7 @@ def get_config(variant=""):
                 name="scenes", domains=("plain", "photo"), unpaired=True, size=32, flip=True
             ),
             value_function="non_saturating",
-            regularization=0.02,
+            regularization=0.1,
             history=1000,
             refiner=dict(width=32, blocks=4, times=2, optimizer=adam),
             discriminator=dict(width=48, times=1, optimizer=adam),
