@@ -8,7 +8,9 @@ time: 65 min beside other runs, after 10 min of configs/vqvae_shapes.py
 metric: share of 1,000 samples for captions of unseen scenes that show all their caption says, by
   the judge of the shapes world
 reference: none on these data
-measured: not yet
+measured: 0.534 [0.503, 0.565] shown right (captions shuffled 0.036), of one object 0.540, of two
+  0.528, in 12 passes, guided twice as many: the target is missed. Of 500, with a guidance of 1
+  0.546, of 4 with sampler.plausible=0.1 0.642; one seed, as `:frozen`
 target: at least 0.8
 again: python launch.py --workdir=runs/maskgit_shapes --mode=evaluate
 status: unverified
