@@ -15,7 +15,7 @@ measured: 0.731 [0.703, 0.758] shown right (captions shuffled 0.049), of one obj
 target: at least the share of configs/maskgit_shapes.py, 0.534, in as many rounds
 again: python launch.py --workdir=runs/paella_shapes --mode=evaluate
 status: toy
-departs: drawn scenes and 8x8 of 128 codes (captioned pictures of the web, 64x64 of 8192 codes), a
+departs: drawn scenes and 8x8 of 256 codes (captioned pictures of the web, 64x64 of 8192 codes), a
   text transformer that is trained along (ByT5-XL and CLIP, frozen), captions dropped by example
   (one coin a batch), the U-Net of diffusion models with full convolutions, one width a level and
   one number of blocks (depthwise convolutions and response norms, 640, 1280 and 1280 features with

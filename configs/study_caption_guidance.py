@@ -4,7 +4,7 @@ paper: Ho & Salimans 2022, Classifier-Free Diffusion Guidance, arXiv 2207.12598;
 command: python launch.py --config=configs/study_caption_guidance.py
   --workdir=runs/study_caption_guidance --mode=study
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet; the sampling of MaskGIT, Paella and Parti about an hour, beside other runs
+time: not measured yet; sampling of MaskGIT, Paella and Parti about 50 min, beside other runs
 metric: sample_right: share of samples for 500 captions of unseen pairs of colour and shape that
   show all that the caption says, by the judge of the shapes world; diversity: 1 - the mean MS-SSIM
   of 150 pairs of samples, each pair for one caption (Odena et al. 2017)

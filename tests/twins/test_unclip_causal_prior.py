@@ -124,7 +124,6 @@ def test_the_likeliest_codes_are_drawn(weight, prompt):
     assert np.mean(given.argmax(-1) != null.argmax(-1)) > 0.1
 
 
-@pytest.mark.slow
 def test_if_the_likeliest_code_alone_is_plausible_guidance_changes_nothing():
     limited = {"sampler.guidance": 3.0, "sampler.plausible": 1.0}
     cold, alone, free = (
@@ -136,6 +135,7 @@ def test_if_the_likeliest_code_alone_is_plausible_guidance_changes_nothing():
     assert np.mean(cold != free) > 0.5
 
 
+@pytest.mark.slow
 def test_of_several_embeddings_that_nearest_to_the_text_is_kept():
     one, several = (away(**{"sampler.best_of": n}).work("sample") for n in (1, 8))
     text = unit(scaled(of_clip(one[1])[0]))
