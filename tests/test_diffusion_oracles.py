@@ -108,6 +108,7 @@ def test_memory_does_not_grow_with_the_steps_unless_states_are_kept():
 
     assert size(500) < size(10) + x.nbytes
     assert size(10, range(11)) > size(10) + 9 * x.nbytes
+    assert size(500, (3,)) < size(500) + 4 * x.nbytes  # The state, and a slot for all others.
 
 
 def test_the_states_kept_are_those_asked_for_in_any_order():

@@ -121,7 +121,7 @@ MUTANTS = (
     | NETWORKS
     | CHANCES
 )
-COPIED = ("gm_jax", "configs", "tests", "launch.py", "setup.cfg", "pyproject.toml")
+COPIED = ("gm_jax", "configs", "benchmarks", "tests", "launch.py", "setup.cfg", "pyproject.toml")
 # What almost every test imports and no mutant changes. None of them starts a thread.
 HEAVY = ("jax.numpy", "flax.linen", "optax", "orbax.checkpoint", "grain", "sklearn.datasets")
 SAID = "said.txt"
