@@ -13,11 +13,12 @@ demo: .venv/installed
 test: .venv/tested lint
 	$(BIN)/python -m pytest -n 2 --dist=worksteal -m "not slow"
 
-# About two hours on two cores; `make test-all SHARD=2/4` runs the second of four parts.
+# More than an hour on two cores; `make test-all SHARD=2/4` runs the second of four parts.
 test-all: .venv/tested lint
 	$(BIN)/python -m pytest -n 2 --dist=worksteal --shard=$(SHARD)
 
-# Plants mistakes one by one: the tests must notice each (tests/mutants). Hours; in parts, too.
+# Plants mistakes one by one: the tests must notice each (tests/mutants). More than
+# an hour on two cores; in parts, too.
 mutants: .venv/tested
 	$(BIN)/python tests/mutants --shard=$(SHARD)
 
