@@ -5,16 +5,17 @@ paper: Radford et al. 2021, Learning Transferable Visual Models From Natural Lan
 command: python launch.py --config=configs/clip_emoji.py --workdir=runs/clip_emoji
   --config.data.path=FOLDER
 data: as configs/first_stage_emoji.py
-hardware: not measured yet
-time: not measured yet
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: 7 min 25 s beside other runs
 metric: of 300 held-out emoji, how often the name of a picture, and the picture of a name, is the
   nearest of all and of each hundred. All skin tones of a name are on one side of the split
-departs: not described yet
-reference: chance, 0.01 among 100
-measured: not yet
+departs: as configs/clip_shapes.py, with 1,000 rounds and flips
+reference: chance, 0.010 of 100, 0.003 of 300
+measured: text and picture at 1 of 100 0.523 [0.467, 0.579] and 0.530 [0.474, 0.586], at 5 0.750 and
+  0.760; of 300 at 1 0.450 and 0.487. After 200 rounds 0.340 and 0.290
 target: at 1 of 100 ten times chance
 again: python launch.py --workdir=runs/clip_emoji --mode=evaluate
-status: unverified
+status: toy
 """
 
 from pathlib import Path
