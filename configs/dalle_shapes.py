@@ -2,8 +2,8 @@
 
 paper: Ramesh et al. 2021, Zero-Shot Text-to-Image Generation, arXiv 2102.12092
 command: python launch.py --config=configs/dalle_shapes.py --workdir=runs/dalle_shapes
-hardware: one of 2 CPU cores (Intel Xeon), float32
-time: 80 min at 1.05 steps a second, the rate on a quiet core (it was interrupted), after 12 min of
+hardware: one of 2 CPU cores (AMD EPYC), float32
+time: about 55 min at 1.6 steps a second beside other runs (it was interrupted), after 10 min of
   configs/vqvae_shapes.py
 metric: share of samples for 1,000 captions of unseen pairs of colour and shape that show all that
   the caption says, by the judge of the shapes world
@@ -13,10 +13,11 @@ departs: drawn scenes, captions of words and 8 x 8 of 256 codes of a VQ-VAE (the
   dropout, as no picture is seen twice (0.1), texts dropped for guidance, which count as empty ones
   (never)
 reference: none on these data
-measured: 0.715 [0.686, 0.742] shown right (captions shuffled 0.049; the first stage's bound 0.967),
-  of one object 0.754, of two 0.677; shape 0.730, size 0.928, colour 0.949, relation 0.968; 1.093
-  nats a code. Best of 8 by configs/clip_shapes.py, of 500 captions: 0.876 [0.844, 0.902], of one
-  object 0.971, of two 0.787
+measured: 0.738 [0.710, 0.764] shown right (captions shuffled 0.051; the first stage's bound 0.967),
+  of one object 0.776, of two 0.700; shape 0.776, size 0.903, colour 0.885, relation 0.923; 1.119
+  nats a code. Of 500 captions: best of 8 by configs/clip_shapes.py 0.916 [0.888, 0.937], of one
+  object 0.975, of two 0.860; one of each 0.758 [0.719, 0.794]. An earlier run: 0.715, best of 8
+  0.876. Guided by 4 and limited (sampler.plausible=0.1) 0.906, docs/text_to_image.md
 target: at least 0.70 of captions of one object, 0.30 of those of two shown right; best of 8 by CLIP
   better by more than its error
 again: python launch.py --workdir=runs/dalle_shapes --mode=evaluate

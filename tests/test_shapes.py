@@ -243,6 +243,7 @@ def test_attributes_are_those_of_shapes():
     trained = drawing({"sample": {"image": np.zeros((4, 8, 8, 1), np.uint8)}})
     digits = trained._replace(phase=trained.phase._replace(data=dict(name="digits")))
     digits.config.evaluate.split = "test"
+    assert alignment.attributes(digits, {"sample": 0}) == {}  # A recipe for other data says so.
     with pytest.raises(gm_jax.UserError, match="needs the data set shapes, not digits"):
         alignment.attributes(digits, {"sample": 4})
     with pytest.raises(gm_jax.UserError, match="evaluate.attributes.smaple: the model has no"):

@@ -27,11 +27,10 @@ def attributes(trained: Trained, counts: dict[str, int]) -> dict[str, dict]:
     """
     split, results = trained.config.evaluate.split, {}
     source = data.open_source(trained.phase.data, split)
-    if "attributes" not in source.spec:
+    counts = {name: count for name, count in counts.items() if count}
+    if counts and "attributes" not in source.spec:
         raise UserError(f"evaluate.attributes needs the data set shapes, not {source.name}")
     for name, count in counts.items():
-        if not count:
-            continue
         made = _pictures(sample(trained, count, name, split), name)
         wanted, found = source.load(np.arange(count))["attributes"], shapes.judge(made)
         floor = shapes.agreement(found, np.roll(wanted, 1, axis=0))["all"]
