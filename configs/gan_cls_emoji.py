@@ -10,8 +10,8 @@ metric: of 300 held-out names, how often the name that a sample was drawn for is
   hundred, by another CLIP than the generator's (configs/clip_emoji.py with seed 1)
 departs: as configs/gan_cls_shapes.py, with configs/clip_emoji.py, 4,000 rounds, and flips
 reference: chance, 0.01
-measured: 0.163 [0.126, 0.209], emoji themselves 0.473. A person recognises none: colours and outlines
-  go with the name, but names share a few pictures, and D wins (its loss is 0.28, G's 2.6)
+measured: 0.163 [0.126, 0.209], emoji themselves 0.473. A person recognises none: colours and
+  outlines go with the name, but names share a few pictures, and D wins (its loss is 0.28, G's 2.6)
 target: ten times chance; a person recognises some
 again: python launch.py --workdir=runs/gan_cls_emoji --mode=evaluate
   --config.evaluate.clip=runs/clip_emoji_1 --config.evaluate.r_precision=300
