@@ -77,7 +77,7 @@ WORLD = {
     ),
     "attributes: captions of training": Mutant(
         "judging/alignment.py",
-        "data.open_source(trained.phase.data, split)\n    if \"attributes\"",
-        "data.open_source(trained.phase.data)\n    if \"attributes\"", SAMPLES,
+        "data.open_source(trained.phase.data, split)\n    counts",
+        "data.open_source(trained.phase.data)\n    counts", SAMPLES,
     ),
 }  # fmt: skip
