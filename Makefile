@@ -17,8 +17,8 @@ test: .venv/tested lint
 test-all: .venv/tested lint
 	$(BIN)/python -m pytest -n 2 --dist=worksteal --shard=$(SHARD)
 
-# Plants mistakes one by one: the tests must notice each (tests/mutants). More than
-# an hour on two cores; in parts, too.
+# Plants mistakes one by one: the tests must notice each (tests/mutants).
+# More than an hour on two cores; in parts, too.
 mutants: .venv/tested
 	$(BIN)/python tests/mutants --shard=$(SHARD)
 

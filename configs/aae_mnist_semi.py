@@ -3,7 +3,7 @@
 paper: Makhzani, Shlens, Jaitly, Goodfellow & Frey 2016, Adversarial Autoencoders, arXiv 1511.05644
 command: python launch.py --config=configs/aae_mnist_semi.py --workdir=runs/aae_mnist_semi
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: 13 min beside another run
+time: about 13 min beside another run (it was interrupted)
 metric: share of the 10,000 test images whose most probable class is wrong; 100 labels, ten of each
   class, one draw (data.draw)
 reference: 1.90 ± .10 % with 100 labels, 1.60 % with 1,000, .85 % with all (the paper). Public ports

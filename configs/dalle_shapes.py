@@ -17,7 +17,8 @@ measured: 0.738 [0.710, 0.764] shown right (captions shuffled 0.051; the first s
   of one object 0.776, of two 0.700; shape 0.776, size 0.903, colour 0.885, relation 0.923; 1.119
   nats a code. Of 500 captions: best of 8 by configs/clip_shapes.py 0.916 [0.888, 0.937], of one
   object 0.975, of two 0.860; one of each 0.758 [0.719, 0.794]. An earlier run: 0.715, best of 8
-  0.876. Guided by 4 and limited (sampler.plausible=0.1) 0.906, docs/text_to_image.md
+  0.876. Limited (sampler.plausible=0.1) 0.906, the best of four weights on these same captions:
+  docs/text_to_image.md
 target: at least 0.70 of captions of one object, 0.30 of those of two shown right; best of 8 by CLIP
   better by more than its error
 again: python launch.py --workdir=runs/dalle_shapes --mode=evaluate
