@@ -8,7 +8,8 @@ Makhzani et al. 2016 (arXiv 1511.05644), section 5.
                        prior's, both of unlabelled images
     classification     -log y of labelled images
 
-The encoder's three parts are one loss of one optimizer.
+The encoder's three parts are one loss of one optimizer. In training it may be given corrupted
+images, and the decoder then denoises.
 """
 
 from typing import Annotated
@@ -20,6 +21,7 @@ from gm_jax import games
 from gm_jax.autoencoders.shared import code_game
 from gm_jax.autoencoders.shared.code_game import critic, open_codes
 from gm_jax.autoencoders.shared.code_priors import PRIORS, any_part
+from gm_jax.autoencoders.shared.corruption import CORRUPTIONS, Corruption
 from gm_jax.losses.adversarial import log_loss, non_saturating
 from gm_jax.losses.likelihoods import categorical
 from gm_jax.model import Aux, Phase, example_keys, field_of
@@ -33,11 +35,13 @@ class Settings(code_game.Settings):
     latents         numbers of z, the style
     prior           of z
     classification  weight of -log y of labelled images
+    corruption      of the images that are encoded in training
     """
 
     latents: Annotated[int, at_least(1)] = 10
     prior: Annotated[str, one_of(PRIORS)] = "normal"
     classification: Annotated[float, at_least(0.0)] = 1.0
+    corruption: Corruption = Corruption()
 
 
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
@@ -46,6 +50,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     field_of(spec, "image_labelled")
     classes = field_of(spec, "label_labelled").cardinality
     codes = open_codes(settings, shape, classes, others=classes)
+    corrupted_by = CORRUPTIONS[settings.corruption.name]
     of_class, of_style = (critic(settings, f"critic_{name}") for name in ("class", "style"))
 
     def init(key, batch, previous):
@@ -61,13 +66,18 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         z, logits = codes.encode(variables, x, keys)
         return logits, z
 
+    def trained(variables, x, keys):
+        """As `coded`, of corrupted images."""
+        of_noise, own = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
+        return coded(variables, corrupted_by(x, of_noise, settings.corruption.amount), own)
+
     def judged(variables, y, z):
         """What the critics say of classes and styles, [B] each."""
         return of_class(variables, y)[:, 0], of_style(variables, z)[:, 0]
 
     def discriminator_loss(variables, batch, key, step):
         own, draw_y, draw_z = (example_keys(k, batch) for k in jax.random.split(key, 3))
-        logits, z = coded(variables, batch["image"], own)
+        logits, z = trained(variables, batch["image"], own)
         fakes = judged(variables, jax.nn.softmax(logits), z)
         hot = jax.nn.one_hot(any_part(draw_y, classes), classes)
         reals = judged(variables, hot, codes.draw(draw_z))
@@ -77,8 +87,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def autoencoder_loss(variables, batch, key, step):
         keys = [example_keys(k, batch) for k in jax.random.split(key)]
         x, known, label = (batch[n] for n in ("image", "image_labelled", "label_labelled"))
-        logits, z = coded(variables, x, keys[0])
-        own_logits, own_z = coded(variables, known, keys[1])
+        logits, z = trained(variables, x, keys[0])
+        own_logits, own_z = trained(variables, known, keys[1])
         y = jax.nn.softmax(logits)
         hot = jax.nn.one_hot(label, classes)
         log_p = codes.log_prob(

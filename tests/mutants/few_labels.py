@@ -14,6 +14,7 @@ AAE, SEMI = "autoencoders/adversarial_autoencoder.py", "autoencoders/semi_superv
 GAME, PRIORS = "shared/code_game.py", "shared/code_priors.py"
 CODES = "test_adversarial_autoencoders.py::test_"
 OF_CODES = "twins/test_adversarial_autoencoders.py"
+DRAWN = f"{OF_CODES}::test_semi_supervised_codes_are_drawn_of_corrupted_images"
 LOSSES, SEMIS = f"{OF_CODES}::test_both_losses", f"{OF_CODES}::test_semi_supervised_losses"
 STAR = CODES + "a_star_is_of_ten_gaussians_by_deviations"
 ROLL = CODES + "a_swiss_roll_is_even_by_area"
@@ -192,6 +193,26 @@ FEW_LABELS = {
         SEMI, '("image", "image_labelled", "label_labelled")',
         '("image", "image_labelled", "label")',
         f"{OF_CODES}::test_semi_supervised_functions_and_hidden_labels {SEMIS}",
+    ),
+    "semi-supervised aae: the corrupted image is asked for": Mutant(
+        SEMI, "variables, jnp.concatenate([x, known]),",
+        "variables, corrupted_by(jnp.concatenate([x, known]), jnp.concatenate(keys), 0.6),", DRAWN
+    ),
+    "semi-supervised aae: labelled images are not corrupted": Mutant(
+        SEMI, "own_logits, own_z = trained(", "own_logits, own_z = coded(", DRAWN
+    ),
+    "semi-supervised aae: critics of codes of clean images": Mutant(
+        SEMI, 'logits, z = trained(variables, batch["image"], own)',
+        'logits, z = coded(variables, batch["image"], own)', DRAWN
+    ),
+    "semi-supervised aae: corrupted in use": Mutant(
+        SEMI, '        logits, _ = coded(variables, batch["image"], example_keys(key, batch))\n'
+        '        wrong',
+        '        logits, _ = trained(variables, batch["image"], example_keys(key, batch))\n'
+        '        wrong', DRAWN
+    ),
+    "semi-supervised aae: one noise for both images": Mutant(
+        SEMI, "known, keys[1])", "known, keys[0])", DRAWN
     ),
     "semi-supervised aae: no classification": Mutant(
         SEMI, "+ settings.classification * classification", "+ 0.0 * classification", SEMIS

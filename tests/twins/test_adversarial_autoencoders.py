@@ -162,6 +162,31 @@ def test_semi_supervised_losses():
     agree(played.value, total)
 
 
+def test_semi_supervised_codes_are_drawn_of_corrupted_images():
+    """Of both kinds of image, in training alone; the decoder is asked for the clean ones."""
+    drawn = {"posterior.name": "gaussian", "corruption.name": "gaussian", "corruption.amount": 0.6}
+    of = game(SEMI, likelihood="gaussian", latents=128, **drawn)
+    clean = image_of(of), np.asarray(of.batch["image_labelled"], np.float64)
+    played = of.play("autoencoder")
+    noises = [x - pixels(y) for x, y in zip(played.seen("encoder"), clean, strict=True)]
+    for noise in noises:
+        assert abs(noise.std() - 0.3) < 0.03 and abs(noise.mean()) < 0.03
+    assert abs(np.mean(noises[0] * noises[1])) < 0.02
+    (code,), (image,) = played.seen("decoder"), played.outputs("decoder")
+    agree(played.metric("reconstruction"), likelihood(of, np.concatenate(clean), image).mean())
+    z = code[:, 10:]
+    np.testing.assert_array_equal(played.seen("critic_style")[0], z[:COUNT])
+    outputs = np.concatenate(played.outputs("encoder"))[:, 10:]
+    images = {name: -of.batch[name] for name in ("image", "image_labelled")}
+    other = of.play("autoencoder", **images)
+    other_outputs = np.concatenate(other.outputs("encoder"))[:, 10:]
+    drawn_from(outputs, z, other_outputs, other.seen("decoder")[0][:, 10:])
+    (x,) = of.play("discriminator").seen("encoder")
+    assert abs((x - pixels(clean[0])).std() - 0.3) < 0.03
+    _, calls = of.work("error")
+    agree(calls["encoder"][0].inputs[0], pixels(clean[0]))
+
+
 def test_semi_supervised_functions_and_hidden_labels():
     of = game(SEMI, likelihood="gaussian")
     label = np.asarray(of.batch["label"])
