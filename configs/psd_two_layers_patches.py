@@ -24,13 +24,11 @@ windows are: `below` is trained first, by the same recipe with smaller patches.
 
 from pathlib import Path
 
-from gm_jax.errors import UserError
-from gm_jax.recipes import derive
+from gm_jax.recipes import derive, only
 
 
 def get_config(variant=""):
-    if variant not in ("", "smoke"):
-        raise UserError(f"this recipe has no variant {variant!r}; it has: smoke")
+    only(variant, "smoke")
     psd = Path(__file__).with_name(f"psd_patches.py:{variant}")
     if variant == "smoke":
         below = derive(psd, dict(atoms=6))

@@ -19,11 +19,21 @@ target: L1 below that of the drawings, and no score below theirs, which are near
 again: python launch.py --workdir=runs/simgan_scenes --mode=evaluate
 status: unverified
 
-`:map` refines label maps. `:published` has the paper's networks and numbers, for pictures in trainA
+`:map` refines label maps, `:features` them by the distance of features of a random VGG19 in place
+of pixels. `:published` has the paper's networks and numbers, for pictures in trainA
 (simulated) and trainB (real) below --config.data.path=FOLDER, cropped to squares.
 """
 
 from gm_jax.recipes import recipe
+
+MAPS = ("map", "photo")
+FEATURES = recipe(
+    "",
+    dict(
+        system="backbone", steps=0, batch_size=1, data=dict(name="none"), network="vgg19",
+        weights="random", layers=("relu2_1",), distance="absolute",
+    ),
+)  # fmt: skip
 
 
 def get_config(variant=""):
@@ -47,7 +57,10 @@ def get_config(variant=""):
             show=dict(every=1000, counts=dict(sample=0, compare=16)),
             evaluate=dict(batch_size=50, translation=1000),
         ),
-        map=dict(data=dict(domains=("map", "photo"))),
+        map=dict(data=dict(domains=MAPS)),
+        features=dict(
+            data=dict(domains=MAPS), regularization=100.0, stages=dict(features=FEATURES)
+        ),
         published=dict(
             steps=1000, discriminator_steps=200, game_steps=10_000, batch_size=512,
             data=dict(

@@ -29,8 +29,7 @@ runs/vqvae_shapes or where --config.stages.codes= says. Entries are named by ten
 
 from pathlib import Path
 
-from gm_jax.errors import UserError
-from gm_jax.recipes import load_config
+from gm_jax.recipes import load_config, only
 
 HERE = Path(__file__).parent
 OF_CODES = ("paella", "maskgit", "dalle", "parti")
@@ -47,8 +46,7 @@ def own(model, variant, config, **sampler):
 
 
 def get_config(variant=""):
-    if variant not in ("", "smoke"):  # Those of all models at once.
-        raise UserError(f"this recipe has no variant {variant!r}; it has: smoke")
+    only(variant, "smoke")  # Those of all models at once.
     few, entries = variant == "smoke", {}
     config = load_config(f"{HERE}/paella_shapes.py:{variant or 'frozen'}")
     for weight in WEIGHTS[:2] if few else WEIGHTS:

@@ -36,14 +36,19 @@ def recipe(variant: str, *layers: dict, **variants: dict) -> ConfigDict:
 
     Raises UserError if the recipe does not have the variant, or the system a setting.
     """
-    if variant and variant not in variants:
-        names = ", ".join(variants) or "none"
-        raise UserError(f"this recipe has no variant {variant!r}; it has: {names}")
+    only(variant, *variants)
     system = next((layer["system"] for layer in reversed(layers) if "system" in layer), "")
     settings = defaults(schema_of({"system": system}))
     for layer in (*layers, variants.get(variant, {})):
         settings = changed(settings | {"system": system}, layer)
     return ConfigDict(settings)
+
+
+def only(variant: str, *names: str) -> None:
+    """Raises UserError if a recipe's variant is neither "" nor one of those that it has."""
+    if variant and variant not in names:
+        has = ", ".join(names) or "none"
+        raise UserError(f"this recipe has no variant {variant!r}; it has: {has}")
 
 
 def complete(settings: Mapping) -> ConfigDict:

@@ -4,7 +4,8 @@ A recipe's `study` has
 
     entries   {name: settings that differ from the recipe's}
     seeds     (0, 1, ...)
-    measures  names among the values that `evaluate` returns
+    measures  names among the values that `evaluate` returns; an entry may lack one, whose cell is
+              then empty
     against   what is on the figure's x-axis, if anything: a measure, or a setting whose number
               differs between entries (sampler.guidance)
 
@@ -71,6 +72,7 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     results = {pair: _result(run) for pair, run in runs.items()}
     if not all(results.values()):
         return None
+    _check_measures(list(results.values()), plan.measures)
     values, intervals = (
         {
             name: {m: [read(results[name, seed], m) for seed in plan.seeds] for m in plan.measures}
@@ -80,6 +82,7 @@ def study(config: ConfigDict, workdir: str | Path, devices=None) -> Path | None:
     )
     (workdir / "results.json").write_text(json.dumps(values, indent=2) + "\n")
     (workdir / "table.md").write_text(table(values, intervals) + "\n")
+    values = _without_none(values)
     if plan.against:
         floors = _floors(list(results.values()), plan.measures)
         for name, row in values.items() if axis else ():
@@ -129,7 +132,7 @@ def _setting(recipe: ConfigDict, plan) -> float:
 def table(values: dict, intervals: dict) -> str:
     """{entry: {measure: [value a seed]}} in Markdown: mean ± deviation, then every seed.
 
-    Of one seed: its value, and its own interval if it has one.
+    Of one seed: its value, and its own interval if it has one. Empty if an entry has no such value.
     """
     measures = list(next(iter(values.values())))
     lines = [
@@ -138,9 +141,10 @@ def table(values: dict, intervals: dict) -> str:
     ]
     for name, row in values.items():
         cells = [
+            " | |" if None in row[m] else
             f" {_summary(row[m], intervals[name][m])} | {', '.join(map(_short, row[m]))} |"
             for m in measures
-        ]
+        ]  # fmt: skip
         lines.append(f"| {name} |" + "".join(cells))
     return "\n".join(lines)
 
@@ -213,11 +217,26 @@ def _result(run: Run) -> dict | None:
     return result
 
 
-def _value(result: dict, measure: str) -> float:
-    """A run's value of a measure; NaN if the run failed."""
+def _check_measures(results: list[dict], measures) -> None:
+    """Raises UserError if no run has a measure."""
+    known = [name for result in results for name in result.get("values", {})]
+    for measure in measures if known else ():
+        choose("measure of the study", measure, dict.fromkeys(known))
+
+
+def _value(result: dict, measure: str) -> float | None:
+    """A run's value of a measure; NaN if the run failed, None if its system has no such value."""
     if "failed" in result:
         return math.nan
-    return choose("measure of the study", measure, result["values"])["value"]
+    return result["values"].get(measure, {}).get("value")
+
+
+def _without_none(values: dict) -> dict:
+    """Values of a study as figures draw them: NaN, which leaves a gap, in place of None."""
+    return {
+        name: {m: [math.nan if v is None else v for v in each] for m, each in row.items()}
+        for name, row in values.items()
+    }
 
 
 def _interval(result: dict, measure: str) -> list[float] | None:
@@ -227,7 +246,8 @@ def _interval(result: dict, measure: str) -> list[float] | None:
 
 def _floors(results: list[dict], measures) -> dict[str, float]:
     """{measure: its mean value of real data against real}, of those that have one."""
-    rows = [(m, r["values"][m]) for r in results if "values" in r for m in measures]
+    found = [r["values"] for r in results if "values" in r]
+    rows = [(m, values[m]) for values in found for m in measures if m in values]
     known = {m: [] for m, row in rows if "real_against_real" in row}
     for m, row in rows:
         if m in known:

@@ -79,6 +79,7 @@ from gm_jax.multimodal import (
 )
 from gm_jax.translation import (
     adain,
+    bidirectional_gan,
     cin,
     cyclegan,
     everybody_dance_now,
@@ -154,6 +155,7 @@ SYSTEMS = {
     "video_pixel_network": video_pixel_network,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
+    "bidirectional_gan": bidirectional_gan,
     "simgan": simgan,
     "srgan": srgan,
     "spade": spade,

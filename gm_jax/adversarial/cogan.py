@@ -4,19 +4,29 @@ Liu & Tuzel 2016 (arXiv 1606.07536), eq. 3: two games played at once, with the g
 layers shared and the discriminators' last. As in the paper's experiments on digits the generators
 share all but the last layer: they are one network whose last layer has both domains' channels.
 The losses of the two games are averaged.
+
+A picture is translated (section 5) by the latent whose own picture is nearest to it: the best of a
+few draws, then moved downhill.
 """
 
 from collections.abc import Callable
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import optax
+from jax import lax
 
 from gm_jax import networks
 from gm_jax.adversarial.shared.latent_game import Settings, latent, open_game, phase
 from gm_jax.adversarial.shared.networks import NETWORKS, WEIGHTS
 from gm_jax.errors import UserError
 from gm_jax.losses.adversarial import log_loss, non_saturating
+from gm_jax.losses.likelihoods import sum_over_example
 from gm_jax.model import Array, Aux, Phase
+
+CANDIDATES = 32  # draws, of which the nearest is where the search for a latent begins
+SEARCH, RATE = 200, 0.05  # steps of Adam, and its rate
 
 
 class CoupledDiscriminator(nn.Module):
@@ -89,5 +99,38 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         """The pairs side by side, [B, 2, H, W, C]."""
         return {"image": jnp.stack(list(sample(variables, batch, key).values()), axis=1)}
 
+    def translate(variables, batch, key):
+        """`image_b` of `image`, and `image` of `image_b`: the other picture of the nearest z."""
+        found = [nearest(variables, batch, k, i) for i, k in enumerate(jax.random.split(key))]
+        a, b = (generator(variables, z) for z in found)
+        return {"image_b": jnp.split(a, 2, axis=-1)[1], "image": jnp.split(b, 2, axis=-1)[0]}
+
+    def nearest(variables, batch, key, domain):
+        """z [B, D] whose picture in a domain (0 or 1) is nearest to the batch's, by squares."""
+        true = batch[("image", "image_b")[domain]]
+
+        def far(z):
+            made = jnp.split(generator(variables, z), 2, axis=-1)[domain]
+            return sum_over_example((made - true) ** 2)
+
+        def drawn(best, key):
+            z = latent(game, key, batch)
+            distance = far(z)
+            nearer = distance < best[1]
+            return (jnp.where(nearer[:, None], z, best[0]), jnp.minimum(distance, best[1])), None
+
+        def moved(carry, _):
+            z, memory = carry
+            slope = jax.grad(lambda z: jnp.sum(far(z)))(z)  # Examples do not depend on one another.
+            update, memory = tool.update(slope, memory)
+            return (z + update, memory), None
+
+        tool, size = optax.adam(RATE), len(true)
+        none = jnp.zeros((size, settings.latents)), jnp.full(size, jnp.inf)
+        (z, _), _ = lax.scan(drawn, none, jax.random.split(key, CANDIDATES))
+        (z, _), _ = lax.scan(moved, (z, tool.init(z)), length=SEARCH)
+        return z
+
     objectives = {"discriminator": discriminator_loss, "generator": generator_loss}
-    return (phase(game, init, objectives, {"sample": sample, "pairs": pairs}),)
+    functions = {"sample": sample, "pairs": pairs, "translate": translate}
+    return (phase(game, init, objectives, functions),)

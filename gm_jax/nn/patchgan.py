@@ -57,3 +57,8 @@ class PatchGAN(nn.Module):
             found.append(x)
         logits = full_precision(conv(x, 1, 1, bias=True)[..., 0])
         return (logits, [full_precision(x) for x in found]) if maps else logits
+
+
+def paired(x: Array, y: Array) -> Array:
+    """The pair that a discriminator of pairs sees, [B, H, W, C + C']."""
+    return jnp.concatenate([x, y], axis=-1)

@@ -22,32 +22,11 @@ from gm_jax.losses.translation import l1
 from gm_jax.model import Aux, Phase, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.patchgan import PatchGAN
-from gm_jax.optimizers import Optimizer, adam
 from gm_jax.pools import empty_pool, exchange
-from gm_jax.settings import Recipe, arguments, at_least, one_of, part_of, schema
-from gm_jax.translation.shared.resnet import ResNet, check_sides
+from gm_jax.settings import Recipe, arguments, at_least, one_of, schema
+from gm_jax.translation.shared.two_ways import Discriminator, Generator, two_ways
 
 Weight = Annotated[float, at_least(0.0)]
-
-
-@schema
-class Generator(part_of(ResNet, "features", "levels", "dtype")):
-    """The player that translates, both ways.
-
-    optimizer  one of optax's
-    """
-
-    optimizer: Optimizer = adam(2e-4, b1=0.5)
-
-
-@schema
-class Discriminator(part_of(PatchGAN, "padding", "dtype", normalization="instance")):
-    """The player that tells real pictures from translated ones, in both domains.
-
-    optimizer  one of optax's
-    """
-
-    optimizer: Optimizer = adam(2e-4, b1=0.5)
 
 
 @schema
@@ -82,14 +61,16 @@ class Settings(Recipe):
 def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     """Two generators against two discriminators; configs/cyclegan_scenes.py."""
     shape, shape_b = (field_of(spec, name).shape for name in ("image", "image_b"))
-    _check(settings, spec)
+    if shape[-1] != shape_b[-1] and settings.identity:
+        raise UserError(
+            f"image has {shape[-1]} channels and image_b {shape_b[-1]}: identity compares a domain"
+            " with itself, so set data.channels to 1 or 3 for both, or identity=0"
+        )
     dtype, value = jnp.dtype(settings.dtype), VALUE_FUNCTIONS[settings.value_function]
-    own, other = (arguments(p, "optimizer") for p in (settings.generator, settings.discriminator))
-    to_b = Network("to_b", ResNet(shape_b[-1], **own, dtype=dtype))
-    to_a = Network("to_a", ResNet(shape[-1], **own, dtype=dtype))
-    critic_a, critic_b = (
-        Network(name, PatchGAN(**other, dtype=dtype)) for name in ("critic_a", "critic_b")
-    )
+    ways = two_ways(settings.generator, spec, dtype)
+    to_b, to_a = ways
+    critic = PatchGAN(**arguments(settings.discriminator, "optimizer"), dtype=dtype)
+    critic_a, critic_b = (Network(name, critic) for name in ("critic_a", "critic_b"))
 
     def init(key, batch, previous):
         a, b = batch["image"], batch["image_b"]
@@ -105,7 +86,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def generators_loss(variables, batch, key, step):
         a, b = batch["image"], batch["image_b"]
-        fake_b, fake_a = to_b(variables, a), to_a(variables, b)
+        fake_b, fake_a = ways.both(variables, batch)
         metrics = {}
         if settings.adversarial:
             of_b, of_a = (
@@ -140,21 +121,6 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             losses[domain] = jnp.mean(value.discriminator(true, fake))
         return sum(losses.values()), Aux(losses, state)
 
-    def translate(variables, batch, key):
-        """`image_b` of `image`, and `image` of `image_b`."""
-        a, b = batch["image"], batch["image_b"]
-        return {"image_b": to_b(variables, a), "image": to_a(variables, b)}
-
-    def compare(variables, batch, key):
-        """Both ways: a picture, its translation and what the way back makes of it, [B, 3, ...]."""
-        a, b = batch["image"], batch["image_b"]
-        fake_b, fake_a = to_b(variables, a), to_a(variables, b)
-        ways = {
-            "image": (a, fake_b, to_a(variables, fake_b)),
-            "image_b": (b, fake_a, to_b(variables, fake_a)),
-        }
-        return {name: jnp.stack(shown, axis=1) for name, shown in ways.items()}
-
     players = (
         games.player(
             "generators", ("to_b", "to_a"), {"value": generators_loss}, settings.generator,
@@ -165,19 +131,5 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             settings.discriminator,
         ),
     )  # fmt: skip
-    functions = {"translate": translate, "compare": compare}
-    return (
-        games.phase(settings, init, players if settings.adversarial else players[:1], functions),
-    )
-
-
-def _check(settings: Settings, spec) -> None:
-    """Raises UserError if the images do not fit the generators."""
-    shape, shape_b = spec["image"].shape, spec["image_b"].shape
-    if shape[-1] != shape_b[-1] and settings.identity:
-        raise UserError(
-            f"image has {shape[-1]} channels and image_b {shape_b[-1]}: identity compares a domain"
-            " with itself, so set data.channels to 1 or 3 for both, or identity=0"
-        )
-    for each in (shape, shape_b):
-        check_sides(each)
+    players = players if settings.adversarial else players[:1]
+    return (games.phase(settings, init, players, ways.functions()),)

@@ -20,7 +20,7 @@ from gm_jax.losses.adversarial import VALUE_FUNCTIONS
 from gm_jax.losses.translation import l1
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.networks import Network
-from gm_jax.nn.patchgan import PatchGAN
+from gm_jax.nn.patchgan import PatchGAN, paired
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, arguments, at_least, one_of, part_of, schema
 from gm_jax.translation.shared.unet import UNet, check_sides
@@ -141,8 +141,3 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     return (
         games.phase(settings, init, players if settings.adversarial else players[1:], functions),
     )
-
-
-def paired(x, y):
-    """The pair that D sees, [B, H, W, C + C']."""
-    return jnp.concatenate([x, y], axis=-1)

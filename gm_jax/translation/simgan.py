@@ -3,10 +3,11 @@
 Shrivastava et al. 2017 (arXiv 1612.07828). A refiner R, a discriminator D of patches; x simulated
 (`image`), y real (`image_b` of another example):
 
-    L_R = sum over patches -log D(R(x)) + lambda |R(x) - x|_1                        eqs. 3, 4
+    L_R = sum over patches -log D(R(x)) + lambda |psi(R(x)) - psi(x)|_1              eqs. 3, 4
     L_D = sum over patches -log D(y) - log(1 - D(R(x)))                              eq. 2
 
-D is the probability of being real (the paper's: of being refined). First R learns lambda's term
+D is the probability of being real (the paper's: of being refined). psi are the pixels, or features
+of a network: `stages.features` says whose, and its distance takes the place of the norm. First R learns lambda's term
 alone, then D with R as it is, then both in turn (algorithm 1). Half of what D sees as refined are
 pictures that R made earlier (section 2.3).
 """
@@ -62,7 +63,8 @@ class Settings(Recipe):
     discriminator_steps  rounds of the second phase, D alone; 0 to leave it out
     game_steps           rounds of the third phase, both in turn
     value_function       what D maximises and G minimises
-    regularization       lambda, weight of the sum of |R(x) - x| over pixels and channels
+    regularization       lambda, weight of the sum of |R(x) - x| over pixels and channels, or of the
+                         distance of stages.features, if it is there
     history              old refined pictures that D sees again; 0 for none
     refiner              the player that refines
     discriminator        the player that tells real pictures from refined ones
@@ -99,6 +101,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     module = Refiner(shape[-1], **arguments(own, "times", "optimizer"), dtype=dtype)
     refiner = Network("refiner", module)
     critic = Critic(**arguments(other, "times", "optimizer"), dtype=dtype)
+    distances = games.feature_distances(stages) if "features" in stages else None
     discriminator = Network("discriminator", critic)
 
     def init(key, batch, previous):
@@ -108,18 +111,20 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         old = {"history": empty_pool(settings.history, shape)}
         return fresh._replace(params=params, state=previous.state if previous else old)
 
-    def changed(variables, batch):
-        """R(x), and |R(x) - x|_1 [B]."""
+    def changed(variables, batch, key):
+        """R(x), and |psi(R(x)) - psi(x)|_1 [B]."""
         x = batch["image"]
         refined = refiner(variables, x)
-        return refined, sum_over_example(jnp.abs(refined - x))
+        if distances is None:
+            return refined, sum_over_example(jnp.abs(refined - x))
+        return refined, sum(distances(variables, refined, x, key).values())
 
     def regularization(variables, batch, key, step):
-        loss = settings.regularization * jnp.mean(changed(variables, batch)[1])
+        loss = settings.regularization * jnp.mean(changed(variables, batch, key)[1])
         return loss, Aux()
 
     def refiner_loss(variables, batch, key, step):
-        refined, far = changed(variables, batch)
+        refined, far = changed(variables, batch, key)
         logits = (discriminator(variables, image) for image in (batch["image_b"], refined))
         realism = jnp.mean(sum_over_example(value.generator(*logits)))
         loss = realism + settings.regularization * jnp.mean(far)
@@ -147,7 +152,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
         return games.player(name, (name,), moves, part, average)
 
     def phase(name, steps, *players):
-        made = games.phase(settings, init, players, {"translate": translate, "compare": compare})
+        functions = {"translate": translate, "compare": compare}
+        made = games.phase(settings, init, players, functions, stages=stages)
         return made._replace(name=name, steps=steps)
 
     def times(part):

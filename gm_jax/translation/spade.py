@@ -24,6 +24,7 @@ from gm_jax.losses.likelihoods import gaussian_kl
 from gm_jax.model import Aux, Phase, example_keys, field_of
 from gm_jax.networks import Network
 from gm_jax.nn.layers import normal
+from gm_jax.nn.patchgan import paired
 from gm_jax.optimizers import Optimizer, adam
 from gm_jax.settings import Recipe, arguments, at_least, one_of, part_of, schema
 from gm_jax.translation.shared import multiscale, spade
@@ -107,7 +108,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def init(key, batch, previous):
         m, x = labels(batch), batch[target]
         z = jnp.zeros((len(x), settings.encoder.size)) if settings.style else None
-        calls = [(generator, m, z), (discriminator, jnp.concatenate([m, x], axis=-1))]
+        calls = [(generator, m, z), (discriminator, paired(m, x))]
         return networks.split_init(key, *calls, *([(encoder, x)] if settings.style else []))
 
     def encoded(variables, batch, key):
@@ -126,7 +127,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     def judged(variables, batch, fake):
         """For each scale D's (logits, maps) of x, and those of `fake`, and D's new state."""
         m = labels(batch)
-        pairs = [jnp.concatenate([m, image], axis=-1) for image in (batch[target], fake)]
+        pairs = [paired(m, image) for image in (batch[target], fake)]
         return multiscale.judged(discriminator, variables, *pairs)
 
     def generator_loss(variables, batch, key, step):

@@ -1,6 +1,7 @@
 """By hand, in float64: SimGAN's losses in all three phases, and its history."""
 
 import numpy as np
+from ml_collections import FrozenConfigDict
 
 import gm_jax
 from twins.game import KEY, game, on
@@ -9,6 +10,8 @@ from twins.numbers import agree, log_loss, softplus
 from twins.watch import watch
 
 RECIPE = "simgan_scenes"
+# ImageNet's, of pictures in [-1, 1].
+MEAN, DEVIATION = np.array([-0.030, -0.088, -0.188]), np.array([0.458, 0.448, 0.450])
 
 
 def images_of(of):
@@ -30,6 +33,21 @@ def test_the_refiners_loss():
     agree(played.metric("realism"), realism)
     agree(played.metric("change"), change)
     agree(played.value, realism + 0.3 * change)
+
+
+def test_the_refiners_loss_of_features():
+    """lambda times the mean of |psi(R(x)) - psi(x)|, and no distance of pixels."""
+    features = gm_jax.load_config(f"configs/{RECIPE}.py:features").stages.features
+    of = game(RECIPE, regularization=30.0, **{"stages.features": FrozenConfigDict(features)})
+    (x, _), played = images_of(of), of.play("refiner")
+    (refined,) = played.outputs("refiner")
+    realism = softplus(-on(played.calls["discriminator"], refined).output).sum((1, 2)).mean()
+    pair = {name: call.output for name, call in zip("ab", played.calls["backbone"], strict=True)}
+    for call, image in zip(played.calls["backbone"], (refined, x), strict=True):
+        np.testing.assert_allclose(call.inputs[0], (image - MEAN) / DEVIATION, atol=1e-4)
+    change = np.abs(pair["a"]["relu2_1"] - pair["b"]["relu2_1"]).mean()
+    agree(played.metric("change"), change)
+    agree(played.value, realism + 30.0 * change)
 
 
 def test_the_discriminators_loss_and_the_history():
