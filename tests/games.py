@@ -253,6 +253,7 @@ GAMES = {
     "lapgan": Game("lapgan_cifar", {"generator.optimizer.learning_rate": 0.05}, slow=True),
     # Two players of two networks each, and pools that take one fake of a batch after another.
     "cyclegan": Game("cyclegan_scenes", {"average": 0.9}, slow=True),
+    "bidirectional_gan": Game("bigan_scenes", {"average": 0.9}, slow=True),
     # The last of three phases; half of each global batch is old.
     "simgan": Game("simgan_scenes", {"average": 0.9}, slow=True, steps="game_steps"),
     # Three networks of one player, batch statistics of three frames, deformations by position.

@@ -139,6 +139,28 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, trainings):
     assert trainings == ["lsgan/seed_0", "minimax/seed_0"]
 
 
+@pytest.mark.parametrize("against", ["", "modes", "evaluate.modes"])
+def test_a_measure_that_an_entry_does_not_have_is_left_empty(tmp_path, against):
+    """As of a system that translates one way alone. One that no entry has is refused."""
+    config = ring(entries={"a_1": {}, "b_1": FEW}, measures=("modes", "reverse_kl"))
+    config.study.against = against
+    play(config, tmp_path)
+    for entry in ("b_1", "a_1"):
+        result = tmp_path / entry / "seed_0" / "result.json"
+        row = json.loads(result.read_text())
+        del row["values"]["reverse_kl"]
+        result.write_text(json.dumps(row))
+        (tmp_path / "figure.png").unlink()
+        if entry == "b_1":
+            lines = play(config, tmp_path).read_text().splitlines()
+            assert lines[-1].startswith("| b_1 | ") and lines[-1].endswith(" | | |")
+            assert lines[-2].startswith("| a_1 | ") and "| |" not in lines[-2]
+            values = json.loads((tmp_path / "results.json").read_text())
+            assert values["b_1"]["reverse_kl"] == [None] and (tmp_path / "figure.png").exists()
+    with pytest.raises(gm_jax.UserError, match="measure of the study.*reverse_kl"):
+        play(config, tmp_path)
+
+
 def test_the_tables_of_a_study_show_mean_deviation_and_all_seeds():
     values = {"a": {"modes": [7.0, 8.0, 6.0]}, "b": {"modes": [1.0, float("inf"), 2.0]}}
     text = table(values, {name: {"modes": [None] * 3} for name in values})

@@ -7,9 +7,10 @@ Shrivastava et al. 2017 (arXiv 1612.07828). A refiner R, a discriminator D of pa
     L_D = sum over patches -log D(y) - log(1 - D(R(x)))                              eq. 2
 
 D is the probability of being real (the paper's: of being refined). psi are the pixels, or features
-of a network: `stages.features` says whose, and its distance takes the place of the norm. First R learns lambda's term
-alone, then D with R as it is, then both in turn (algorithm 1). Half of what D sees as refined are
-pictures that R made earlier (section 2.3).
+of a network: `stages.features` says whose, and its distance takes the place of the norm.
+
+First R learns lambda's term alone, then D with R as it is, then both in turn (algorithm 1). Half of
+what D sees as refined are pictures that R made earlier (section 2.3).
 """
 
 from typing import Annotated

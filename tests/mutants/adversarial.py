@@ -132,6 +132,22 @@ ADVERSARIAL = {
         "cogan.py", "sum(map(non_saturating, fake))) / 2.0", "sum(map(non_saturating, fake)))",
         _twins("cogan"),
     ),
+    "cogan: a picture translated by what is nearest in the other domain": Mutant(
+        "cogan.py", 'batch[("image", "image_b")[domain]]', 'batch[("image_b", "image")[domain]]',
+        _twins("cogan_translates_by_the_latent_of_a_picture"),
+    ),
+    "cogan: the picture found again for its translation": Mutant(
+        "cogan.py", 'jnp.split(a, 2, axis=-1)[1]', 'jnp.split(a, 2, axis=-1)[0]',
+        _twins("cogan_translates_by_the_latent_of_a_picture"),
+    ),
+    "cogan: the best of a few draws alone": Mutant(
+        "cogan.py", "(z + update, memory), None", "(z, memory), None",
+        _twins("cogan_translates_by_the_latent_of_a_picture"),
+    ),
+    "cogan: the last draw for the nearest": Mutant(
+        "cogan.py", "nearer = distance < best[1]", "nearer = distance > -1.0",
+        _twins("cogan_translates_by_the_latent_of_a_picture"),
+    ),
     "cogan: domains exchanged in samples": Mutant(
         "cogan.py", '{"image": a, "image_b": b}', '{"image": b, "image_b": a}', _twins("cogan")
     ),

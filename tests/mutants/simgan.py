@@ -29,6 +29,9 @@ SIMGANS = {
         "jnp.mean(jnp.abs(refined - x), axis=(1, 2, 3))",
         REFINER,
     ),
+    "simgan: pixels where features are given": Mutant(
+        SIMGAN, "if distances is None:", "if True:", TWINS + "the_refiners_loss_of_features"
+    ),
     "simgan: squares for L1": Mutant(SIMGAN, "jnp.abs(refined - x)", "(refined - x) ** 2", REFINER),
     "simgan trap: no negative logits": Mutant(
         NETWORKS,

@@ -19,7 +19,15 @@ DRAWN = "a_measure_is_drawn_against_another_above_its_floor"
 LINE = "a_line_has_its_entries_by_growing_x_with_the_range_of_its_seeds"
 SWEEP = "a_sweep_of_guidance_is_one_noise_under_each_weight"
 
+EMPTY = "a_measure_that_an_entry_does_not_have_is_left_empty"
+
 STUDIES = {
+    "study: 0 for a measure that an entry does not have": Mutant(
+        STUDY, '.get("value")', '.get("value", 0.0)', _study(EMPTY)
+    ),
+    "study: a measure that no entry has": Mutant(
+        STUDY, "    _check_measures(list", "    (lambda *_: None)(list", _study(EMPTY)
+    ),
     "study: an axis of seeds for one of settings": Mutant(
         STUDY, "[axis[name, seed] for seed in plan.seeds]", "[float(seed) for seed in plan.seeds]",
         _study("a_study_against_a_setting_draws_each_entry_at_its_own"),

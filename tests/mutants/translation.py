@@ -3,6 +3,7 @@
 from mutants import Mutant
 
 PIX2PIX, CYCLEGAN = "translation/pix2pix.py", "translation/cyclegan.py"
+BIGAN, WAYS = "translation/bidirectional_gan.py", "translation/shared/two_ways.py"
 UNET, RESNET, PATCHGAN = "shared/unet.py", "shared/resnet.py", "nn/patchgan.py"
 LAYERS, POOLS, LOSSES = "nn/layers.py", "gm_jax/pools.py", "losses/translation.py"
 SCENES, PAIRS, PICTURES = "data/scenes.py", "data/pairs.py", "data/pictures.py"
@@ -113,9 +114,24 @@ TRANSLATION = {
         CYCLEGAN, "return sum(losses.values()), Aux(losses, state)",
         "return sum(losses.values()), Aux(losses, {})", _twins("cyclegans_discriminators"),
     ),
-    "cyclegan: the way back shown for the way there": Mutant(
-        CYCLEGAN, '"image": (a, fake_b, to_a(variables, fake_b)),',
-        '"image": (a, to_a(variables, fake_b), fake_b),', _twins("cyclegans_functions"),
+    "two ways: the way back shown for the way there": Mutant(
+        WAYS, '(batch["image"], fake_b, self.to_a(variables, fake_b))',
+        '(batch["image"], self.to_a(variables, fake_b), fake_b)', _twins("functions_of_two_ways"),
+    ),
+    "two ways: directions exchanged": Mutant(
+        WAYS, '{"image_b": fake_b, "image": fake_a}', '{"image": fake_b, "image_b": fake_a}',
+        _twins("functions_of_two_ways"),
+    ),
+    "bigan between domains: both pairs of real pictures of a": Mutant(
+        BIGAN, 'paired(to_a, batch["image_b"])', 'paired(batch["image"], batch["image_b"])',
+        _twins("bigan_between_domains"),
+    ),
+    "bigan between domains: generators that help D": Mutant(
+        BIGAN, "log_loss(of_b, of_a)", "log_loss(of_a, of_b)", _twins("bigan_between_domains")
+    ),
+    "bigan between domains: a pair the wrong way round": Mutant(
+        BIGAN, 'paired(to_a, batch["image_b"])', 'paired(batch["image_b"], to_a)',
+        _twins("bigan_between_domains"),
     ),
     "cyclegan trap: the border itself mirrored": Mutant(
         LAYERS, 'mode="reflect"', 'mode="symmetric"',

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from gm_jax.adversarial import cogan
 from twins.game import also, game, on
 from twins.inputs import COUNT
 from twins.numbers import (
@@ -196,6 +197,19 @@ def test_cogan():
         np.testing.assert_array_equal(outputs[name], half)
     pairs, _ = of.work("pairs")
     np.testing.assert_array_equal(pairs["image"], np.stack(halves, 1))
+
+
+@pytest.mark.parametrize("steps, share", [(200, 0.01), (0, 0.5)])
+def test_cogan_translates_by_the_latent_of_a_picture(monkeypatch, steps, share):
+    """Of G's own pictures, the other picture of the same latent; near it by the draws alone."""
+    monkeypatch.setattr(cogan, "SEARCH", steps)
+    of = game("cogan_mnist", latents=2, seed=steps)  # Not the game that another test has traced.
+    true, _ = of.work("sample")
+    outputs, _ = of.work("translate", **true)
+    for name, found in outputs.items():
+        far = np.abs(found[:, None] - true[name][None]).sum((2, 3, 4))
+        assert np.median(np.diagonal(far)) < share * np.median(far)
+        assert steps == 0 or np.all(far.argmin(1) == range(COUNT))
 
 
 def test_vaegan():

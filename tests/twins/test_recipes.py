@@ -76,6 +76,7 @@ RECIPES = {
     "video_pixel_network": "vpn_moving_digits",
     "pix2pix": "pix2pix_scenes",
     "cyclegan": "cyclegan_scenes",
+    "bidirectional_gan": "bigan_scenes",
     "simgan": "simgan_scenes",
     "srgan": "srgan_scenes",
     "first_order_motion": "first_order_motion_dancers",

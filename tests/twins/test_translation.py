@@ -1,9 +1,9 @@
-"""pix2pix and CycleGAN: each player's loss from what the networks returned."""
+"""pix2pix, CycleGAN, BiGAN between domains: players' losses from what the networks returned."""
 
 import numpy as np
 import pytest
 
-from twins.game import game, on
+from twins.game import also, game, on
 from twins.numbers import agree, log_loss, softplus
 
 
@@ -78,8 +78,24 @@ def test_cyclegans_discriminators():
     agree(played.value, expected)
 
 
-def test_cyclegans_functions():
-    of = game("cyclegan_scenes")
+def test_bigan_between_domains():
+    """D tells (a, G(a)) from (F(b), b); the generators swap its labels, and share one loss."""
+    of = game("bigan_scenes")
+    a, b = images_of(of)
+    for player in ("discriminator", "generators"):
+        played = of.play(player)
+        fake_b, fake_a = (on(played.calls[n], x).output for n, x in (("to_b", a), ("to_a", b)))
+        calls = played.calls["discriminator"]
+        of_a = on(calls, np.concatenate([a, fake_b], -1)).output
+        of_b = on(calls, np.concatenate([fake_a, b], -1)).output
+        swapped = player == "generators"
+        agree(played.value, log_loss(*((of_b, of_a) if swapped else (of_a, of_b))).mean())
+    assert set(of.variables.params) == {"to_b", "to_a", "discriminator"}
+
+
+@pytest.mark.parametrize("recipe", ["cyclegan_scenes", also("bigan_scenes")])
+def test_functions_of_two_ways(recipe):
+    of = game(recipe)
     a, b = images_of(of)
     outputs, calls = of.work("translate")
     fake_b, fake_a = on(calls["to_b"], a).output, on(calls["to_a"], b).output
