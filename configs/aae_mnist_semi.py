@@ -38,7 +38,9 @@ def get_config(variant=""):
             posterior=dict(name="gaussian"),
             prior="normal",
             adversarial=3.0,
+            style=30.0,
             classification=100.0,
+            corruption=dict(name="gaussian", amount=0.6),
             likelihood="bernoulli",
             widths=(500, 500),
             optimizer=dict(name="adam", learning_rate=2e-4, b1=0.5),
@@ -49,11 +51,13 @@ def get_config(variant=""):
         thousand=dict(data=dict(labelled=1000)),
         all=dict(data=dict(labelled=0)),
         published=dict(
-            steps=300_000, widths=(1000, 1000), latents=10, posterior=dict(name="deterministic")
+            steps=300_000, widths=(1000, 1000), latents=10, style=3.0,
+            posterior=dict(name="deterministic"), corruption=dict(name="none", amount=0.0),
         ),
         smoke=dict(
             steps=4, batch_size=16, widths=(8, 7), latents=3, data=dict(base="digits", labelled=20),
-            posterior=dict(name="deterministic"), show=dict(every=0), sample=dict(count=32),
+            posterior=dict(name="deterministic"), corruption=dict(name="none", amount=0.0),
+            show=dict(every=0), sample=dict(count=32),
             evaluate=dict(counts=dict(error=16), codes=16, agreement=32),
         ),
     )  # fmt: skip

@@ -60,20 +60,25 @@ def get_config(variant=""):
             conditional=True,
             latents=120,
             value_function="hinge",
-            generator=dict(width=32, optimizer=adam(2e-4)),
+            generator=dict(width=32, optimizer=adam(1e-3)),
             discriminator=dict(
-                width=32, normalization="spectral", times=2, optimizer=adam(2e-4)
+                width=32, normalization="spectral", times=2, optimizer=adam(1e-3)
             ),
             sampler=dict(standing=16),
             show=dict(every=500, counts=dict(sample=64, interpolation=8, classes=8)),
             evaluate=dict(agreement=10_000, score=5000),
+        ),
+        digits=dict(
+            data=dict(name="digits"), show=dict(every=1000),
+            evaluate=dict(agreement=1000, score=750),
         ),
         published=imagenet("biggan", 96, 120),
         deep=imagenet("biggan_deep", 128, 128),
         cifar=dict(
             steps=500_000, average=0.9999, average_start=1000, data=dict(name="cifar10"),
             networks="biggan_cifar", latents=128,
-            generator=dict(width=256), discriminator=dict(width=256, times=4),
+            generator=dict(width=256, optimizer=adam(2e-4)),
+            discriminator=dict(width=256, times=4, optimizer=adam(2e-4)),
             show=dict(every=5000),
             evaluate=dict(agreement=0, score=0, metrics="fid,is", samples=50_000),
         ),

@@ -25,8 +25,13 @@ each class, below train/.
 from gm_jax.recipes import recipe
 
 
-def adam(learning_rate):
-    return dict(name="adam", learning_rate=learning_rate, b1=0.0, b2=0.999)
+def players(rate, width):
+    """D's rate is four times G's."""
+    own, other = (dict(name="adam", learning_rate=r, b1=0.0, b2=0.999) for r in (rate, 4.0 * rate))
+    return dict(
+        generator=dict(width=width, optimizer=own),
+        discriminator=dict(width=width, normalization="spectral", optimizer=other),
+    )
 
 
 def get_config(variant=""):
@@ -42,22 +47,24 @@ def get_config(variant=""):
             conditional=True,
             latents=128,
             value_function="hinge",
-            generator=dict(width=32, optimizer=adam(1e-4)),
-            discriminator=dict(width=32, normalization="spectral", optimizer=adam(4e-4)),
+            **players(5e-4, 32),
             sampler=dict(standing=16),
             show=dict(every=500, counts=dict(sample=64, interpolation=8, classes=8)),
             evaluate=dict(agreement=10_000, score=5000),
         ),
+        digits=dict(
+            data=dict(name="digits"), show=dict(every=1000),
+            evaluate=dict(agreement=1000, score=750),
+        ),
         published=dict(
             steps=1_000_000, batch_size=256, average=0.0,
             data=dict(name="folder", path="", size=128, channels=3),
-            generator=dict(width=64), discriminator=dict(width=64), sampler=dict(standing=0),
+            **players(1e-4, 64), sampler=dict(standing=0),
             show=dict(every=10_000, counts=dict(classes=0)),
             evaluate=dict(agreement=0, score=0, metrics="fid,is", samples=50_000),
         ),
         smoke=dict(
-            steps=4, batch_size=16, generator=dict(width=4), discriminator=dict(width=4),
-            sampler=dict(standing=2),
+            steps=4, batch_size=16, **players(5e-4, 4), sampler=dict(standing=2),
             show=dict(counts=dict(sample=16, classes=2)), sample=dict(count=32),
             evaluate=dict(agreement=0, score=32),
         ),

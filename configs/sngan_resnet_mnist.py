@@ -26,18 +26,18 @@ from gm_jax.recipes import recipe
 STEPS, CRITICS = 3000, 5
 
 
-def adam(steps):
-    """2e-4, falling to 0 in so many steps of its player."""
+def adam(rate, steps):
+    """A rate that falls to 0 in so many steps of its player."""
     decay = dict(decay_steps=steps, schedule="linear", final_rate=0.0)
-    return dict(name="adam", learning_rate=2e-4, b1=0.0, b2=0.9, **decay)
+    return dict(name="adam", learning_rate=rate, b1=0.0, b2=0.9, **decay)
 
 
-def players(steps, generator, discriminator):
+def players(rate, steps, generator, discriminator):
     return dict(
-        generator=dict(width=generator, samples=2, optimizer=adam(steps)),
+        generator=dict(width=generator, samples=2, optimizer=adam(rate, steps)),
         discriminator=dict(
             width=discriminator, normalization="spectral", times=CRITICS,
-            optimizer=adam(CRITICS * steps),
+            optimizer=adam(rate, CRITICS * steps),
         ),
     )  # fmt: skip
 
@@ -55,18 +55,22 @@ def get_config(variant=""):
             conditional=True,
             latents=128,
             value_function="hinge",
-            **players(STEPS, 32, 32),
+            **players(1e-3, STEPS, 32, 32),
             sampler=dict(standing=16),
             show=dict(every=500, counts=dict(sample=64, interpolation=8, classes=8)),
             evaluate=dict(agreement=10_000, score=5000),
         ),
+        digits=dict(
+            data=dict(name="digits"), show=dict(every=1000),
+            evaluate=dict(agreement=1000, score=750),
+        ),
         published=dict(
             steps=50_000, batch_size=64, average=0.0, data=dict(name="cifar10"),
-            **players(50_000, 256, 128), sampler=dict(standing=0), show=dict(every=5000),
+            **players(2e-4, 50_000, 256, 128), sampler=dict(standing=0), show=dict(every=5000),
             evaluate=dict(agreement=0, score=0, metrics="fid,is", samples=50_000),
         ),
         smoke=dict(
-            steps=4, batch_size=16, **players(4, 4, 4), sampler=dict(standing=2),
+            steps=4, batch_size=16, **players(1e-3, 4, 4, 4), sampler=dict(standing=2),
             show=dict(counts=dict(sample=16, classes=2)), sample=dict(count=32),
             evaluate=dict(agreement=0, score=32),
         ),

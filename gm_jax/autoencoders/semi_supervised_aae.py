@@ -34,12 +34,16 @@ class Settings(code_game.Settings):
 
     latents         numbers of z, the style
     prior           of z
+    adversarial     weight of what y's critic says, beside the reconstruction
+    style           weight of what z's critic says
     classification  weight of -log y of labelled images
     corruption      of the images that are encoded in training
     """
 
     latents: Annotated[int, at_least(1)] = 10
     prior: Annotated[str, one_of(PRIORS)] = "normal"
+    adversarial: Annotated[float, at_least(0.0)] = 1.0
+    style: Annotated[float, at_least(0.0)] = 1.0
     classification: Annotated[float, at_least(0.0)] = 1.0
     corruption: Corruption = Corruption()
 
@@ -95,13 +99,14 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             variables, jnp.concatenate([x, known]),
             jnp.concatenate([joined(y, z), joined(hot, own_z)]),
         )  # fmt: skip
-        adversarial = sum(jnp.mean(non_saturating(fake)) for fake in judged(variables, y, z))
+        of_y, of_z = (jnp.mean(non_saturating(fake)) for fake in judged(variables, y, z))
         classification = -jnp.mean(categorical(label, own_logits))
         metrics = {
-            "reconstruction": jnp.mean(log_p), "adversarial": adversarial,
+            "reconstruction": jnp.mean(log_p), "class": of_y, "style": of_z,
             "classification": classification,
         }  # fmt: skip
-        weighted = settings.adversarial * adversarial + settings.classification * classification
+        weighted = settings.adversarial * of_y + settings.style * of_z
+        weighted += settings.classification * classification
         return weighted - jnp.mean(log_p), Aux(metrics)
 
     def sample(variables, batch, key):

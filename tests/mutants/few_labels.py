@@ -214,6 +214,10 @@ FEW_LABELS = {
     "semi-supervised aae: one noise for both images": Mutant(
         SEMI, "known, keys[1])", "known, keys[0])", DRAWN
     ),
+    "semi-supervised aae: weights of critics exchanged": Mutant(
+        SEMI, "settings.adversarial * of_y + settings.style * of_z",
+        "settings.style * of_y + settings.adversarial * of_z", SEMIS
+    ),
     "semi-supervised aae: no classification": Mutant(
         SEMI, "+ settings.classification * classification", "+ 0.0 * classification", SEMIS
     ),

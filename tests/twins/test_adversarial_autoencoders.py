@@ -127,7 +127,7 @@ def test_functions_of_codes():
 
 def test_semi_supervised_losses():
     """Both critics of unlabelled images; labelled ones are reconstructed from their true class."""
-    weights = {"adversarial": 3.0, "classification": 5.0}
+    weights = {"adversarial": 3.0, "style": 2.0, "classification": 5.0}
     of = game(SEMI, likelihood="gaussian", **weights)
     x, other = image_of(of), np.asarray(of.batch["image_labelled"], np.float64)
     label = np.asarray(of.batch["label_labelled"])
@@ -144,7 +144,7 @@ def test_semi_supervised_losses():
     ]
     classes = -pick(log_softmax(known[:, :10]), label).mean()
     agree(played.metric("classification"), classes)
-    agree(played.value, 3.0 * sum(judged) + 5.0 * classes - log_p)
+    agree(played.value, 3.0 * judged[0] + 2.0 * judged[1] + 5.0 * classes - log_p)
     played = of.play("discriminator")
     total = 0.0
     for name, code in (("class", y), ("style", z)):

@@ -206,16 +206,16 @@ PINNED = {
         },
         "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 5000},
     },
-    "sngan_resnet_mnist": {
+    "sngan_resnet_mnist:published": {
         "value_function": "hinge",
         "conditional": True,
         "generator.samples": 2,
         "discriminator": {"times": 5, "normalization": "spectral"},
         "discriminator.optimizer": {
-            "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 15_000,
+            "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 250_000,
         },
     },
-    "sagan_fashion": {
+    "sagan_fashion:published": {
         "value_function": "hinge",
         "discriminator": {"times": 1, "normalization": "spectral"},
         "discriminator.optimizer": {"learning_rate": 4e-4, "b1": 0.0, "b2": 0.999},
