@@ -219,6 +219,6 @@ FEW_LABELS = {
         "settings.style * of_y + settings.adversarial * of_z", SEMIS
     ),
     "semi-supervised aae: no classification": Mutant(
-        SEMI, "+ settings.classification * classification", "+ 0.0 * classification", SEMIS
+        SEMI, "+= settings.classification * classification", "+= 0.0 * classification", SEMIS
     ),
 }  # fmt: skip

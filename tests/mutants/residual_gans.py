@@ -182,8 +182,8 @@ RESIDUAL_GANS = {
         "for part in with_label(game, x, batch)[:1]]", BESIDE,
     ),
     "sagan: one rate": Mutant(
-        "configs/sagan_fashion.py", "optimizer=adam(4e-4)", "optimizer=adam(1e-4)",
-        "twins/test_recipes.py::test_numbers_of_the_papers[sagan_fashion]",
+        "configs/sagan_fashion.py", "for r in (rate, 4.0 * rate)", "for r in (rate, rate)",
+        "twins/test_recipes.py::test_numbers_of_the_papers[sagan_fashion:published]",
     ),
     "spectral trap: weights that begin divided by their norm": Mutant(
         "gm_jax/networks.py", 'as_drawn(collections.pop("params"), collections)',

@@ -65,8 +65,8 @@ SPADES = {
         TESTS + "a_critics_inner_layers_have_both_norms_and_the_others_none",
     ),
     "spade: D without labels": Mutant(
-        SPADE, "pairs = [jnp.concatenate([m, image], axis=-1) for image in (batch[target], fake)]",
-        "pairs = [jnp.concatenate([0 * m, image], axis=-1) for image in (batch[target], fake)]",
+        SPADE, "pairs = [paired(m, image) for image in (batch[target], fake)]",
+        "pairs = [paired(0 * m, image) for image in (batch[target], fake)]",
         DISCRIMINATOR,
     ),
     "spade: real and fake exchanged": Mutant(

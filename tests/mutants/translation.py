@@ -52,8 +52,8 @@ TRANSLATION = {
         _tests("what_cannot_be_translated_is_refused"),
     ),
     "pix2pix trap: D without x": Mutant(
-        PIX2PIX, "return jnp.concatenate([x, y], axis=-1)",
-        "return jnp.concatenate([0 * x, y], axis=-1)", _twins("pix2pix"),
+        PATCHGAN, "return jnp.concatenate([x, y], axis=-1)",
+        "return jnp.concatenate([0 * x, y], axis=-1)", _twins("pix2pix bigan_between_domains"),
     ),
     "pix2pix trap: L1 summed": Mutant(
         LOSSES, "return jnp.mean(jnp.abs(x - y)", "return jnp.sum(jnp.abs(x - y)", _twins("pix2pix")
