@@ -19,7 +19,7 @@ measured: one seed (of three), class IoU of photographs of maps and of maps of p
   0.283; table in docs/translation.md
 target: CycleGAN above CoGAN, BiGAN, SimGAN and either of its losses alone, pix2pix above all
 again: the same command in a new workdir; finished runs are not repeated
-status: unverified
+status: toy
 
 `:back` has the systems that translate one way alone, from photographs to maps.
 """
