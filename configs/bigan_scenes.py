@@ -13,7 +13,8 @@ departs: networks, rates and rounds of configs/cyclegan_scenes.py, so that they 
   alone
 reference: configs/cyclegan_scenes.py; the authors' numbers are of other data
 measured: pixel, class and IoU 0.717 0.381 0.302 of maps, 0.777 0.407 0.335 of photographs;
-  retrieval 0.002 and 0.004 (copied 0.030): all maps become one photograph, and all photographs one map
+  retrieval 0.002 and 0.004 (copied 0.030): all maps become one photograph, all
+  photographs one map
 target: none: a baseline, which CycleGAN should be above
 again: python launch.py --workdir=runs/bigan_scenes --mode=evaluate
 status: toy

@@ -11,7 +11,8 @@ departs: scenes (the paper: faces, and depth), networks and rates of configs/cog
   rounds, latents sought by 200 steps of Adam from the best of 32 draws (L-BFGS)
 reference: configs/cyclegan_scenes.py; the authors' numbers are of other data
 measured: pixel, class and IoU 0.909 0.509 0.458 of maps, 0.903 0.480 0.444 of photographs;
-  retrieval 0.266 ± 0.020 and 0.216 ± 0.018 (copied 0.030): discs are found again, other objects less
+  retrieval 0.266 ± 0.020 and 0.216 ± 0.018 (copied 0.030): discs are found again, other
+  objects less
 target: none: a baseline, which CycleGAN should be above
 again: python launch.py --workdir=runs/cogan_scenes --mode=evaluate
 status: toy
