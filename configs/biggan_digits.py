@@ -16,8 +16,9 @@ target: agreement at least 0.95, fd at most 3 times real against real
 again: python launch.py --workdir=runs/biggan_digits --mode=evaluate
 status: toy
 
-Rates are five times the authors' for CIFAR-10. Samples are about as far from the nearest training
-image (0.98, the median of distances) as test images are (1.02): they are no copies.
+Rates are five times the authors' for CIFAR-10. Of 200 samples the median distance to the nearest
+training image (the root of the sum of squares, pixels from 0 to 1) is 0.98, of 200 test images
+1.02: they are no copies.
 """
 
 from pathlib import Path

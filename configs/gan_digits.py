@@ -24,8 +24,9 @@ and twice the rounds: fd 13.3 and 13.1 of two seeds (3.0 and 2.9 x) in 173 s. Wh
 difference, one change after another, times real against real on a busy machine, where the plain
 recipe had 4.5: R1 of weight 1 3.7, of weight 10 4.8; weight 1 without momentum (b1 0) 3.3; with
 twice the rounds 3.0, or with twice the features in both players 3.0, with both 3.1. Rates that fall
-to 0 (6.0) and spectral normalisation (4.8) did not help; an average of .9995 is the same, as its
-decay has not risen to .999 by then; D has no hidden layer to normalise at 8x8 pixels.
+to 0 (6.0), spectral normalisation (4.8), and :r1 with rates of 1e-3 and b2 0.99 (3.7) did not help;
+an average of .9995 is the same, as its decay has not risen to .999 by then; D has no hidden layer
+to normalise at 8x8 pixels.
 """
 
 from gm_jax.recipes import recipe

@@ -6,7 +6,7 @@ paper: Karras, Aittala, Aila & Laine 2022, Elucidating the Design Space of Diffu
 command: python launch.py --config=configs/study_samplers.py --workdir=runs/study_samplers
   --mode=study
 hardware: one of 2 CPU cores (AMD EPYC, shared), float32
-time: 26 min for the first seed, beside other runs
+time: 26 min for the last 56 of the first seed's 59 entries, without the training, beside other runs
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data, mean of ten random choices of the reals; not FID.
   `evaluations` is what the model reports of its sampler; every seed, mean and deviation

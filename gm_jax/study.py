@@ -140,13 +140,16 @@ def table(values: dict, intervals: dict) -> str:
         "|---|" + "---|---|" * len(measures),
     ]
     for name, row in values.items():
-        cells = [
-            " | |" if None in row[m] else
-            f" {_summary(row[m], intervals[name][m])} | {', '.join(map(_short, row[m]))} |"
-            for m in measures
-        ]  # fmt: skip
+        cells = [_cells(row[m], intervals[name][m]) for m in measures]
         lines.append(f"| {name} |" + "".join(cells))
     return "\n".join(lines)
+
+
+def _cells(values: list[float | None], intervals: list[list[float] | None]) -> str:
+    """A measure's two cells: its summary, and each seed."""
+    if None in values:
+        return " | |"
+    return f" {_summary(values, intervals)} | {', '.join(map(_short, values))} |"
 
 
 def _summary(values: list[float], intervals: list[list[float] | None]) -> str:

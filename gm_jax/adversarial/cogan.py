@@ -107,7 +107,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
 
     def nearest(variables, batch, key, domain):
         """z [B, D] whose picture in a domain (0 or 1) is nearest to the batch's, by squares."""
-        true = batch[("image", "image_b")[domain]]
+        true, tool = batch[("image", "image_b")[domain]], optax.adam(RATE)
 
         def far(z):
             made = jnp.split(generator(variables, z), 2, axis=-1)[domain]
@@ -125,8 +125,7 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
             update, memory = tool.update(slope, memory)
             return (z + update, memory), None
 
-        tool, size = optax.adam(RATE), len(true)
-        none = jnp.zeros((size, settings.latents)), jnp.full(size, jnp.inf)
+        none = jnp.zeros((len(true), settings.latents)), jnp.full(len(true), jnp.inf)
         (z, _), _ = lax.scan(drawn, none, jax.random.split(key, CANDIDATES))
         (z, _), _ = lax.scan(moved, (z, tool.init(z)), length=SEARCH)
         return z

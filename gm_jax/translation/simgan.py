@@ -102,8 +102,8 @@ def build(settings: Settings, spec, stages) -> tuple[Phase, ...]:
     module = Refiner(shape[-1], **arguments(own, "times", "optimizer"), dtype=dtype)
     refiner = Network("refiner", module)
     critic = Critic(**arguments(other, "times", "optimizer"), dtype=dtype)
-    distances = games.feature_distances(stages) if "features" in stages else None
     discriminator = Network("discriminator", critic)
+    distances = games.feature_distances(stages) if "features" in stages else None
 
     def init(key, batch, previous):
         calls = (refiner, batch["image"]), (discriminator, batch["image_b"])

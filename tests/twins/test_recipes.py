@@ -206,6 +206,14 @@ PINNED = {
         },
         "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 5000},
     },
+    "sngan_resnet_mnist": {
+        "value_function": "hinge",
+        "conditional": True,
+        "generator.optimizer": {"learning_rate": 1e-3, "decay_steps": 3000, "final_rate": 0.0},
+        "discriminator.optimizer": {
+            "learning_rate": 1e-3, "b1": 0.0, "b2": 0.9, "decay_steps": 15_000,
+        },
+    },
     "sngan_resnet_mnist:published": {
         "value_function": "hinge",
         "conditional": True,
@@ -214,6 +222,16 @@ PINNED = {
         "discriminator.optimizer": {
             "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 250_000,
         },
+    },
+    "sagan_fashion": {
+        "value_function": "hinge",
+        "discriminator": {"times": 1, "normalization": "spectral"},
+        "discriminator.optimizer": {"learning_rate": 2e-3, "b1": 0.0, "b2": 0.999},
+        "generator.optimizer": {"learning_rate": 5e-4, "b1": 0.0, "b2": 0.999},
+    },
+    "biggan_fashion:cifar": {
+        "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.999},
+        "discriminator": {"times": 4, "optimizer": {"learning_rate": 2e-4, "b1": 0.0}},
     },
     "sagan_fashion:published": {
         "value_function": "hinge",

@@ -7,11 +7,10 @@ import gm_jax
 from twins.game import KEY, game, on
 from twins.inputs import away_from_start, batch_of, small
 from twins.numbers import agree, log_loss, softplus
+from twins.test_srgan import DEVIATION, MEAN
 from twins.watch import watch
 
 RECIPE = "simgan_scenes"
-# ImageNet's, of pictures in [-1, 1].
-MEAN, DEVIATION = np.array([-0.030, -0.088, -0.188]), np.array([0.458, 0.448, 0.450])
 
 
 def images_of(of):
@@ -42,10 +41,10 @@ def test_the_refiners_loss_of_features():
     (x, _), played = images_of(of), of.play("refiner")
     (refined,) = played.outputs("refiner")
     realism = softplus(-on(played.calls["discriminator"], refined).output).sum((1, 2)).mean()
-    pair = {name: call.output for name, call in zip("ab", played.calls["backbone"], strict=True)}
-    for call, image in zip(played.calls["backbone"], (refined, x), strict=True):
+    calls = played.calls["backbone"]
+    for call, image in zip(calls, (refined, x), strict=True):
         np.testing.assert_allclose(call.inputs[0], (image - MEAN) / DEVIATION, atol=1e-4)
-    change = np.abs(pair["a"]["relu2_1"] - pair["b"]["relu2_1"]).mean()
+    change = np.abs(np.subtract(*(call.output["relu2_1"] for call in calls))).mean()
     agree(played.metric("change"), change)
     agree(played.value, realism + 30.0 * change)
 
