@@ -35,6 +35,25 @@ def test_filtered_is_scipys_upfirdn(up, down, pads):
     np.testing.assert_allclose(y, np.array(expected), atol=1e-14)
 
 
+@pytest.mark.parametrize("up, down", [(1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (2, 3)])
+@pytest.mark.parametrize("pads", [(3, 3), (5, 4), (0, 2), (-1, 1), (7, 0)])
+def test_gradients_of_filters_are_the_transposed_matrix(up, down, pads):
+    """The Jacobian, of the gradient too, against the matrix that filtering unit vectors gives."""
+    taps = np.array([0.3, 1.0, -2.0, 0.5])
+
+    def filtered(x):
+        return filtering.filtered(x, taps, 0, pads, up, down)
+
+    matrix = np.stack([filtered(row) for row in np.eye(7)], 1)
+    x, weights = np.random.default_rng(0).normal(size=(2, 7))
+    np.testing.assert_allclose(jax.jacrev(filtered)(x), matrix, atol=1e-14)
+
+    def slope(x):
+        return jax.grad(lambda x: np.sum(filtered(x) ** 2) / 2)(x) @ weights
+
+    np.testing.assert_allclose(jax.grad(slope)(x), matrix.T @ matrix @ weights, atol=1e-13)
+
+
 @needs_golden
 def test_the_formula_of_the_golden_weights():
     for name, values in description()["check_of_fill"].items():

@@ -88,8 +88,12 @@ STYLEGAN2S = {
         "turned = kernel.swapaxes(2, 3)", OF_FILTERS + "resampling_convolutions",
     ),
     "stylegan2: filters that correlate": Mutant(
-        FILTERING, "np.asarray(taps)[::-1], x.shape[axis]", "np.asarray(taps), x.shape[axis]",
+        FILTERING, "    taps = taps[::-1]\n", "",
         OF_FILTERS + "filtered_is_scipys_upfirdn",
+    ),
+    "stylegan2: gradients of filters that are not turned": Mutant(
+        FILTERING, "return Filter(f.taps[::-1], f.axis", "return Filter(f.taps, f.axis",
+        OF_FILTERS + "gradients_of_filters_are_the_transposed_matrix",
     ),
     "stylegan2: no demodulation": Mutant(
         LAYERS, "return y * lax.rsqrt(variance + 1e-8)[:, None, None, :].astype(x.dtype)",
