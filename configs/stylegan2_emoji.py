@@ -1,4 +1,4 @@
-"""StyleGAN2-ADA on 3,582 emoji of 32 x 32: few images, and what D sees of them augmented.
+"""StyleGAN2-ADA on 3,582 emoji of 64 x 64: few images, and what D sees of them augmented.
 
 paper: Karras, Aittala, Hellsten, Laine, Lehtinen & Aila 2020, Training Generative Adversarial
   Networks with Limited Data, arXiv 2006.06676
@@ -30,14 +30,14 @@ def get_config(variant=""):
         variant,
         dict(
             system="stylegan2",
-            steps=10_000,
-            batch_size=32,
-            data=dict(name="emoji", size=32, flip=False),
+            steps=8000,
+            batch_size=16,
+            data=dict(name="emoji", size=64, flip=False),
             generator=dict(
                 **widths, latents=64, styles=64, mapping=2, mixing=0.9,
                 path=dict(weight=2.0, every=4, shrink=2), optimizer=adam,
             ),
-            discriminator=dict(**widths, group=4, r1=dict(gamma=1.0, every=16), optimizer=adam),
+            discriminator=dict(**widths, group=4, r1=dict(gamma=2e-4 * 64**2 / 16, every=16), optimizer=adam),
             average=dict(half_life=10_000.0, ramp=0.05),
             augmentation=dict(name="bgc", target=0.6, speed=100_000.0, every=4),
             show=dict(every=1000, counts=dict(sample=64, mixing=16)),
