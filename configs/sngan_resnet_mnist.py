@@ -4,7 +4,7 @@ paper: Miyato et al. 2018, Spectral Normalization for Generative Adversarial Net
   arXiv 1802.05957; Miyato & Koyama 2018, cGANs with Projection Discriminator, arXiv 1802.05637
 command: python launch.py --config=configs/sngan_resnet_mnist.py --workdir=runs/sngan_resnet_mnist
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: 50 min 29 s beside other runs
+time: 27 min beside another run and measurements
 metric: agreement: share of 10,000 samples in which a small classifier of the same data finds
   the requested digit; fd_classifier_mnist: Fréchet distance of 5000 samples to 5000 training
   images on the 64 features of that classifier; not FID
@@ -13,12 +13,13 @@ departs: MNIST at 28x28, 32 features in both networks (256 in G, 128 in D), 3,00
   own; D moves first in a round. The networks but for their width, the hinge, Adam's (0, 0.9), its
   fall to 0, five steps of D and G's batches of twice as many are those of the authors' code
 reference: none; cgan_mnist has agreement 0.973 and fd 7.3 x real against real
-measured: not yet at this rate. At the authors' 2e-4 agreement 0.202 ± 0.004, fd 95 times real
-  against real: in 3,000 steps the gains of G's conditional batch norms hardly move (their deviation
-  over classes is 0.04), so that a label changes little; configs/sngan_resnet_digits.py has both
+measured: agreement 0.9956 ± 0.0007 (the classifier's accuracy is 0.987); fd 8.45, real against real
+  1.192: 7.1 times. At the authors' rate, 2e-4, nothing else changed: 0.202 ± 0.004 and 95 times: in
+  3,000 steps the gains of G's conditional batch norms hardly move (their deviation over classes is
+  0.04), so that a label changes little
 target: agreement at least 0.95, fd below 7.3 x real against real
 again: python launch.py --workdir=runs/sngan_resnet_mnist --mode=evaluate
-status: unverified
+status: toy
 
 `:published` is the authors' conditional model of CIFAR-10, with batches of 64.
 """
