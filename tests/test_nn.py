@@ -14,7 +14,8 @@ from gm_jax.adversarial.shared import networks
 from gm_jax.errors import UserError
 from gm_jax.nn import dot_product_attention, layers
 from gm_jax.nn.encoders import ConvDecoder, ConvEncoder, GridDecoder, GridEncoder
-from gm_jax.nn.layers import Dropout, transposed_convolution
+from gm_jax.nn.layers import Dropout
+from gm_jax.nn.strides import strided_convolution, transposed_convolution
 from gm_jax.nn.time_features import sinusoidal_embedding
 from gm_jax.nn.unet import UNet, doubled
 
@@ -51,6 +52,33 @@ def test_transposed_convolution_and_its_gradients_against_jaxs_own(size, sides, 
     got = jax.grad(loss(ours), (0, 1))(x, kernel)
     expected = jax.grad(loss(reference), (0, 1))(x, kernel)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), got, expected)
+
+
+@pytest.mark.parametrize("size, padding", [(3, None), (4, None), (4, 1), (3, 0)])
+@pytest.mark.parametrize("sides", [(6, 10), (5, 9)])
+def test_strided_convolutions_and_their_gradients_gradients_against_jaxs_own(size, padding, sides):
+    """The loss of a gradient, as a critic's penalty, in float64."""
+    with jax.enable_x64(True):
+        x = jax.random.normal(KEY, (2, *sides, 3), float)
+        kernel = jax.random.normal(KEY, (size, size, 3, 4), float)
+
+        def reference(x, kernel):
+            pads = "SAME" if padding is None else [(padding, padding)] * 2
+            dimensions = ("NHWC", "HWIO", "NHWC")
+            return jax.lax.conv_general_dilated(
+                x, kernel, (2, 2), pads, dimension_numbers=dimensions
+            )
+
+        def penalty(f):
+            def slope(x, kernel):
+                return jax.grad(lambda x: jnp.sum(jnp.sin(f(x, kernel))))(x)
+
+            return jax.value_and_grad(lambda *of: jnp.sum(slope(*of) ** 3), (0, 1))(x, kernel)
+
+        got = penalty(lambda x, kernel: strided_convolution(x, kernel, padding))
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10), got, penalty(reference)
+        )
 
 
 @pytest.mark.slow

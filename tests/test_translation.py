@@ -11,8 +11,9 @@ from jax.test_util import check_grads
 
 import gm_jax
 from gm_jax import pools
-from gm_jax.nn.layers import TransposedConv, instance_norm
+from gm_jax.nn.layers import instance_norm
 from gm_jax.nn.patchgan import PatchGAN
+from gm_jax.nn.strides import TransposedConv
 from gm_jax.translation.shared.resnet import ResNet, reflected
 from gm_jax.translation.shared.unet import UNet
 

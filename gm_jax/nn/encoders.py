@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import TransposedConv, full_precision
+from gm_jax.nn.layers import full_precision
+from gm_jax.nn.strides import TransposedConv
 from gm_jax.settings import at_least, one_of, schema
 
 

@@ -44,10 +44,10 @@ class EqualizedDense(nn.Module):
         return y + _bias(self) if self.use_bias else y
 
 
-def convolution(x: Array, kernel: Array, stride: int = 1, padding: str = "SAME") -> Array:
-    """[B, H, W, C] with kernel [k, k, C, D]: correlation, as in neural networks."""
+def convolution(x: Array, kernel: Array) -> Array:
+    """[B, H, W, C] with kernel [k, k, C, D] and zeros around: correlation, as in networks."""
     return lax.conv_general_dilated(
-        x, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 

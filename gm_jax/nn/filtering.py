@@ -16,7 +16,7 @@ from jax import lax
 
 from gm_jax.model import Array
 from gm_jax.nn.equalized import convolution
-from gm_jax.nn.layers import transposed_convolution
+from gm_jax.nn.strides import strided_convolution, transposed_convolution
 
 BINOMIAL = np.array([1.0, 3.0, 3.0, 1.0]) / 8.0
 SMOOTH = np.array([1.0, 2.0, 1.0]) / 4.0
@@ -143,4 +143,4 @@ def convolution_down(x: Array, kernel: Array) -> Array:
     """[B, H, W, C] smoothed, correlated with kernel [k, k, C, D] of k 1 or 3, and halved."""
     if kernel.shape[0] == 1:
         return convolution(downsampled(x), kernel)
-    return convolution(_both(x, BINOMIAL, (2, 2)), kernel, 2, "VALID")
+    return strided_convolution(_both(x, BINOMIAL, (2, 2)), kernel, 0)

@@ -10,7 +10,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gm_jax.model import Array
-from gm_jax.nn.layers import Pointwise, TransposedConv, full_precision
+from gm_jax.nn.layers import Pointwise, full_precision
+from gm_jax.nn.strides import TransposedConv
 from gm_jax.settings import Rule, at_least, part_of
 
 Widths = Annotated[

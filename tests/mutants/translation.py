@@ -138,8 +138,8 @@ TRANSLATION = {
         _tests("cyclegans_generator_reflects_at_the_border_and_not_the_border_itself"),
     ),
     "cyclegan: 3x3 doublings one pixel off": Mutant(
-        LAYERS, 'pads = "SAME" if padding is None else [(padding, padding)] * 2', 'pads = "SAME"',
-        TRANSPOSED,
+        "nn/strides.py", 'pads = "SAME" if padding is None else [(padding, padding)] * 2',
+        'pads = "SAME"', TRANSPOSED,
     ),
     "instance norm trap: Flax's epsilon": Mutant(
         LAYERS, "def instance_norm(x: Array, epsilon: float = 1e-5)",

@@ -25,7 +25,8 @@ from gm_jax.adversarial.shared.resnet_blocks import halvings
 from gm_jax.adversarial.shared.resnets import RESNETS, ResNetDiscriminator, ResNetGenerator
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, TransposedConv, full_precision, layer
+from gm_jax.nn.layers import BatchNorm, full_precision, layer
+from gm_jax.nn.strides import StridedConv, TransposedConv
 
 WEIGHTS = nn.initializers.normal(0.02)
 ORTHOGONAL = nn.initializers.orthogonal(1.4)
@@ -85,8 +86,8 @@ class DCGANDiscriminator(nn.Module):
         for level in range(halvings(min(x.shape[1:3]))):
             first = level == 0
             x = layer(
-                nn.Conv(
-                    self.width << level, (4, 4), strides=2, use_bias=first or not batch,
+                StridedConv(
+                    self.width << level, (4, 4), use_bias=first or not batch,
                     kernel_init=WEIGHTS, dtype=self.dtype,
                 ), spectral, train,
             )(x)  # fmt: skip
@@ -144,9 +145,7 @@ class SmallDiscriminator(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         batch, spectral = (self.normalization == name for name in ("batch", "spectral"))
         for level in range(HALVINGS):
-            conv = nn.Conv(
-                self.width << level, (3, 3), strides=2, kernel_init=WEIGHTS, dtype=self.dtype
-            )
+            conv = StridedConv(self.width << level, (3, 3), kernel_init=WEIGHTS, dtype=self.dtype)
             x = layer(conv, spectral, train)(x)
             x = nn.leaky_relu(BatchNorm(train, self.dtype)(x) if batch else x, 0.3)
         self.sow("intermediates", "hidden", full_precision(x))

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, Size, TransposedConv, full_precision
+from gm_jax.nn.layers import BatchNorm, Size, full_precision
+from gm_jax.nn.strides import TransposedConv
 
 WEIGHTS = nn.initializers.normal(0.02)
 SMALLEST = 4  # the side of the smallest map

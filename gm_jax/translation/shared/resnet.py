@@ -12,8 +12,9 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import Size, TransposedConv, full_precision, instance_norm, reflected
+from gm_jax.nn.layers import Size, full_precision, instance_norm, reflected
 from gm_jax.nn.patchgan import WEIGHTS
+from gm_jax.nn.strides import TransposedConv
 
 
 class ResNet(nn.Module):

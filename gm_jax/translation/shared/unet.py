@@ -10,8 +10,9 @@ import jax.numpy as jnp
 
 from gm_jax.errors import UserError
 from gm_jax.model import Array
-from gm_jax.nn.layers import BatchNorm, Dropout, Rate, Size, TransposedConv, full_precision
+from gm_jax.nn.layers import BatchNorm, Dropout, Rate, Size, full_precision
 from gm_jax.nn.patchgan import WEIGHTS
+from gm_jax.nn.strides import TransposedConv
 from gm_jax.settings import at_least
 
 DROPPED = 3  # maps of the way up, from the smallest, that drop units
