@@ -41,7 +41,7 @@ def get_config(variant=""):
             average=dict(half_life=10_000.0, ramp=0.05),
             augmentation=dict(name="bgc", target=0.6, speed=100_000.0, every=4),
             show=dict(every=1000, counts=dict(sample=64, mixing=16)),
-            evaluate=dict(batch_size=100, score=2000),
+            evaluate=dict(batch_size=100, score=1600),
         ),
         plain=dict(augmentation=dict(name="")),
         published=dict(
