@@ -8,10 +8,10 @@ time: not measured yet
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data (held-out accuracy .97), mean of ten random
   choices of the reals; not FID
-departs: digits, 32 features (128), 2,000 rounds (100,000) at 1e-3 (2e-4), and samples of an averaged G with batch
-  statistics of its own. No noise is added to the levels of the pixels, D moves first in a round.
-  The penalty, Adam, its decay to 0, five steps of D, G's batches of 2 x 64 and the first weights
-  are those of the authors' code
+departs: digits, 32 features (128), 2,000 rounds (100,000) at 1e-3 (2e-4), and samples of an
+  averaged G with batch statistics of its own. No noise is added to the levels of the pixels, D
+  moves first in a round. The penalty, Adam, its decay to 0, five steps of D, G's batches of 2 x 64
+  and the first weights are those of the authors' code
 reference: 4.48, real against real at the same N (mean of ten random splits); wgan_gp_digits, 16.8
 measured: not yet
 target: at most 3.8 times real against real, as wgan_gp_digits
