@@ -201,10 +201,14 @@ PINNED = {
         "generator.samples": 2,
         "discriminator": {"times": 5, "normalization": "none"},
         "discriminator.optimizer": {
-            "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 25_000, "final_rate": 0.0,
+            "learning_rate": 1e-3, "b1": 0.0, "b2": 0.9, "decay_steps": 10_000, "final_rate": 0.0,
             "schedule": "linear",
         },
-        "generator.optimizer": {"learning_rate": 2e-4, "b1": 0.0, "b2": 0.9, "decay_steps": 5000},
+        "generator.optimizer": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.9, "decay_steps": 2000},
+    },
+    "wgan_gp_resnet_digits:published": {
+        "discriminator.optimizer": {"learning_rate": 2e-4, "decay_steps": 500_000},
+        "generator.optimizer": {"learning_rate": 2e-4, "decay_steps": 100_000},
     },
     "sngan_resnet_mnist": {
         "value_function": "hinge",
