@@ -4,7 +4,7 @@ paper: Goodfellow et al. 2014, arXiv 1406.2661, and the paper of each entry
 command: python launch.py --config=configs/study_timeline.py --workdir=runs/study_timeline
   --mode=study
 hardware: one of 2 CPU cores (AMD EPYC), float32
-time: not measured yet
+time: 29 min for the first seed, beside other runs
 metric: fd_classifier_digits: Fréchet distance of 750 samples to 750 training images on the 64
   features of a small classifier of the same data, mean of ten random choices of the reals; every
   seed, mean and deviation; "failed" for a loss that became NaN or infinite
@@ -13,8 +13,11 @@ departs: no paper's experiment: 8x8 digits without labels, 10,000 moves of D on 
   configs/gan_digits.py, the last four residual ones of 32 features; losses and penalties are those
   of each paper, rates too, but for the residual networks: five times their authors', as 2,000
   rounds are few
-reference: none
-measured: not yet
+reference: 4.48, real against real at the same N
+measured: one seed: GAN 14.5, DCGAN 15.6, LSGAN 32.6, WGAN 30.4, WGAN-GP 24.1, DRAGAN 24.5, SNGAN
+  19.7; residual: WGAN-GP 5.03, SAGAN 5.52, BigGAN 4.94, SNGAN 49.6, whose digits are clear but
+  hardly ever a 2 or a 7. So it is the network that helps most here, at rates of few rounds; no run
+  failed
 target: what each year changed is recorded
 again: the same command in a new workdir; finished runs are not repeated
 status: unverified
