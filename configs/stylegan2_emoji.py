@@ -38,7 +38,9 @@ def get_config(variant=""):
                 **widths, latents=64, styles=64, mapping=2, mixing=0.9,
                 path=dict(weight=2.0, every=4, shrink=2), optimizer=adam,
             ),
-            discriminator=dict(**widths, group=4, r1=dict(gamma=2e-4 * 64**2 / 16, every=16), optimizer=adam),
+            discriminator=dict(
+                **widths, group=4, r1=dict(gamma=2e-4 * 64**2 / 16, every=16), optimizer=adam
+            ),
             average=dict(half_life=10_000.0, ramp=0.05),
             augmentation=dict(name="bgc", target=0.6, speed=100_000.0, every=4),
             show=dict(every=1000, counts=dict(sample=64, mixing=16)),
