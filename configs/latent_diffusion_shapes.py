@@ -17,7 +17,8 @@ measured: 0.935 [0.918, 0.949] shown right (captions shuffled 0.064; the first s
   of one object 0.998, of two 0.873; as `:frozen`, one seed. Colours and sizes are learned first,
   then shapes, and last which of two is where: right in 0.450 of 151 after 5,000 rounds (by chance
   0.5), in 0.931 of 504 after 10,000. As many pictures in 5,000 rounds of 64 are less sure: 0.990 in
-  a first training, 0.730 in a second, in which the relation was not learned (0.510)
+  a first training (stopped after 4,321), 0.730 in a second, which did not learn the relation
+  (0.510)
 target: at least 0.8
 again: python launch.py --workdir=runs/latent_diffusion_shapes --mode=evaluate
 status: toy

@@ -15,9 +15,9 @@ target: agreement at least 0.95, fd at most 3 times real against real
 again: python launch.py --workdir=runs/sagan_digits --mode=evaluate
 status: toy
 
-Rates are five times the authors', whose rounds are two hundred times as many. Of 200
-samples the median distance to the nearest training image (the root of the sum of squares, pixels
-from 0 to 1) is 0.99, of 200 test images 1.02: they are no copies.
+Rates are five times the authors', whose rounds are two hundred times as many. Of 200 samples
+the median distance to the nearest training image (the root of the sum of squares, pixels from 0 to
+1) is 0.99, of 200 test images 1.02: they are no copies.
 """
 
 from pathlib import Path

@@ -56,7 +56,7 @@ def test_transposed_convolution_and_its_gradients_against_jaxs_own(size, sides, 
 
 @pytest.mark.parametrize("size, padding", [(3, None), (4, None), (4, 1), (3, 0)])
 @pytest.mark.parametrize("sides", [(6, 10), (5, 9)])
-def test_strided_convolutions_and_their_gradients_gradients_against_jaxs_own(size, padding, sides):
+def test_gradients_of_gradients_of_strided_convolutions_are_jaxs_own(size, padding, sides):
     """The loss of a gradient, as a critic's penalty, in float64."""
     with jax.enable_x64(True):
         x = jax.random.normal(KEY, (2, *sides, 3), float)

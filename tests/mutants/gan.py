@@ -178,10 +178,10 @@ GANS = {
     "strides: the gradient of a transposed convolution without its padding": Mutant(
         "nn/strides.py", "back = strided_convolution(dy, kernel, padding)",
         "back = strided_convolution(dy, kernel)",
-        "test_nn.py::test_strided_convolutions_and_their_gradients_gradients_against_jaxs_own",
+        "test_nn.py::test_gradients_of_gradients_of_strided_convolutions_are_jaxs_own",
     ),
     "strides: a critic's convolution of stride 1": Mutant(
         "nn/strides.py", "x, kernel, (2, 2), pads", "x, kernel, (1, 1), pads",
-        "test_nn.py::test_strided_convolutions_and_their_gradients_gradients_against_jaxs_own",
+        "test_nn.py::test_gradients_of_gradients_of_strided_convolutions_are_jaxs_own",
     ),
 }  # fmt: skip
