@@ -63,7 +63,8 @@ def _transposed_backward(sides, padding, saved, dy):
 
 
 strided_convolution.defvjp(
-    lambda x, kernel, padding: (_strided(x, kernel, padding), (x, kernel)), _strided_backward
+    lambda x, kernel, *how: (strided_convolution(x, kernel, *how), (x, kernel)),
+    _strided_backward,
 )
 transposed_convolution.defvjp(
     lambda x, kernel, *how: (transposed_convolution(x, kernel, *how), (x, kernel)),

@@ -180,6 +180,11 @@ GANS = {
         "back = strided_convolution(dy, kernel)",
         "test_nn.py::test_gradients_of_gradients_of_strided_convolutions_are_jaxs_own",
     ),
+    "strides: no gradient of a strided convolution's kernel": Mutant(
+        "nn/strides.py", "return back, _gradient_of_kernel(x, kernel, padding, dy)",
+        "return back, 0.0 * kernel",
+        "test_nn.py::test_gradients_of_gradients_of_strided_convolutions_are_jaxs_own",
+    ),
     "strides: a critic's convolution of stride 1": Mutant(
         "nn/strides.py", "x, kernel, (2, 2), pads", "x, kernel, (1, 1), pads",
         "test_nn.py::test_gradients_of_gradients_of_strided_convolutions_are_jaxs_own",
